@@ -1,0 +1,188 @@
+"""The only translator from a Config to objects: data, networks, trainers, strategy."""
+
+import os
+
+import keras
+import tensorflow as tf
+
+from dmgan_tf.config import Config, UserError
+from dmgan_tf.data.folder import load_folder
+from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.data.pipeline import PipelineOptions
+from dmgan_tf.data.toy_birds import birds, draw_all
+from dmgan_tf.models.discriminator import Discriminator
+from dmgan_tf.models.generator import Generator
+from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
+from dmgan_tf.models.text_encoder import TextEncoder
+from dmgan_tf.training.damsm_trainer import DAMSMTrainer
+from dmgan_tf.training.dmgan_trainer import DMGANTrainer
+from dmgan_tf.training.ema import start_average
+from dmgan_tf.training.schedule import ConstantThenLinear
+
+
+def strategy() -> tf.distribute.Strategy:
+    """All GPUs of this machine, else the CPU; all machines of `TF_CONFIG` where that is set.
+
+    Call it once, before any other TensorFlow work: a second strategy breaks the collectives.
+    """
+    if os.environ.get("TF_CONFIG"):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def check_batch_size(name: str, batch_size: int, replicas: int) -> None:
+    """Raises UserError when a global batch can't be shared out evenly."""
+    if batch_size % replicas:
+        down, up = batch_size // replicas * replicas, -(-batch_size // replicas) * replicas
+        advice = f"Use {down} or {up}." if down else f"Use {up}."
+        raise UserError(
+            f"`{name}` must be divisible by the number of replicas. Received: "
+            f"{name}={batch_size}, replicas={replicas}. {advice}"
+        )
+
+
+def pictures(config: Config, split: str) -> PictureSet:
+    """The pictures of a split, `train` or `test`."""
+    data = config.data
+    if data.source == "folder":
+        return load_folder(data.directory, split)
+    flock = birds(split, data.images_per_class, data.seed)
+    return PictureSet(
+        images=draw_all(flock, config.generator.sides[-1]),
+        captions=tuple(tuple(caption.text for caption in bird.captions) for bird in flock),
+        class_ids=[bird.class_id for bird in flock],
+    )
+
+
+def pipeline_options(config: Config) -> PipelineOptions:
+    return PipelineOptions(
+        sides=config.generator.sides,
+        max_words=config.data.max_words,
+        noise_size=config.generator.noise_size,
+        condition_size=config.generator.condition_size,
+        load_side_ratio=config.data.load_side_ratio,
+        horizontal_flip=config.data.horizontal_flip,
+        seed=config.training.seed,
+    )
+
+
+def text_encoder(config: Config, vocabulary_size: int) -> TextEncoder:
+    section = config.text_encoder
+    encoder = TextEncoder(
+        vocabulary_size, section.embedding_size, section.feature_size, section.dropout
+    )
+    encoder.build()
+    return encoder
+
+
+def image_encoder(config: Config) -> keras.Model:
+    section, size = config.image_encoder, config.text_encoder.feature_size
+    if section.kind == "inception_v3":
+        encoder = InceptionV3Encoder(size, dtype=_policy(config), name="image_encoder")
+    else:
+        encoder = CompactEncoder(
+            size, section.widths, section.input_side, dtype=_policy(config), name="image_encoder"
+        )
+    encoder.build()
+    return encoder
+
+
+def generator(config: Config, name: str = "generator") -> Generator:
+    section = config.generator
+    network = Generator(
+        feature_channels=section.feature_channels,
+        memory_channels=section.memory_channels,
+        condition_size=section.condition_size,
+        noise_size=section.noise_size,
+        first_side=section.first_side,
+        stages=section.stages,
+        residual_blocks=section.residual_blocks,
+        memory=section.memory,
+        writing_gate=section.writing_gate,
+        response_gate=section.response_gate,
+        dtype=_policy(config),
+        name=name,
+    )
+    network.build((None, None, config.text_encoder.feature_size))
+    return network
+
+
+def discriminators(config: Config) -> list[Discriminator]:
+    networks = []
+    for side in config.generator.sides:
+        network = Discriminator(side, config.discriminator.base_width, dtype=_policy(config))
+        network.build((None, side, side, 3), (None, config.text_encoder.feature_size))
+        networks.append(network)
+    return networks
+
+
+def dmgan_trainer(
+    config: Config, text: TextEncoder, image: keras.Model, *, steps: int
+) -> DMGANTrainer:
+    """Networks, optimizers and trainer around given encoders; call it in the strategy's scope."""
+    section = config.training
+    keras.utils.set_random_seed(section.seed)
+    network, average = generator(config), generator(config, "average_generator")
+    start_average(average, network)
+    trainer = DMGANTrainer(
+        network,
+        average,
+        discriminators(config),
+        text,
+        image,
+        damsm_weight=section.damsm_weight,
+        kl_weight=section.kl_weight,
+        damsm_gammas=config.damsm.gammas,
+        ema_decay=section.ema_decay,
+        ema_warm_up=section.ema_warm_up,
+        name="dmgan_trainer",
+    )
+    sides = config.generator.sides
+    trainer.compile(
+        _optimizer(config, section.generator_learning_rate, steps),
+        [_optimizer(config, section.discriminator_learning_rate, steps) for _ in sides],
+    )
+    return trainer
+
+
+def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
+    """Encoders, optimizer and trainer for pretraining; call it in the strategy's scope."""
+    section = config.damsm
+    keras.utils.set_random_seed(config.training.seed)
+    trainer = DAMSMTrainer(
+        text_encoder(config, vocabulary_size),
+        image_encoder(config),
+        gammas=section.gammas,
+        clip_norm=section.clip_norm,
+        name="damsm_trainer",
+    )
+    rate = ConstantThenLinear(
+        section.learning_rate, section.steps, 0.0, section.final_learning_rate_ratio
+    )
+    trainer.compile(keras.optimizers.Adam(rate, 0.5, 0.999, epsilon=1e-8))
+    return trainer
+
+
+def parameter_counts(networks: list[keras.Model]) -> dict[str, int]:
+    """Trainable parameters by network name."""
+    return {
+        network.name: sum(int(v.shape.num_elements()) for v in network.trainable_variables)
+        for network in networks
+    }
+
+
+def _optimizer(config, learning_rate, steps):
+    section = config.training
+    rate = ConstantThenLinear(
+        learning_rate, steps, section.constant_ratio, section.final_learning_rate_ratio
+    )
+    adam = keras.optimizers.Adam(rate, section.beta_1, section.beta_2, epsilon=1e-8)
+    if section.mixed_precision == "float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam
+
+
+def _policy(config):
+    mode = config.training.mixed_precision
+    return "float32" if mode == "off" else f"mixed_{mode}"

@@ -1,0 +1,343 @@
+"""One experiment as frozen dataclasses, and the loader that turns YAML into them.
+
+Every section checks its own ranges; `Config` checks what spans sections. The loader refuses what
+it does not know, naming file and dotted key. Standard library and PyYAML only.
+"""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+
+class UserError(Exception):
+    """A mistake of the user's or of his machine, told in one line; command lines exit with 2."""
+
+
+def _require(condition, message):
+    if not condition:
+        raise UserError(message)
+
+
+def _positive(section, *names):
+    for name in names:
+        value = getattr(section, name)
+        _require(value > 0, f"`{name}` must be greater than 0. Received: {name}={value}.")
+
+
+def _fraction(section, *names):
+    for name in names:
+        value = getattr(section, name)
+        _require(0 <= value < 1, f"`{name}` must lie in [0, 1). Received: {name}={value}.")
+
+
+def _one_of(section, name, choices):
+    value = getattr(section, name)
+    _require(value in choices, f"`{name}` must be one of {list(choices)}. Received: {value!r}.")
+
+
+def _power_of_two(section, name):
+    value = getattr(section, name)
+    good = value >= 8 and value & (value - 1) == 0
+    _require(good, f"`{name}` must be a power of two from 8 on. Received: {name}={value}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Where pictures and captions come from, and how they are read."""
+
+    source: str = "folder"  # toy_birds | folder
+    directory: str | None = None  # folder: holds train/ and test/, each with a metadata.jsonl
+    images_per_class: int = 20  # toy_birds
+    seed: int = 0  # toy_birds: of the drawing
+    max_words: int = 18  # longer captions keep a random sorted subset in training
+    max_words_evaluation: int = 25
+    load_side_ratio: float = 304 / 256  # pictures are read this much larger, then cropped
+    horizontal_flip: bool = True
+
+    def __post_init__(self):
+        _one_of(self, "source", ("toy_birds", "folder"))
+        _positive(self, "images_per_class", "max_words", "max_words_evaluation")
+        _require(
+            self.load_side_ratio >= 1,
+            f"`load_side_ratio` must be at least 1. Received: {self.load_side_ratio}.",
+        )
+        _require(
+            self.source == "toy_birds" or self.directory,
+            f"`directory` must name the data's folder when `source` is {self.source!r}.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextEncoderConfig:
+    """The bidirectional LSTM."""
+
+    embedding_size: int = 300
+    feature_size: int = 256  # N_w, shared with the image encoder
+    dropout: float = 0.5
+
+    def __post_init__(self):
+        _positive(self, "embedding_size", "feature_size")
+        _fraction(self, "dropout")
+        _require(
+            self.feature_size % 2 == 0,
+            f"`feature_size` must be even. Received: feature_size={self.feature_size}.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageEncoderConfig:
+    """The network that sees pictures for DAMSM."""
+
+    kind: str = "inception_v3"  # inception_v3 | compact
+    widths: tuple[int, ...] = (24, 32, 48, 64, 96)  # compact
+    input_side: int = 64  # compact
+
+    def __post_init__(self):
+        _one_of(self, "kind", ("inception_v3", "compact"))
+        _positive(self, "input_side")
+        _require(
+            len(self.widths) == 5 and min(self.widths) > 0,
+            f"`widths` must be five numbers above 0. Received: {list(self.widths)}.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorConfig:
+    """Widths and stages; the switches are the rows of the paper's Table 3."""
+
+    feature_channels: int = 64  # N_r
+    memory_channels: int = 128  # N_m
+    condition_size: int = 100
+    noise_size: int = 100
+    first_side: int = 64
+    stages: int = 3
+    residual_blocks: int = 2
+    memory: bool = True
+    writing_gate: bool = True
+    response_gate: bool = True
+
+    def __post_init__(self):
+        _positive(
+            self, "feature_channels", "memory_channels", "condition_size", "noise_size", "stages"
+        )
+        _power_of_two(self, "first_side")
+        _require(self.residual_blocks >= 0, "`residual_blocks` must be 0 or more.")
+        _require(
+            self.memory or not self.writing_gate,
+            "`writing_gate` gates what is written to the memory, so it needs `memory: true`.",
+        )
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Side of the picture of each stage, small to large."""
+        return tuple(self.first_side * 2**stage for stage in range(self.stages))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscriminatorConfig:
+    """All sizes share the base width."""
+
+    base_width: int = 32
+
+    def __post_init__(self):
+        _positive(self, "base_width")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DAMSMConfig:
+    """The similarity loss and the pretraining of its encoders."""
+
+    directory: str | None = None  # encoders to use, a run or model directory; null: pretrain
+    gammas: tuple[float, ...] = (4.0, 5.0, 10.0)
+    batch_size: int = 48
+    steps: int = 110_000
+    learning_rate: float = 2e-3
+    final_learning_rate_ratio: float = 0.1
+    clip_norm: float = 0.25
+
+    def __post_init__(self):
+        _positive(self, "batch_size", "steps", "learning_rate", "clip_norm")
+        _require(
+            len(self.gammas) == 3 and min(self.gammas) > 0,
+            f"`gammas` must be three numbers above 0. Received: {list(self.gammas)}.",
+        )
+        _require(self.batch_size > 1, "`batch_size` must be 2 or more: negatives come from it.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How the GAN is trained and what is written while it is."""
+
+    batch_size: int = 10  # global, over all replicas
+    steps: int = 530_000
+    seed: int = 0
+    generator_learning_rate: float = 2e-4
+    discriminator_learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+    constant_ratio: float = 1.0  # share of the steps before the rate falls linearly …
+    final_learning_rate_ratio: float = 1.0  # … to this share of itself
+    damsm_weight: float = 5.0  # λ2
+    kl_weight: float = 1.0  # λ1
+    ema_decay: float = 0.999
+    ema_warm_up: bool = False
+    log_every_steps: int = 50
+    sample_every_steps: int = 2000
+    evaluate_every_steps: int = 10_000
+    evaluation_images: int = 1000
+    checkpoint_every_steps: int = 2000
+    keep_checkpoints: int = 3
+    mixed_precision: str = "off"  # off | bfloat16 | float16
+    xla: bool = False
+
+    def __post_init__(self):
+        _positive(
+            self,
+            "batch_size",
+            "steps",
+            "generator_learning_rate",
+            "discriminator_learning_rate",
+            "log_every_steps",
+            "sample_every_steps",
+            "evaluate_every_steps",
+            "evaluation_images",
+            "checkpoint_every_steps",
+            "keep_checkpoints",
+        )
+        _fraction(self, "beta_1", "beta_2", "ema_decay")
+        _require(self.batch_size > 1, "`batch_size` must be 2 or more: wrong sentences need it.")
+        _require(
+            self.damsm_weight >= 0 and self.kl_weight >= 0,
+            "`damsm_weight` and `kl_weight` must not be negative.",
+        )
+        _one_of(self, "mixed_precision", ("off", "bfloat16", "float16"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """One experiment."""
+
+    data: DataConfig
+    text_encoder: TextEncoderConfig = field(default_factory=TextEncoderConfig)
+    image_encoder: ImageEncoderConfig = field(default_factory=ImageEncoderConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    damsm: DAMSMConfig = field(default_factory=DAMSMConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self):
+        side = self.generator.sides[-1]
+        _require(
+            self.data.source != "toy_birds" or side <= 256,
+            f"toy_birds is drawn at up to 256 pixels. Received: a last side of {side}.",
+        )
+
+    def to_yaml(self) -> str:
+        """The resolved config; `load_config` reads it back to an equal one."""
+        return yaml.safe_dump(_plain(self), sort_keys=False)
+
+
+def _plain(value):
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def find_config(name: str) -> Path:
+    """The file at the path given, or of that name in the package's `configs`."""
+    packaged = Path(__file__).parent / "configs" / name
+    for path in (Path(name), packaged):
+        if path.is_file():
+            return path
+    raise UserError(f"No config file {name!r}: looked for {Path(name).absolute()} and {packaged}.")
+
+
+def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
+    """Reads a YAML file and `section.key=value` overrides into a checked Config.
+
+    Raises: UserError: for unreadable YAML, an unknown key (with the nearest match), a wrong type
+        or a value out of range; the message names the file and the dotted key.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}.") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    _require(isinstance(tree, dict), f"{path}: must hold sections such as `data:`.")
+    for override in overrides:
+        _override(tree, override)
+    return _build(Config, tree, str(path), "")
+
+
+def _override(tree, override):
+    key, equals, text = override.partition("=")
+    *sections, name = key.split(".")
+    _require(equals and sections, f"--set takes section.key=value. Received: {override!r}.")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        _require(isinstance(tree, dict), f"--set {override}: {section!r} is no section.")
+    try:
+        tree[name] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override}: the value is not valid YAML.") from error
+
+
+def _build(cls, tree, source, prefix):
+    where = f"{source}: {prefix.rstrip('.')}" if prefix else source
+    _require(isinstance(tree, dict), f"{where}: must hold `key: value` lines. Received: {tree!r}.")
+    hints = typing.get_type_hints(cls)
+    for key in tree:
+        if key not in hints:
+            near = difflib.get_close_matches(str(key), hints, n=1)
+            hint = f" Did you mean `{prefix}{near[0]}`?" if near else f" Known: {', '.join(hints)}."
+            raise UserError(f"{source}: unknown key `{prefix}{key}`.{hint}")
+    values = {k: _value(hints[k], v, source, prefix + k) for k, v in tree.items()}
+    for f in dataclasses.fields(cls):
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        _require(f.name in values or not required, f"{source}: missing key `{prefix}{f.name}`.")
+    try:
+        return cls(**values)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _value(hint, value, source, key):
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, source, key + ".")
+    if isinstance(hint, types.UnionType):  # `T | None`
+        if value is None:
+            return None
+        hint = next(t for t in typing.get_args(hint) if t is not type(None))
+    if typing.get_origin(hint) is tuple:
+        item = typing.get_args(hint)[0]
+        _require(isinstance(value, list), _wrong_type(source, key, "a list", value))
+        return tuple(_value(item, v, source, f"{key}[{i}]") for i, v in enumerate(value))
+    if hint is float:
+        return _float(value, source, key)
+    # bool is an int to Python, but `on` where a number is meant is a mistake.
+    good = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
+    names = {int: "a whole number", bool: "true or false", str: "text"}
+    _require(good, _wrong_type(source, key, names.get(hint, hint.__name__), value))
+    return value
+
+
+def _float(value, source, key):
+    if isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
+        try:
+            value = float(value)
+        except ValueError:
+            pass
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    _require(number and math.isfinite(value), _wrong_type(source, key, "a number", value))
+    return float(value)
+
+
+def _wrong_type(source, key, wanted, value):
+    return f"{source}: `{key}` must be {wanted}. Received: {value!r} ({type(value).__name__})."

@@ -1,0 +1,175 @@
+"""The input pipeline: a pure function of seed and position, so that it resumes anywhere exactly.
+
+Sample p of the endless stream is picture `shuffle(p mod N)` of epoch `p div N`; caption, crop, flip
+and noise are drawn from a counter-based generator keyed by (seed, p). A batch is a run of
+positions, so neither the number of workers and replicas nor a restart changes what is seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.data.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineOptions:
+    """What of a sample depends on the experiment.
+
+    Attributes: sides: of the pictures, small to large. max_words: longer captions keep a random
+        sorted subset. noise_size, condition_size: of the normal noise that comes with a sample;
+        load_side_ratio, horizontal_flip: see DataConfig. seed: int.
+    """
+
+    sides: tuple[int, ...]
+    max_words: int
+    noise_size: int
+    condition_size: int
+    load_side_ratio: float = 1.0
+    horizontal_flip: bool = False
+    seed: int = 0
+
+
+def training_dataset(
+    pictures: PictureSet,
+    vocabulary: Vocabulary,
+    options: PipelineOptions,
+    *,
+    batch_size: int,
+    first_step: int = 0,
+    replicas: int = 1,
+    workers: int = 1,
+    worker: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches from step `first_step` on, one replica's share each.
+
+    The global batch of step s is positions [s·batch_size, (s+1)·batch_size). This worker takes its
+    contiguous part of each, as one batch per local replica, in order.
+
+    Args: batch_size: global. replicas: over all workers; divides `batch_size`.
+    Returns: dataset of dicts as DMGANTrainer.train_step takes them.
+    """
+    share = batch_size // workers
+    make = _sample_maker(pictures, vocabulary, options)
+
+    def position(i):
+        return (i // share) * batch_size + worker * share + i % share
+
+    dataset = tf.data.Dataset.range(first_step * share, np.iinfo(np.int64).max)
+    dataset = dataset.map(lambda i: make(position(i)), num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size // replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _sample_maker(pictures, vocabulary, options):
+    ids, lengths = _encode_all(pictures, vocabulary)
+    caption_counts = tf.constant([len(c) for c in pictures.captions], tf.int32)
+    class_ids = tf.constant(pictures.class_ids, tf.int32)
+    read = _reader(pictures, round(options.sides[-1] * options.load_side_ratio))
+    count = len(pictures)
+
+    def make(position):
+        epoch, place = position // count, position % count
+        key = tf.stack([tf.cast(options.seed, tf.int64), epoch, tf.zeros([], tf.int64)])
+        picture = tf.random.experimental.index_shuffle(
+            tf.cast(place, tf.int32), tf.cast(key, tf.int32), count - 1
+        )
+        # One key per use; a stream position never meets the same pair twice.
+        keys = tf.random.split(tf.stack([tf.cast(options.seed, tf.int64), position]), 6)
+        caption = _uniform_int(keys[0], caption_counts[picture])
+        words, length = _fit_words(
+            ids[picture, caption], lengths[picture, caption], options.max_words, keys[1]
+        )
+        image = _augment(read(picture), options, keys[2], keys[3])
+        return {
+            "images": _all_sides(image, options.sides),
+            "ids": words,
+            "lengths": length,
+            "class_ids": class_ids[picture],
+            "noise": tf.random.stateless_normal([options.noise_size], keys[4]),
+            "condition_noise": tf.random.stateless_normal([options.condition_size], keys[5]),
+        }
+
+    return make
+
+
+def _encode_all(pictures, vocabulary):
+    """Ids [N, C, T] and lengths [N, C] of all captions, padded to the most and the longest.
+
+    Raises: ValueError: when a caption has no known word.
+    """
+    encoded = [[vocabulary.encode(caption)[0] for caption in row] for row in pictures.captions]
+    for row, captions in zip(encoded, pictures.captions, strict=True):
+        for words, caption in zip(row, captions, strict=True):
+            if not words:
+                raise ValueError(f"The caption {caption!r} has no word of the vocabulary.")
+    most = max(len(row) for row in encoded)
+    longest = max(len(words) for row in encoded for words in row)
+    ids = np.zeros((len(encoded), most, longest), np.int32)
+    lengths = np.zeros((len(encoded), most), np.int32)
+    for i, row in enumerate(encoded):
+        ids[i, : len(row)], lengths[i, : len(row)] = vocabulary.pad(row, longest)
+    return tf.constant(ids), tf.constant(lengths)
+
+
+def _uniform_int(key, bound):
+    return tf.random.stateless_uniform([], key, 0, bound, tf.int32)
+
+
+def _fit_words(ids, length, max_words, key):
+    """Keeps a random subset in its order where a caption is longer than `max_words`."""
+    if ids.shape[0] <= max_words:
+        padded = tf.pad(ids, [[0, max_words - ids.shape[0]]])
+        return tf.ensure_shape(padded, [max_words]), length
+    score = tf.random.stateless_uniform([ids.shape[0]], key)
+    score = tf.where(tf.range(ids.shape[0]) < length, score, -1.0)
+    score = tf.where(length > max_words, score, -tf.cast(tf.range(ids.shape[0]), tf.float32))
+    chosen = tf.sort(tf.math.top_k(score, max_words).indices)
+    return tf.gather(ids, chosen), tf.minimum(length, max_words)
+
+
+def _reader(pictures, load_side):
+    """A function from a picture's index to float32 [load_side, load_side, 3] in [0, 255]."""
+    if pictures.images is not None:
+        images = tf.constant(pictures.images)
+
+        def read_memory(i):
+            return _resize(tf.cast(images[i], tf.float32), load_side)
+
+        return read_memory
+    paths = tf.constant(pictures.paths)
+    crops = tf.constant(pictures.crops, tf.int32)
+
+    def read_file(i):
+        image = tf.io.decode_image(tf.io.read_file(paths[i]), 3, expand_animations=False)
+        x, y, width, height = tf.unstack(crops[i])
+        image = tf.cond(
+            width > 0,
+            lambda: image[y : y + height, x : x + width],
+            lambda: image,
+        )
+        return _resize(tf.cast(image, tf.float32), load_side)
+
+    return read_file
+
+
+def _resize(image, side):
+    if image.shape[0] == side and image.shape[1] == side:
+        return image
+    return tf.ensure_shape(tf.image.resize(image, [side, side], antialias=True), [side, side, 3])
+
+
+def _augment(image, options, crop_key, flip_key):
+    side = options.sides[-1]
+    if image.shape[0] > side:
+        image = tf.image.stateless_random_crop(image, [side, side, 3], crop_key)
+    if options.horizontal_flip:
+        image = tf.image.stateless_random_flip_left_right(image, flip_key)
+    return image
+
+
+def _all_sides(image, sides):
+    """The picture at each side, float32 in [−1, 1], small to large."""
+    image = image / 127.5 - 1.0
+    return tuple(_resize(image, side) for side in sides)

@@ -1,0 +1,187 @@
+"""The convolutional blocks that generator and discriminators are built from."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dmgan_tf.layers.batch_norm import BatchNorm
+from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
+
+# Rows of a 3×3 kernel that meet in one low-resolution row once the input is doubled by nearest
+# neighbour: [phase, row of the 2×2 kernel, row of the 3×3 kernel].
+_PHASE_ROWS = np.array(
+    [[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]],
+    dtype=np.float32,
+)
+
+
+def orthogonal_conv(filters, dtype, name=None):
+    """3×3 convolution without bias, as every convolution of the generator."""
+    return keras.layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=keras.initializers.Orthogonal(),
+        dtype=dtype,
+        name=name,
+    )
+
+
+def scaled_batch_norm(dtype, name=None):
+    """Batch norm whose scale starts at N(1, 0.02), as the authors initialise it."""
+    initializer = keras.initializers.RandomNormal(mean=1.0, stddev=0.02)
+    return BatchNorm(scale_initializer=initializer, dtype=dtype, name=name)
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class GatedLinearUnit(keras.layers.Layer):
+    """First half of the channels times the sigmoid of the second (Dauphin et al., 2017).
+
+    Inputs: x: float [B, ..., 2C].
+    Returns: float [B, ..., C].
+    Raises: ValueError: when the number of channels is odd.
+    """
+
+    def build(self, input_shape):
+        if input_shape[-1] % 2:
+            raise ValueError(
+                "GatedLinearUnit halves its channels, so their number must be even. "
+                f"Received: input_shape={tuple(input_shape)}."
+            )
+        self.built = True
+
+    def call(self, x):
+        value, gate = tf.split(x, 2, axis=-1)
+        return value * tf.sigmoid(gate)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // 2)
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class UpsampleBlock(keras.layers.Layer):
+    """Doubles the side: nearest neighbour ×2, 3×3 convolution, batch norm, gated linear unit.
+
+    The first two are done at once, exactly: a pixel of the doubled picture sees only 2×2 pixels
+    of the small one, so one 2×2 convolution into four phases replaces the 3×3 convolution at
+    four times the pixels (2.25 × fewer multiplications), from the same 3×3 kernel.
+
+    Args: filters: int > 0, output channels.
+    Inputs: x: float [B, side, side, C].
+    Returns: float [B, 2·side, 2·side, filters].
+    """
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.batch_norm = scaled_batch_norm(self.dtype_policy, "batch_norm")
+        self.gated_linear_unit = GatedLinearUnit(dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(3, 3, input_shape[-1], 2 * self.filters),
+            initializer=keras.initializers.Orthogonal(),
+        )
+        self.batch_norm.build((None, None, None, 2 * self.filters))
+        self.gated_linear_unit.build((None, None, None, 2 * self.filters))
+        self.built = True
+
+    def call(self, x, training=False):
+        x = self.batch_norm(self._upsample_and_convolve(x), training=training)
+        return self.gated_linear_unit(x)
+
+    def _upsample_and_convolve(self, x):
+        kernel = tf.convert_to_tensor(self.kernel)
+        rows = tf.constant(_PHASE_ROWS, kernel.dtype)
+        phases = tf.einsum("arh,bsw,hwio->rsiabo", rows, rows, kernel)
+        phases = tf.reshape(phases, [2, 2, x.shape[-1], 8 * self.filters])
+        padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        y = tf.nn.conv2d(padded, phases, 1, "VALID")  # [B, side+1, side+1, 8·filters]
+        side, width = 2 * self.filters, tf.shape(x)[2]
+        height = tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
+        width = x.shape[2] or width
+        shifted = [
+            y[:, a : a + height, b : b + width, (2 * a + b) * side : (2 * a + b + 1) * side]
+            for a in (0, 1)
+            for b in (0, 1)
+        ]
+        return tf.nn.depth_to_space(tf.concat(shifted, axis=-1), 2)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        return (batch, height and 2 * height, width and 2 * width, self.filters)
+
+    def get_config(self):
+        return super().get_config() | {"filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class ResidualBlock(keras.layers.Layer):
+    """x + BN(conv(GLU(BN(conv(x))))) with 3×3 convolutions without bias.
+
+    Inputs: x: float [B, side, side, C].
+    Returns: float of the same shape.
+    """
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        policy = self.dtype_policy
+        self.conv_in = orthogonal_conv(2 * channels, policy, "conv_in")
+        self.batch_norm_in = scaled_batch_norm(policy, "batch_norm_in")
+        self.gated_linear_unit = GatedLinearUnit(dtype=policy)
+        self.conv_out = orthogonal_conv(channels, policy, "conv_out")
+        self.batch_norm_out = scaled_batch_norm(policy, "batch_norm_out")
+        wide = (*input_shape[:-1], 2 * channels)
+        self.conv_in.build(input_shape)
+        self.batch_norm_in.build(wide)
+        self.gated_linear_unit.build(wide)
+        self.conv_out.build(input_shape)
+        self.batch_norm_out.build(input_shape)
+        self.built = True
+
+    def call(self, x, training=False):
+        y = self.batch_norm_in(self.conv_in(x), training=training)
+        y = self.conv_out(self.gated_linear_unit(y))
+        return x + self.batch_norm_out(y, training=training)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class DownsampleBlock(keras.layers.Layer):
+    """Halves the side: 4×4 convolution of stride 2 with spectral norm, leaky ReLU 0.2.
+
+    With `kernel_size=3, strides=1` it is the block that only changes the number of channels.
+
+    Inputs: x: float [B, side, side, C].
+    Returns: float [B, side/strides, side/strides, filters].
+    """
+
+    def __init__(self, filters, kernel_size=4, strides=2, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.conv = SpectralNormConv2D(
+            filters, kernel_size, strides, dtype=self.dtype_policy, name="conv"
+        )
+
+    def build(self, input_shape):
+        self.conv.build(input_shape)
+        self.built = True
+
+    def call(self, x, training=False):
+        return tf.nn.leaky_relu(self.conv(x, training=training), 0.2)
+
+    def compute_output_shape(self, input_shape):
+        return self.conv.compute_output_shape(input_shape)
+
+    def get_config(self):
+        return super().get_config() | {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+        }

@@ -1,0 +1,272 @@
+"""The generator: an initial picture from sentence and noise, refined stage by stage."""
+
+import math
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from dmgan_tf.layers.conditioning_augmentation import ConditioningAugmentation
+from dmgan_tf.layers.conv_blocks import (
+    GatedLinearUnit,
+    ResidualBlock,
+    UpsampleBlock,
+    orthogonal_conv,
+    scaled_batch_norm,
+)
+from dmgan_tf.layers.dynamic_memory import DynamicMemory
+
+_SEED_SIDE = 4  # side of the feature map that the dense layer makes
+
+
+class GeneratorOutput(NamedTuple):
+    """Everything that a generator pass computes that a loss or a figure may need."""
+
+    images: tuple  # a stage each, float32 [B, side, side, 3] in [−1, 1]
+    attention: tuple  # a refinement each, float32 [B, side·side, T] at the refinement's input side
+    writing_gates: tuple  # a refinement each, float32 [B, T, 1]
+    response_gates: tuple  # a refinement each, float32 [B, side, side, 1]
+    condition_mean: tf.Tensor  # float32 [B, N_c]
+    condition_log_variance: tf.Tensor  # float32 [B, N_c]
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class InitialStage(keras.layers.Layer):
+    """[c, z] → dense → 4×4 map → upsample blocks, the channels halved by each (G_0 of the paper).
+
+    Args: feature_channels: int, N_r; first_side: int, a power of two from 8 on.
+    Inputs: condition: float [B, N_c]; noise: float [B, N_z].
+    Returns: image_features: float [B, first_side, first_side, N_r].
+    """
+
+    def __init__(self, feature_channels, first_side, **kwargs):
+        super().__init__(**kwargs)
+        self.feature_channels = feature_channels
+        self.first_side = first_side
+        policy = self.dtype_policy
+        doublings = int(math.log2(first_side // _SEED_SIDE))
+        self.seed_channels = feature_channels * 2**doublings
+        self.dense = keras.layers.Dense(
+            _SEED_SIDE**2 * 2 * self.seed_channels,
+            use_bias=False,
+            kernel_initializer=keras.initializers.Orthogonal(),
+            dtype=policy,
+            name="dense",
+        )
+        self.batch_norm = scaled_batch_norm(policy, "batch_norm")
+        self.gated_linear_unit = GatedLinearUnit(dtype=policy)
+        self.upsample_blocks = [
+            UpsampleBlock(self.seed_channels // 2**i, dtype=policy, name=f"upsample_{i}")
+            for i in range(1, doublings + 1)
+        ]
+
+    def build(self, condition_shape, noise_shape):
+        self.dense.build((None, condition_shape[-1] + noise_shape[-1]))
+        self.batch_norm.build((None, self.dense.units))
+        self.gated_linear_unit.build((None, self.dense.units))
+        shape = (None, _SEED_SIDE, _SEED_SIDE, self.seed_channels)
+        for block in self.upsample_blocks:
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+        self.built = True
+
+    def call(self, condition, noise, training=False):
+        x = self.dense(tf.concat([condition, noise], axis=-1))
+        x = self.gated_linear_unit(self.batch_norm(x, training=training))
+        x = tf.reshape(x, [-1, _SEED_SIDE, _SEED_SIDE, self.seed_channels])
+        for block in self.upsample_blocks:
+            x = block(x, training=training)
+        return x
+
+    def compute_output_shape(self, condition_shape, noise_shape):
+        return (condition_shape[0], self.first_side, self.first_side, self.feature_channels)
+
+    def get_config(self):
+        return super().get_config() | {
+            "feature_channels": self.feature_channels,
+            "first_side": self.first_side,
+        }
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class RefinementStage(keras.layers.Layer):
+    """Reads the dynamic memory, then residual blocks, then doubles the side (G_i of the paper).
+
+    Args: feature_channels, memory_channels, memory, writing_gate, response_gate: see DynamicMemory;
+        residual_blocks: int ≥ 0.
+    Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r];
+        word_mask: bool [B, T], True = real word.
+    Returns: (image_features [B, 2·side, 2·side, N_r], MemoryResponse).
+    """
+
+    def __init__(
+        self,
+        feature_channels,
+        memory_channels,
+        residual_blocks=2,
+        memory=True,
+        writing_gate=True,
+        response_gate=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self._arguments = {
+            "feature_channels": feature_channels,
+            "memory_channels": memory_channels,
+            "residual_blocks": residual_blocks,
+            "memory": memory,
+            "writing_gate": writing_gate,
+            "response_gate": response_gate,
+        }
+        policy = self.dtype_policy
+        self.dynamic_memory = DynamicMemory(
+            feature_channels,
+            memory_channels,
+            memory,
+            writing_gate,
+            response_gate,
+            dtype=policy,
+            name="dynamic_memory",
+        )
+        self.residual_blocks = [
+            ResidualBlock(dtype=policy, name=f"residual_{i}") for i in range(residual_blocks)
+        ]
+        self.upsample = UpsampleBlock(feature_channels, dtype=policy, name="upsample")
+
+    def build(self, word_features_shape, image_features_shape, word_mask_shape=None):
+        self.dynamic_memory.build(word_features_shape, image_features_shape)
+        joined = (*image_features_shape[:-1], 2 * image_features_shape[-1])
+        for block in self.residual_blocks:
+            block.build(joined)
+        self.upsample.build(joined)
+        self.built = True
+
+    def call(self, word_features, image_features, word_mask, training=False):
+        response = self.dynamic_memory(word_features, image_features, word_mask)
+        x = response.image_features
+        for block in self.residual_blocks:
+            x = block(x, training=training)
+        return self.upsample(x, training=training), response
+
+    def compute_output_shape(self, word_features_shape, image_features_shape, word_mask_shape=None):
+        response = self.dynamic_memory.compute_output_shape(
+            word_features_shape, image_features_shape
+        )
+        return self.upsample.compute_output_shape(response.image_features), response
+
+    def get_config(self):
+        return super().get_config() | self._arguments
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class Generator(keras.Model):
+    """DM-GAN's generator (DM-GAN, Fig. 2).
+
+    Args:
+        feature_channels: int, N_r. memory_channels: int, N_m.
+        condition_size: int, N_c. noise_size: int, N_z.
+        first_side: int, side of the first picture, a power of two from 8 on (64 in the paper).
+        stages: int ≥ 1, pictures drawn; stages − 1 refinements, each doubling the side.
+        residual_blocks, memory, writing_gate, response_gate: see RefinementStage.
+    Inputs:
+        word_features: float [B, T, N_w]; word_mask: bool [B, T], True = real word;
+        sentence_feature: float [B, N_w]; noise: float [B, N_z]; condition_noise: float [B, N_c].
+    Returns: GeneratorOutput.
+    Raises: ValueError: when `first_side` is no power of two from 8 on.
+    """
+
+    def __init__(
+        self,
+        feature_channels=64,
+        memory_channels=128,
+        condition_size=100,
+        noise_size=100,
+        first_side=64,
+        stages=3,
+        residual_blocks=2,
+        memory=True,
+        writing_gate=True,
+        response_gate=True,
+        **kwargs,
+    ):
+        super().__init__(**{"name": "generator"} | kwargs)
+        if first_side < 8 or first_side & (first_side - 1):
+            raise ValueError(
+                f"`first_side` must be a power of two from 8 on. Received: first_side={first_side}."
+            )
+        refinement = {
+            "feature_channels": feature_channels,
+            "memory_channels": memory_channels,
+            "residual_blocks": residual_blocks,
+            "memory": memory,
+            "writing_gate": writing_gate,
+            "response_gate": response_gate,
+        }
+        self._arguments = refinement | {
+            "condition_size": condition_size,
+            "noise_size": noise_size,
+            "first_side": first_side,
+            "stages": stages,
+        }
+        policy = self.dtype_policy
+        self.noise_size = noise_size
+        self.condition_size = condition_size
+        self.sides = tuple(first_side * 2**i for i in range(stages))
+        self.feature_channels = feature_channels
+        self.conditioning_augmentation = ConditioningAugmentation(
+            condition_size, dtype="float32", name="conditioning_augmentation"
+        )
+        self.initial_stage = InitialStage(
+            feature_channels, first_side, dtype=policy, name="initial_stage"
+        )
+        self.refinement_stages = [
+            RefinementStage(**refinement, dtype=policy, name=f"refinement_{i}")
+            for i in range(1, stages)
+        ]
+        self.image_heads = [orthogonal_conv(3, policy, f"image_head_{i}") for i in range(stages)]
+
+    def build(
+        self,
+        word_features_shape,
+        word_mask_shape=None,
+        sentence_feature_shape=None,
+        noise_shape=None,
+        condition_noise_shape=None,
+    ):
+        feature_size = word_features_shape[-1]
+        self.conditioning_augmentation.build((None, feature_size))
+        self.initial_stage.build((None, self.condition_size), (None, self.noise_size))
+        shape = (None, self.sides[0], self.sides[0], self.feature_channels)
+        self.image_heads[0].build(shape)
+        for stage, head in zip(self.refinement_stages, self.image_heads[1:], strict=True):
+            stage.build((None, None, feature_size), shape)
+            shape = (None, 2 * shape[1], 2 * shape[2], self.feature_channels)
+            head.build(shape)
+        self.built = True
+
+    def call(
+        self, word_features, word_mask, sentence_feature, noise, condition_noise, training=False
+    ):
+        condition, mean, log_variance = self.conditioning_augmentation(
+            sentence_feature, condition_noise
+        )
+        features = self.initial_stage(condition, noise, training=training)
+        images, responses = [self._picture(0, features)], []
+        for i, stage in enumerate(self.refinement_stages, start=1):
+            features, response = stage(word_features, features, word_mask, training=training)
+            images.append(self._picture(i, features))
+            responses.append(response)
+        return GeneratorOutput(
+            images=tuple(images),
+            attention=tuple(r.attention for r in responses),
+            writing_gates=tuple(r.writing_gate for r in responses),
+            response_gates=tuple(r.response_gate for r in responses),
+            condition_mean=mean,
+            condition_log_variance=log_variance,
+        )
+
+    def _picture(self, stage, features):
+        return tf.tanh(tf.cast(self.image_heads[stage](features), tf.float32))
+
+    def get_config(self):
+        return super().get_config() | self._arguments

@@ -1,0 +1,219 @@
+"""Image encoders of DAMSM: features of image regions and one code for the whole image.
+
+Both encoders map images to the space of the text encoder, where `losses.damsm` compares them.
+`InceptionV3Encoder` is the published one; `CompactEncoder` learns from scratch on small pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from dmgan_tf.layers.aligned_resize import downscale_by_area, resize_aligned_corners
+from dmgan_tf.layers.batch_norm import BatchNorm
+from dmgan_tf.models.inception_v3 import (
+    INPUT_SIDE,
+    POOLED_CHANNELS,
+    REGION_CHANNELS,
+    REGIONS_SIDE,
+    InceptionV3Backbone,
+)
+
+
+@keras.saving.register_keras_serializable(package="dmgan_tf")
+class InceptionV3Encoder(keras.Model):
+    """The authors' image encoder: a frozen Inception v3 and two learned linear maps.
+
+    Regions come from a 1x1 convolution of Mixed_6e, the code from a linear layer of the pooled
+    Mixed_7c (AttnGAN, arXiv:1711.10485, Section 3.2). Only these two learn: the backbone stays
+    frozen, and in inference mode, also when the encoder's `trainable` is set.
+
+    Args:    feature_size: int, size of the features shared with the text encoder, at least 1.
+    Inputs:  images: float [B, side, side, 3] in [-1, 1], any side; resized to 299 bilinearly with
+             aligned corners and normalised no further.
+    Returns: (region_features, image_code): float32 [B, 289, feature_size], regions row by row,
+             and float32 [B, feature_size].
+    Raises:  ValueError: when `feature_size` isn't positive, or the images aren't float, square
+             and of 3 channels.
+    """
+
+    def __init__(self, feature_size: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        _check_feature_size(feature_size)
+        self.backbone = InceptionV3Backbone(dtype=self.dtype_policy, name="backbone")
+        # float32 under mixed precision: the cosines of DAMSM are scaled by up to 10.
+        self.region_embedding = keras.layers.Conv2D(
+            feature_size,
+            1,
+            use_bias=False,
+            kernel_initializer=_narrow_uniform(),
+            dtype=self.variable_dtype,
+            name="region_embedding",
+        )
+        self.code_embedding = keras.layers.Dense(
+            feature_size,
+            kernel_initializer=_narrow_uniform(),
+            dtype=self.variable_dtype,
+            name="code_embedding",
+        )
+        self.feature_size = feature_size
+        self.backbone.trainable = False
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the two embedding layers learn; the backbone never does."""
+        return keras.Model.trainable.fget(self)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        keras.Model.trainable.fset(self, value)
+        # Keras hands the value down to all sublayers, which would thaw the backbone.
+        self.backbone.trainable = False
+
+    def build(self, input_shape: tuple | None = None) -> None:
+        self.backbone.build((None, INPUT_SIDE, INPUT_SIDE, 3))
+        self.backbone.trainable = False  # once more, for the variables that exist only now
+        self.region_embedding.build((None, REGIONS_SIDE, REGIONS_SIDE, REGION_CHANNELS))
+        self.code_embedding.build((None, POOLED_CHANNELS))
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        images = _checked_images(images, INPUT_SIDE)
+        images = resize_aligned_corners(images, INPUT_SIDE)  # [B, 299, 299, 3]
+        mixed_6e, pooled_7c = self.backbone(images, training=False)
+        regions = self.region_embedding(mixed_6e)  # [B, 17, 17, D]
+        return _flatten_regions(regions), self.code_embedding(pooled_7c)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "feature_size": self.feature_size}
+
+
+@keras.saving.register_keras_serializable(package="dmgan_tf")
+class CompactEncoder(keras.Model):
+    """A small convolutional image encoder for small pictures; all of it learns.
+
+    Five 3x3 convolutions with batch norm and ReLU, the first, third and fifth of stride 2, give
+    (input_side / 8)² regions. The code is a linear layer of the last map, averaged over 2x2 and
+    flattened, so that it still knows where things are.
+
+    Args:    feature_size: int, size of the features shared with the text encoder, at least 1.
+             widths: five ints, channels of the convolutions.
+             input_side: int, pixels; a multiple of 16.
+    Inputs:  images: float [B, side, side, 3] in [-1, 1], any side; smaller ones are enlarged to
+             `input_side` bilinearly with aligned corners, larger ones averaged down.
+    Returns: (region_features, image_code): float32 [B, (input_side / 8)², feature_size], regions
+             row by row, and float32 [B, feature_size].
+    Raises:  ValueError: when an argument is out of its range, or the images aren't float, square
+             and of 3 channels.
+    """
+
+    STRIDES = (2, 1, 2, 1, 2)
+
+    def __init__(
+        self,
+        feature_size: int,
+        widths: Sequence[int] = (24, 32, 48, 64, 96),
+        input_side: int = 64,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_feature_size(feature_size)
+        if len(widths) != len(self.STRIDES) or min(widths) < 1:
+            raise ValueError(f"`widths` must be five positive ints. Received: widths={widths}.")
+        if input_side < 16 or input_side % 16:
+            raise ValueError(
+                f"`input_side` must be a multiple of 16. Received: input_side={input_side}."
+            )
+        # Tuples, as tf.train.Checkpoint overlooks layers in lists.
+        self.convs = tuple(
+            keras.layers.Conv2D(
+                width,
+                3,
+                strides=strides,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                dtype=self.dtype_policy,
+                name=f"conv_{i}",
+            )
+            for i, (width, strides) in enumerate(zip(widths, self.STRIDES, strict=True), start=1)
+        )
+        self.norms = tuple(
+            BatchNorm(dtype=self.dtype_policy, name=f"norm_{i}")
+            for i in range(1, len(self.STRIDES) + 1)
+        )
+        self.region_embedding = keras.layers.Conv2D(
+            feature_size, 1, use_bias=False, dtype=self.variable_dtype, name="region_embedding"
+        )
+        self.code_embedding = keras.layers.Dense(
+            feature_size, dtype=self.variable_dtype, name="code_embedding"
+        )
+        self.feature_size = feature_size
+        self.widths = tuple(widths)
+        self.input_side = input_side
+
+    def build(self, input_shape: tuple | None = None) -> None:
+        channels = 3
+        for conv, norm, width in zip(self.convs, self.norms, self.widths, strict=True):
+            conv.build((None, None, None, channels))
+            norm.build((None, None, None, width))
+            channels = width
+        side = self.input_side // 8
+        self.region_embedding.build((None, side, side, channels))
+        self.code_embedding.build((None, (side // 2) ** 2 * channels))
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        images = _checked_images(images, self.input_side)
+        if images.shape[1] > self.input_side:
+            x = downscale_by_area(images, self.input_side)
+        else:
+            x = resize_aligned_corners(images, self.input_side)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = ops.relu(norm(conv(x), training=training))
+        regions = self.region_embedding(x)  # [B, input_side / 8, input_side / 8, D]
+        coarse = ops.average_pool(x, 2, data_format="channels_last")
+        coarse = ops.reshape(coarse, (-1, self.code_embedding.kernel.shape[0]))
+        return _flatten_regions(regions), self.code_embedding(coarse)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "feature_size": self.feature_size,
+            "widths": list(self.widths),
+            "input_side": self.input_side,
+        }
+
+
+def _narrow_uniform() -> keras.initializers.Initializer:
+    return keras.initializers.RandomUniform(-0.1, 0.1)
+
+
+def _flatten_regions(regions: tf.Tensor) -> tf.Tensor:
+    _, rows, columns, size = regions.shape
+    return ops.reshape(regions, (-1, rows * columns, size))  # [B, side * side, D]
+
+
+def _check_feature_size(feature_size: int) -> None:
+    if feature_size < 1:
+        raise ValueError(
+            f"`feature_size` must be at least 1. Received: feature_size={feature_size}."
+        )
+
+
+def _checked_images(images: tf.Tensor, native_side: int) -> tf.Tensor:
+    if tf.is_tensor(images) and images.shape.rank is None:
+        # Keras traces such an input when it exports a model that was built by `build(None)`.
+        images = tf.ensure_shape(images, (None, native_side, native_side, 3))
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2] or shape[3] != 3:
+        raise ValueError(
+            f"`images` must be square, [B, side, side, 3], with a known side. Received: {shape}."
+        )
+    if not keras.backend.is_float_dtype(images.dtype):
+        raise ValueError(
+            f"`images` must be float in [-1, 1]. Received: dtype={images.dtype}. "
+            "Map uint8 images by x / 127.5 - 1."
+        )
+    return images

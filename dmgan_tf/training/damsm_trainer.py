@@ -1,0 +1,67 @@
+"""One pretraining step of the DAMSM encoders: match captions and pictures."""
+
+import keras
+import tensorflow as tf
+
+from dmgan_tf.losses.damsm import damsm_losses
+from dmgan_tf.training.replicas import (
+    all_reduce_sum,
+    apply_clipped,
+    gather_global,
+    replica_count,
+)
+
+
+class DAMSMTrainer(keras.Model):
+    """Trains text and image encoder on the DAMSM loss (AttnGAN, Sec. 3.2).
+
+    Args:
+        text_encoder, image_encoder: the encoders; frozen parts of the latter stay as they are.
+        gammas: (γ1, γ2, γ3). clip_norm: float > 0, for the joint gradient of the text encoder.
+    Batch (`train_step`): as DMGANTrainer's; the largest picture, ids, lengths, class_ids count.
+    """
+
+    def __init__(self, text_encoder, image_encoder, *, gammas, clip_norm=0.25, **kwargs):
+        super().__init__(**kwargs)
+        self.text_encoder = text_encoder
+        self.image_encoder = image_encoder
+        self.gammas = tuple(gammas)
+        self.clip_norm = clip_norm
+        self.built = True
+
+    def compile(self, optimizer, **kwargs):
+        super().compile(**kwargs)
+        self.encoder_optimizer = optimizer
+        optimizer.build(self._variables())
+
+    def checkpoint(self):
+        """All that a run must find again to go on exactly where it was."""
+        return tf.train.Checkpoint(
+            text_encoder=self.text_encoder,
+            image_encoder=self.image_encoder,
+            optimizer=self.encoder_optimizer,
+        )
+
+    def _variables(self):
+        return self.text_encoder.trainable_variables + self.image_encoder.trainable_variables
+
+    def train_step(self, batch):
+        """One step on one replica's share of the batch; returns the global batch's scalars."""
+        variables = self._variables()
+        mask = tf.sequence_mask(batch["lengths"], tf.shape(batch["ids"])[1])
+        with tf.GradientTape() as tape:
+            text = self.text_encoder(batch["ids"], batch["lengths"], training=True)
+            image = self.image_encoder(batch["images"][-1], training=True)
+            sentence_loss, word_loss = damsm_losses(
+                [gather_global(x) for x in image],
+                [gather_global(x) for x in text],
+                gather_global(mask),
+                gather_global(batch["class_ids"]),
+                self.gammas,
+            )
+            loss = sentence_loss + word_loss
+        gradients = tape.gradient(loss, variables)
+        clipped = self.text_encoder.trainable_variables
+        apply_clipped(self.encoder_optimizer, gradients, variables, clipped, self.clip_norm)
+        scalars = {"loss": loss, "damsm_sentence": sentence_loss, "damsm_word": word_loss}
+        return all_reduce_sum({name: value / replica_count() for name, value in scalars.items()})

@@ -1,0 +1,68 @@
+"""What a replica needs of the others: global means, and the other replicas' features."""
+
+import tensorflow as tf
+
+
+def _context():
+    return tf.distribute.get_replica_context()
+
+
+def replica_count():
+    """Replicas in sync, over all workers."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def replica_id():
+    """This replica's place among all, an int32 scalar or a Python int."""
+    return _context().replica_id_in_sync_group
+
+
+def global_mean(values):
+    """This replica's share of the mean over the global batch: adds up to it over the replicas.
+
+    Args: values: float [B], one per local sample. Returns: float scalar.
+    """
+    return tf.reduce_mean(values) / replica_count()
+
+
+def all_reduce_sum(values):
+    """The sums over all replicas of a structure of tensors; itself where there is one replica."""
+    if replica_count() == 1:
+        return values
+    return _context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def gather_global(x):
+    """Concatenates x [B, ...] of all replicas in their order; the gradient reaches the local part.
+
+    A loss of the gathered batch, computed alike on each replica, then gives gradients whose *sum*
+    over the replicas, as the optimizer takes it, is that of one replica with the whole batch.
+    """
+    count = replica_count()
+    if count == 1:
+        return x
+    gathered = _context().all_gather(tf.stop_gradient(x), axis=0)
+    if not x.dtype.is_floating:
+        return gathered
+    # Adds an exact zero with the local gradient, in the local rows alone.
+    local = x - tf.stop_gradient(x)
+    here = tf.cast(tf.range(count) == replica_id(), x.dtype)
+    spread = tf.reshape(here, [count] + [1] * len(x.shape)) * local[tf.newaxis]
+    return gathered + tf.reshape(spread, tf.shape(gathered))
+
+
+def apply_clipped(optimizer, gradients, variables, clipped_variables, clip_norm):
+    """Applies gradients, those of `clipped_variables` clipped by their *global* joint norm.
+
+    Keras clips before it adds up over the replicas, so the sum is taken here, and shared out again
+    because the optimizer will add it up once more.
+    """
+    gradients = all_reduce_sum(gradients)
+    chosen = {id(v) for v in clipped_variables}
+    places = [i for i, v in enumerate(variables) if id(v) in chosen]
+    clipped, _ = tf.clip_by_global_norm([gradients[i] for i in places], clip_norm)
+    for i, gradient in zip(places, clipped, strict=True):
+        gradients[i] = gradient
+    optimizer.apply_gradients(
+        [(g / replica_count(), v) for g, v in zip(gradients, variables, strict=True)]
+    )

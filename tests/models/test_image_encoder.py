@@ -1,0 +1,299 @@
+"""Image encoders: parity with the authors' network, oracles and properties."""
+
+import json
+import runpy
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
+from dmgan_tf.models.inception_v3 import InceptionV3Backbone, average_pool_counting_padding
+
+PARITY = Path(__file__).parents[1] / "parity"
+NORM_NAMES = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+
+
+def random_images(batch, side, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, (batch, side, side, 3)).astype("float32")
+
+
+# --- parity with the authors' network ---------------------------------------------------------
+
+
+def load_official_weights(encoder, state):
+    """Put a state dict with the official names into `encoder`; every array must find its place."""
+    places = {
+        "emb_features.weight": encoder.region_embedding.kernel,
+        "emb_cnn_code.weight": encoder.code_embedding.kernel,
+        "emb_cnn_code.bias": encoder.code_embedding.bias,
+    }
+    for name, unit in encoder.backbone.conv_units.items():
+        places[f"{name}.conv.weight"] = unit.conv.kernel
+        for theirs, ours in NORM_NAMES.items():
+            places[f"{name}.bn.{theirs}"] = getattr(unit.bn, ours)
+    arrays = {name: a for name, a in state.items() if not name.endswith("num_batches_tracked")}
+    assert set(arrays) == set(places)
+    assert len(places) == len(encoder.weights)
+    for name, array in arrays.items():
+        if array.ndim == 4:
+            array = array.transpose(2, 3, 1, 0)
+        elif array.ndim == 2:
+            array = array.T
+        places[name].assign(array)
+
+
+@pytest.fixture(scope="module", params=["small", "coco"])
+def official_pair(request):
+    """(reference arrays, our regions as a 17x17 map, our code), computed once per pair."""
+    description = json.loads((PARITY / "data" / f"{request.param}.json").read_text())
+    with np.load(PARITY / "data" / f"{request.param}.npz") as file:
+        reference = {k: file[k] for k in file.files if k.startswith(("in/", "image_encoder/"))}
+    build_state = runpy.run_path(str(PARITY / "weights.py"))["state_dict"]
+    manifest = description["manifest"]["image_encoder"]
+    encoder = InceptionV3Encoder(manifest["emb_cnn_code.bias"][0])
+    encoder.build()
+    load_official_weights(encoder, build_state(manifest, description["seed"]))
+    images = reference["in/real_256"].transpose(0, 2, 3, 1)
+    regions, code = encoder(images)
+    assert regions.shape == (len(images), 289, encoder.feature_size)
+    return reference, regions.numpy().reshape(len(images), 17, 17, -1), code.numpy()
+
+
+def error_to_largest(actual, expected):
+    return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+def test_regions_equal_the_authors(official_pair):
+    reference, regions, _ = official_pair
+    strided = regions[:, ::4, ::4].transpose(0, 3, 1, 2)
+    assert error_to_largest(strided, reference["image_encoder/regions_strided"]) <= 1e-4
+
+
+def test_region_statistics_equal_the_authors(official_pair):
+    reference, regions, _ = official_pair
+    mean_std = np.stack([regions.mean((1, 2)), regions.std((1, 2))])
+    assert error_to_largest(mean_std, reference["image_encoder/regions_mean_std"]) <= 1e-4
+
+
+def test_code_equals_the_authors(official_pair):
+    reference, _, code = official_pair
+    assert error_to_largest(code, reference["image_encoder/code"]) <= 1e-4
+
+
+# --- Inception v3 -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def inception_encoder():
+    encoder = InceptionV3Encoder(8)
+    encoder.build()
+    return encoder
+
+
+def test_average_pool_counts_the_padding():
+    x = np.random.default_rng(0).normal(size=(2, 5, 5, 3)).astype("float32")
+    expected = np.zeros_like(x)
+    for b, row, column, c in np.ndindex(*x.shape):
+        window = x[b, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2, c]
+        expected[b, row, column, c] = window.sum() / 9
+    np.testing.assert_allclose(average_pool_counting_padding(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_backbone_has_the_parameters_of_inception_v3(inception_encoder):
+    # 23,834,568 of torchvision's without auxiliary head, less 2,049,000 of its classifier.
+    shapes = [
+        weight.shape
+        for unit in inception_encoder.backbone.conv_units.values()
+        for weight in (unit.conv.kernel, unit.bn.gamma, unit.bn.beta)
+    ]
+    assert sum(int(np.prod(shape)) for shape in shapes) == 21_785_568
+
+
+def test_only_the_embeddings_learn(inception_encoder):
+    names = [weight.path.split("/", 1)[1] for weight in inception_encoder.trainable_weights]
+    assert names == ["region_embedding/kernel", "code_embedding/kernel", "code_embedding/bias"]
+
+
+def test_backbone_stays_frozen_when_the_encoder_is_thawed(inception_encoder):
+    inception_encoder.trainable = False
+    assert not inception_encoder.trainable_weights
+    inception_encoder.trainable = True
+    assert len(inception_encoder.trainable_weights) == 3
+
+
+def test_embeddings_start_within_a_tenth(inception_encoder):
+    for layer in (inception_encoder.region_embedding, inception_encoder.code_embedding):
+        largest = np.abs(layer.kernel.numpy()).max()
+        assert 0.09 < largest <= 0.1
+
+
+def test_training_mode_changes_nothing_and_images_get_a_gradient(inception_encoder):
+    images = tf.constant(random_images(1, 64))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        regions, code = inception_encoder(images, training=True)
+        total = tf.reduce_sum(regions) + tf.reduce_sum(code)
+    gradient = tape.gradient(total, images).numpy()
+    assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
+    np.testing.assert_array_equal(code, inception_encoder(images)[1])
+
+
+def test_inception_round_trips_config_and_weights(inception_encoder, tmp_path):
+    copy = InceptionV3Encoder.from_config(inception_encoder.get_config())
+    assert copy.get_config() == inception_encoder.get_config()
+    path = str(tmp_path / "encoder.weights.h5")
+    inception_encoder.save_weights(path)
+    copy.build()
+    copy.load_weights(path)
+    for theirs, ours in zip(inception_encoder.weights, copy.weights, strict=True):
+        np.testing.assert_array_equal(theirs.numpy(), ours.numpy())
+
+
+def checkpointed_weight_count(model, folder):
+    path = tf.train.Checkpoint(model=model).save(str(folder / "checkpoint"))
+    return sum(name.startswith("model/") for name, _ in tf.train.list_variables(path))
+
+
+def test_checkpoints_hold_every_weight(inception_encoder, tmp_path):
+    compact = CompactEncoder(4)
+    compact.build()
+    for encoder in (inception_encoder, compact):
+        assert checkpointed_weight_count(encoder, tmp_path) == len(encoder.weights)
+
+
+def test_inception_keeps_float32_outputs_under_mixed_precision():
+    encoder = InceptionV3Encoder(4, dtype="mixed_bfloat16")
+    regions, code = encoder(random_images(1, 32))
+    assert regions.dtype == code.dtype == tf.float32
+    assert encoder.backbone.conv_units["Mixed_5b.branch1x1"].conv.compute_dtype == "bfloat16"
+
+
+def test_backbone_refuses_other_sides():
+    with pytest.raises(ValueError, match=r"must have the shape \[B, 299, 299, 3\]"):
+        InceptionV3Backbone()(random_images(1, 64))
+
+
+# --- compact encoder --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [32, 64, 96, 128])
+def test_compact_encoder_takes_any_side(side):
+    regions, code = CompactEncoder(12)(random_images(2, side))
+    assert regions.shape == (2, 64, 12)
+    assert code.shape == (2, 12)
+
+
+def test_compact_encoder_averages_larger_images_down():
+    encoder = CompactEncoder(4)
+    images = random_images(2, 64)
+    enlarged = images.repeat(2, axis=1).repeat(2, axis=2)
+    for small, large in zip(encoder(images), encoder(enlarged), strict=True):
+        np.testing.assert_allclose(small, large, rtol=1e-4, atol=1e-5)
+
+
+def test_compact_regions_run_row_by_row():
+    encoder = CompactEncoder(4)
+    images = np.zeros((1, 64, 64, 3), "float32")
+    plain = encoder(images)[0].numpy()
+    images[0, 4, 60] = 1.0  # first row, last column
+    change = np.abs(encoder(images)[0].numpy() - plain).sum(-1)[0]
+    assert change.argmax() in (6, 7)
+
+
+def test_compact_code_knows_where_things_are():
+    encoder = CompactEncoder(4)
+    images = random_images(1, 64)
+    mirrored = images[:, :, ::-1]
+    assert np.abs(encoder(images)[1] - encoder(mirrored)[1]).max() > 1e-3
+
+
+def test_all_of_the_compact_encoder_learns():
+    encoder = CompactEncoder(4, widths=(4, 4, 6, 6, 8), input_side=32)
+    images = random_images(3, 32)
+    with tf.GradientTape() as tape:
+        regions, code = encoder(images, training=True)
+        total = tf.reduce_sum(regions**2) + tf.reduce_sum(code**2)
+    gradients = tape.gradient(total, encoder.trainable_weights)
+    assert len(gradients) == 5 * 3 + 3
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def test_compact_encoder_compiles_with_xla():
+    encoder = CompactEncoder(4, widths=(4, 4, 6, 6, 8), input_side=32)
+    images = tf.constant(random_images(2, 24))
+    encoder.build()
+
+    @tf.function(jit_compile=True)
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(encoder(x)[0] ** 2)
+        return tape.gradient(total, x)
+
+    np.testing.assert_allclose(
+        gradient(images), gradient.python_function(images), rtol=1e-3, atol=1e-5
+    )
+
+
+def test_compact_round_trips_config_and_file(tmp_path):
+    encoder = CompactEncoder(4, widths=(4, 4, 6, 6, 8), input_side=32)
+    images = random_images(2, 32)
+    expected = encoder(images)
+    path = str(tmp_path / "encoder.keras")
+    encoder.save(path)
+    copy = keras.saving.load_model(path)
+    assert copy.get_config() == encoder.get_config()
+    for ours, theirs in zip(copy(images), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_compact_encoder_exports_when_built_without_a_shape(tmp_path):
+    encoder = CompactEncoder(4, widths=(4, 4, 6, 6, 8), input_side=32)
+    encoder.build(None)
+    encoder.export(str(tmp_path), input_signature=[tf.TensorSpec([None, 32, 32, 3])], verbose=False)
+    images = random_images(3, 32)
+    exported = tf.saved_model.load(str(tmp_path))
+    for ours, theirs in zip(exported.serve(images), encoder(images), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_compact_encoder_keeps_float32_outputs_under_mixed_precision():
+    encoder = CompactEncoder(4, dtype="mixed_bfloat16")
+    regions, code = encoder(random_images(1, 64))
+    assert regions.dtype == code.dtype == tf.float32
+    assert encoder.convs[0].compute_dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"feature_size": 0}, r"`feature_size` must be at least 1. Received: feature_size=0"),
+        ({"widths": (8, 8)}, r"`widths` must be five positive ints. Received: widths=\(8, 8\)"),
+        ({"input_side": 40}, r"`input_side` must be a multiple of 16. Received: input_side=40"),
+    ],
+)
+def test_compact_encoder_refuses_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CompactEncoder(**{"feature_size": 4, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((1, 64, 32, 3), "float32"), "must be square"),
+        (np.zeros((1, 64, 64, 1), "float32"), "must be square"),
+        (np.zeros((1, 64, 64, 3), "uint8"), "must be float"),
+    ],
+)
+def test_encoders_refuse_bad_images(inception_encoder, images, message):
+    for encoder in (inception_encoder, CompactEncoder(4)):
+        with pytest.raises(ValueError, match=message):
+            encoder(images)
