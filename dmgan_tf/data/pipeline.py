@@ -68,15 +68,16 @@ def _sample_maker(pictures, vocabulary, options):
     class_ids = tf.constant(pictures.class_ids, tf.int32)
     read = _reader(pictures, round(options.sides[-1] * options.load_side_ratio))
     count = len(pictures)
+    seed = tf.constant(options.seed, tf.int64)
 
     def make(position):
         epoch, place = position // count, position % count
-        key = tf.stack([tf.cast(options.seed, tf.int64), epoch, tf.zeros([], tf.int64)])
+        shuffle_key = tf.cast(tf.stack([seed, epoch]), tf.int32)
         picture = tf.random.experimental.index_shuffle(
-            tf.cast(place, tf.int32), tf.cast(key, tf.int32), count - 1
+            tf.cast(place, tf.int32), shuffle_key, count - 1
         )
         # One key per use; a stream position never meets the same pair twice.
-        keys = tf.random.split(tf.stack([tf.cast(options.seed, tf.int64), position]), 6)
+        keys = tf.random.split(tf.stack([seed, position]), 6)
         caption = _uniform_int(keys[0], caption_counts[picture])
         words, length = _fit_words(
             ids[picture, caption], lengths[picture, caption], options.max_words, keys[1]

@@ -61,12 +61,13 @@ class Discriminator(keras.Model):
         self.base_width = base_width
         policy = self.dtype_policy
         down, narrow = _widths(side, base_width)
-        self.feature_blocks = [
+        # A tuple, here and in the generator: Keras hides lists of layers from tf.train.Checkpoint.
+        self.feature_blocks = tuple(
             DownsampleBlock(width, dtype=policy, name=f"down_{i}") for i, width in enumerate(down)
-        ] + [
+        ) + tuple(
             DownsampleBlock(width, 3, 1, dtype=policy, name=f"narrow_{i}")
             for i, width in enumerate(narrow)
-        ]
+        )
         self.feature_channels = _FINAL_MULTIPLE * base_width
         self.joint_block = DownsampleBlock(self.feature_channels, 3, 1, dtype=policy, name="joint")
         # A 4×4 convolution over a 4×4 map is a dense layer over the flattened map.

@@ -55,10 +55,10 @@ class InitialStage(keras.layers.Layer):
         )
         self.batch_norm = scaled_batch_norm(policy, "batch_norm")
         self.gated_linear_unit = GatedLinearUnit(dtype=policy)
-        self.upsample_blocks = [
+        self.upsample_blocks = tuple(
             UpsampleBlock(self.seed_channels // 2**i, dtype=policy, name=f"upsample_{i}")
             for i in range(1, doublings + 1)
-        ]
+        )
 
     def build(self, condition_shape, noise_shape):
         self.dense.build((None, condition_shape[-1] + noise_shape[-1]))
@@ -128,9 +128,9 @@ class RefinementStage(keras.layers.Layer):
             dtype=policy,
             name="dynamic_memory",
         )
-        self.residual_blocks = [
+        self.residual_blocks = tuple(
             ResidualBlock(dtype=policy, name=f"residual_{i}") for i in range(residual_blocks)
-        ]
+        )
         self.upsample = UpsampleBlock(feature_channels, dtype=policy, name="upsample")
 
     def build(self, word_features_shape, image_features_shape, word_mask_shape=None):
@@ -219,11 +219,13 @@ class Generator(keras.Model):
         self.initial_stage = InitialStage(
             feature_channels, first_side, dtype=policy, name="initial_stage"
         )
-        self.refinement_stages = [
+        self.refinement_stages = tuple(
             RefinementStage(**refinement, dtype=policy, name=f"refinement_{i}")
             for i in range(1, stages)
-        ]
-        self.image_heads = [orthogonal_conv(3, policy, f"image_head_{i}") for i in range(stages)]
+        )
+        self.image_heads = tuple(
+            orthogonal_conv(3, policy, f"image_head_{i}") for i in range(stages)
+        )
 
     def build(
         self,

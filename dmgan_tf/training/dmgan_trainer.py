@@ -62,7 +62,7 @@ class DMGANTrainer(keras.Model):
         super().__init__(**kwargs)
         self.generator = generator
         self.average_generator = average_generator
-        self.discriminators = list(discriminators)
+        self.discriminators = tuple(discriminators)
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         text_encoder.trainable = image_encoder.trainable = False
@@ -77,7 +77,7 @@ class DMGANTrainer(keras.Model):
         """Takes one optimizer for the generator and one for each discriminator."""
         super().compile(**kwargs)
         self.generator_optimizer = generator_optimizer
-        self.discriminator_optimizers = list(discriminator_optimizers)
+        self.discriminator_optimizers = tuple(discriminator_optimizers)
         generator_optimizer.build(self.generator.trainable_variables)
         for optimizer, network in zip(
             self.discriminator_optimizers, self.discriminators, strict=True

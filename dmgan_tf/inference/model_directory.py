@@ -1,0 +1,158 @@
+"""Model directories: config, vocabulary, weights and metadata, self-contained and checked.
+
+    metadata.json              format, network configs, fingerprint, step, versions
+    config.yaml                the experiment it came from, for people and for `train`
+    vocabulary.json            words and their fingerprint
+    NETWORK.weights.h5         generator (moving average), text_encoder, image_encoder
+
+Every weight file carries the fingerprint of the vocabulary that it was trained with.
+"""
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+import keras
+
+from dmgan_tf.config import UserError
+from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.models.generator import Generator
+from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
+from dmgan_tf.models.text_encoder import TextEncoder
+
+FORMAT = 1
+_FINGERPRINT = "vocabulary_fingerprint"
+# The only classes that a directory may name: nothing else from a stranger's file is ever built.
+_CLASSES = {c.__name__: c for c in (Generator, TextEncoder, CompactEncoder, InceptionV3Encoder)}
+
+
+def resolve(directory: Path) -> Path:
+    """A model directory from itself or from a run's folder, which holds one as `model/`.
+
+    Raises: UserError: when neither is there.
+    """
+    for candidate in (directory, directory / "model"):
+        if (candidate / "metadata.json").is_file():
+            return candidate
+    raise UserError(
+        f"{directory}: holds no model (no metadata.json here or in model/). "
+        "Give the folder of a run or of a model."
+    )
+
+
+def save_model(
+    directory: Path,
+    networks: dict[str, keras.Model],
+    vocabulary: Vocabulary,
+    config_yaml: str,
+    **metadata,
+) -> None:
+    """Writes a model directory beside its place and renames it when whole.
+
+    Args: networks: by name, of `generator`, `text_encoder`, `image_encoder`. config_yaml: text of
+        the experiment's config. metadata: plain values to keep, such as `step`.
+    """
+    partial = directory.with_name(directory.name + ".partial")
+    old = directory.with_name(directory.name + ".old")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        for name, network in networks.items():
+            path = partial / f"{name}.weights.h5"
+            network.save_weights(path)
+            with h5py.File(path, "a") as file:
+                file.attrs[_FINGERPRINT] = vocabulary.fingerprint
+        vocabulary.save(partial / "vocabulary.json")
+        (partial / "config.yaml").write_text(config_yaml, encoding="utf-8")
+        content = {
+            "format": FORMAT,
+            **metadata,
+            _FINGERPRINT: vocabulary.fingerprint,
+            "versions": {name: version(name) for name in ("tensorflow", "keras")},
+            "networks": {
+                name: {"class": type(network).__name__, "config": _plain_config(network)}
+                for name, network in networks.items()
+            },
+        }
+        (partial / "metadata.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+        shutil.rmtree(old, ignore_errors=True)
+        if directory.exists():
+            directory.rename(old)
+        partial.rename(directory)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _plain_config(network):
+    config = network.get_config()
+    for unwanted in ("trainable", "dtype", "name"):
+        config.pop(unwanted, None)
+    return config
+
+
+def load_vocabulary(directory: Path) -> Vocabulary:
+    """Raises: UserError: when the vocabulary is missing or damaged."""
+    try:
+        return Vocabulary.load(directory / "vocabulary.json")
+    except OSError as error:
+        raise UserError(f"{directory / 'vocabulary.json'}: cannot be read: {error}.") from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def load_metadata(directory: Path) -> dict:
+    """Raises: UserError: when it can't be read or was written in another format."""
+    path = directory / "metadata.json"
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        found = metadata["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: holds no model's metadata: {error!r}.") from error
+    if found != FORMAT:
+        raise UserError(f"{path}: format {found} is not {FORMAT}, the one this version reads.")
+    return metadata
+
+
+def load_network(directory: Path, name: str, dtype: str = "float32") -> keras.Model:
+    """Builds one network of a model directory and loads its weights.
+
+    Raises: UserError: when the directory lacks it, or its weights are damaged, of another shape or
+        of another vocabulary.
+    """
+    networks = load_metadata(directory).get("networks", {})
+    if name not in networks:
+        raise UserError(f"{directory}: holds no {name}; it holds {', '.join(networks) or 'none'}.")
+    vocabulary = load_vocabulary(directory)
+    path = directory / f"{name}.weights.h5"
+    try:
+        described = networks[name]
+        network = _CLASSES[described["class"]](**described["config"], dtype=dtype, name=name)
+        _build(network, networks)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{directory}/metadata.json: describes no {name}: {error!r}.") from error
+    try:
+        with h5py.File(path, "r") as file:
+            fingerprint = file.attrs.get(_FINGERPRINT)
+        if fingerprint != vocabulary.fingerprint:
+            raise UserError(
+                f"{path}: was trained with another vocabulary ({fingerprint}) than "
+                f"{directory / 'vocabulary.json'} ({vocabulary.fingerprint}). "
+                "Put the vocabulary that came with the weights beside them."
+            )
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{path}: cannot be loaded as {name}: {reason}") from error
+    return network
+
+
+def _build(network, networks):
+    if isinstance(network, Generator):
+        feature_size = networks["text_encoder"]["config"]["feature_size"]
+        network.build((None, None, feature_size))
+    else:
+        network.build()

@@ -1,0 +1,133 @@
+"""Captions to pictures, from a model directory."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from dmgan_tf.config import UserError
+from dmgan_tf.data.vocabulary import Vocabulary, tokenize
+from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
+from dmgan_tf.inference.noise import seeded_noise
+from dmgan_tf.models.generator import Generator, GeneratorOutput
+from dmgan_tf.models.text_encoder import TextEncoder
+
+_LOGGER = logging.getLogger(__name__)
+_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Pictures of B captions with what the memory did; arrays as in GeneratorOutput.
+
+    Attributes: images: a stage each, uint8 [B, side, side, 3]. words: what was read of each
+        caption. attention, writing_gates, response_gates: a refinement each, float32.
+    """
+
+    images: tuple[np.ndarray, ...]
+    words: tuple[tuple[str, ...], ...]
+    attention: tuple[np.ndarray, ...]
+    writing_gates: tuple[np.ndarray, ...]
+    response_gates: tuple[np.ndarray, ...]
+
+
+def to_uint8(images) -> np.ndarray:
+    """float in [−1, 1] → uint8, rounded to the nearest grey level."""
+    return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+class TextToImage:
+    """Draws captions with a trained generator.
+
+    A picture depends on its caption and its seed alone, never on what else is in the batch.
+
+    Args: generator, text_encoder: trained networks; vocabulary: theirs; max_words: int > 0, words
+        of a caption beyond it are left out with a warning.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        text_encoder: TextEncoder,
+        vocabulary: Vocabulary,
+        max_words: int = 25,
+    ):
+        self.generator = generator
+        self.text_encoder = text_encoder
+        self.vocabulary = vocabulary
+        self.max_words = max_words
+        self._run = tf.function(self._forward, reduce_retracing=True)
+
+    @classmethod
+    def from_preset(cls, directory: str | Path, max_words: int = 25) -> "TextToImage":
+        """Loads the folder of a run or of a model.
+
+        Raises: UserError: when it holds no model, or a part of it is damaged or does not fit.
+        """
+        path = resolve(Path(directory))
+        generator, text_encoder = load_network(path, "generator"), load_network(path, "text_encoder")
+        return cls(generator, text_encoder, load_vocabulary(path), max_words)
+
+    def generate(self, captions: str | Sequence[str], seed: int | Sequence[int] = 0) -> np.ndarray:
+        """Pictures of the captions, uint8 [B, side, side, 3]; see `draw`."""
+        return self.draw(captions, seed).images[-1]
+
+    def draw(
+        self, captions: str | Sequence[str], seed: int | Sequence[int] = 0, progress: bool = False
+    ) -> Drawing:
+        """Pictures of every stage, attention and gates.
+
+        Args: captions: one or many. seed: for all of them, or one each. progress: show a bar.
+        Raises: UserError: when a caption is empty or none of its words is known.
+        """
+        captions = [captions] if isinstance(captions, str) else list(captions)
+        seeds = [seed] * len(captions) if isinstance(seed, int) else list(seed)
+        if len(seeds) != len(captions):
+            raise ValueError(
+                "`seed` must be one number or one per caption. "
+                f"Received: {len(seeds)} seeds, {len(captions)} captions."
+            )
+        encoded = [self._encode(caption) for caption in captions]
+        parts = []
+        starts = range(0, len(captions), _BATCH_SIZE)
+        for start in tqdm(starts, desc="drawing", unit="batch", disable=not progress):
+            rows = slice(start, start + _BATCH_SIZE)
+            ids, lengths = self.vocabulary.pad(encoded[rows], self.max_words)
+            output = self._run(ids, lengths, *self._noise(seeds[rows]))
+            output = tf.nest.map_structure(lambda tensor: tensor.numpy(), output)
+            parts.append(output._replace(images=tuple(to_uint8(i) for i in output.images)))
+        whole = tf.nest.map_structure(lambda *pieces: np.concatenate(pieces), *parts)
+        words = self.vocabulary.words
+        return Drawing(
+            images=whole.images,
+            words=tuple(tuple(words[i] for i in row[: self.max_words]) for row in encoded),
+            attention=whole.attention,
+            writing_gates=whole.writing_gates,
+            response_gates=whole.response_gates,
+        )
+
+    def _noise(self, seeds):
+        """Noise and condition noise: the two parts of one stream."""
+        size = self.generator.noise_size
+        both = seeded_noise(seeds, size + self.generator.condition_size)
+        return both[:, :size], both[:, size:]
+
+    def _forward(self, ids, lengths, noise, condition_noise) -> GeneratorOutput:
+        words, sentence = self.text_encoder(ids, lengths, training=False)
+        mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
+        return self.generator(words, mask, sentence, noise, condition_noise, training=False)
+
+    def _encode(self, caption):
+        known, unknown = self.vocabulary.encode(caption)
+        if not known:
+            found = f"none of {tokenize(caption)} is known" if tokenize(caption) else "it is empty"
+            raise UserError(f"The caption {caption!r} can't be drawn: {found} to this model.")
+        if unknown:
+            _LOGGER.warning("Left out of %r, not known to this model: %s", caption, unknown)
+        if len(known) > self.max_words:
+            _LOGGER.warning("Only the first %d words of %r are read.", self.max_words, caption)
+        return known

@@ -1,0 +1,184 @@
+"""What happens around training steps, as Keras callbacks; each does one thing.
+
+`on_train_batch_end(step, logs)` gets the number of steps done since the run's very beginning.
+"""
+
+import logging
+import math
+import signal
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from dmgan_tf.config import UserError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class LossGuard(keras.callbacks.Callback):
+    """Stops the run at the first value that is no finite number, naming step and term.
+
+    Looks at every step, but only every `every_steps`, so that an accelerator isn't waited for.
+
+    Args: every_steps: int > 0; must divide the steps between checkpoints.
+        last_good: function () → name of the last good checkpoint, or None.
+    """
+
+    def __init__(self, every_steps, last_good):
+        super().__init__()
+        self._every_steps = every_steps
+        self._last_good = last_good
+        self._unseen = []
+
+    def on_train_batch_end(self, step, logs=None):
+        self._unseen.append((step, logs))
+        if step % self._every_steps:
+            return
+        for seen_step, scalars in self._unseen:
+            for name, value in scalars.items():
+                if not math.isfinite(float(value)):
+                    raise UserError(
+                        f"Step {seen_step}: {name} became {float(value)}. "
+                        f"Last good checkpoint: {self._last_good() or 'none yet'}. "
+                        "Resume from it with a lower learning rate."
+                    )
+        self._unseen.clear()
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """A bar with the main losses, steps a second and the time left."""
+
+    def __init__(self, first_step, last_step, shown, description):
+        super().__init__()
+        self._range = {"initial": first_step, "total": last_step, "desc": description}
+        self._shown = shown
+
+    def on_train_begin(self, logs=None):
+        self._bar = tqdm(**self._range, unit="step", mininterval=0.5, dynamic_ncols=True)
+
+    def on_train_batch_end(self, step, logs=None):
+        self._bar.update(step - self._bar.n)
+        if step % 10 == 0:
+            losses = {short: f"{float(logs[name]):.2f}" for short, name in self._shown.items()}
+            self._bar.set_postfix(losses, refresh=False)
+
+    def on_train_end(self, logs=None):
+        self._bar.close()
+
+
+class ScalarLog(keras.callbacks.Callback):
+    """Every scalar, and pictures a second, to TensorBoard and one line to the log."""
+
+    def __init__(self, writer, every_steps, batch_size):
+        super().__init__()
+        self._writer = writer
+        self._every_steps = every_steps
+        self._batch_size = batch_size
+        self._last = None
+
+    def on_train_batch_end(self, step, logs=None):
+        if step % self._every_steps:
+            return
+        values = {name: float(value) for name, value in logs.items()}
+        now = time.monotonic()
+        if self._last:
+            last_step, last_time = self._last
+            speed = (step - last_step) * self._batch_size / (now - last_time)
+            values["images_per_second"] = speed
+        self._last = (step, now)
+        with self._writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        line = " ".join(f"{name}={value:.4g}" for name, value in values.items())
+        _LOGGER.debug("step %d %s", step, line)
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Pictures of fixed captions and noise at every stage, to TensorBoard and as PNG files.
+
+    Args: draw: function () → dict of name to uint8 picture [height, width, 3].
+        save: function (name, step, picture). every_steps: int > 0.
+    """
+
+    def __init__(self, draw, save, writer, every_steps):
+        super().__init__()
+        self._draw = draw
+        self._save = save
+        self._writer = writer
+        self._every_steps = every_steps
+
+    def on_train_batch_end(self, step, logs=None):
+        if step % self._every_steps:
+            return
+        with self._writer.as_default(step=step):
+            for name, picture in self._draw().items():
+                tf.summary.image(name, picture[np.newaxis])
+                self._save(name, step, picture)
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Scores on a fixed subset now and then; keeps the best.
+
+    Args: evaluate: function () → dict of scores. keep: function (step, scores), called when
+        `scores[key]` is the lowest so far. best: float, lowest of an earlier part of the run.
+    """
+
+    def __init__(self, evaluate, keep, writer, every_steps, key, best=math.inf):
+        super().__init__()
+        self._evaluate = evaluate
+        self._keep = keep
+        self._writer = writer
+        self._every_steps = every_steps
+        self._key = key
+        self._best = best
+
+    def on_train_batch_end(self, step, logs=None):
+        if step % self._every_steps:
+            return
+        scores = self._evaluate()
+        _LOGGER.info("step %d %s", step, scores)
+        with self._writer.as_default(step=step):
+            for name, value in scores.items():
+                tf.summary.scalar(f"evaluation/{name}", value)
+        if scores[self._key] < self._best:
+            self._best = scores[self._key]
+            self._keep(step, scores)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves now and then, at the last step, and when asked to stop by Ctrl-C or SIGTERM.
+
+    Args: save: function (step). every_steps: int > 0. last_step: int.
+    `interrupted` holds the signal's number afterwards, or None.
+    """
+
+    def __init__(self, save, every_steps, last_step):
+        super().__init__()
+        self._save = save
+        self._every_steps = every_steps
+        self._last_step = last_step
+        self._previous = {}
+        self.interrupted = None
+
+    def on_train_begin(self, logs=None):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._note)
+
+    def _note(self, number, frame):
+        _LOGGER.warning("Signal %d: saving after this step, then stopping.", number)
+        self.interrupted = number
+        signal.signal(number, self._previous[number])  # a second one stops at once
+
+    def on_train_batch_end(self, step, logs=None):
+        if self.interrupted is not None:
+            self.model.stop_training = True
+        elif step % self._every_steps and step != self._last_step:
+            return
+        self._save(step)
+
+    def on_train_end(self, logs=None):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)

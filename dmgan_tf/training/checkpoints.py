@@ -1,0 +1,80 @@
+"""Checkpoints that survive a kill at any moment: written beside, renamed when whole."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from dmgan_tf.config import UserError
+
+_LOGGER = logging.getLogger(__name__)
+_PREFIX = "step_"
+
+
+class CheckpointFolder:
+    """The last few checkpoints of a run, a folder each: `step_00001200/`.
+
+    Args: directory: Path. checkpoint: tf.train.Checkpoint of all that a run must find again.
+        keep: int > 0, how many of the newest stay.
+    """
+
+    def __init__(self, directory: Path, checkpoint: tf.train.Checkpoint, keep: int = 3):
+        self.directory = directory
+        self._checkpoint = checkpoint
+        self._keep = keep
+
+    def steps(self) -> list[int]:
+        """Steps of the whole checkpoints, oldest first."""
+        names = [path.name for path in self.directory.glob(_PREFIX + "*") if path.is_dir()]
+        numbers = [name.removeprefix(_PREFIX) for name in names]
+        return sorted(int(number) for number in numbers if number.isdecimal())
+
+    def save(self, step: int) -> Path:
+        """Writes the checkpoint of `step` and drops the oldest.
+
+        Raises: OSError, tf.errors.OpError: when it can't be written; nothing of it is left then.
+        """
+        target = self._path(step)
+        partial = target.with_name(target.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(parents=True)
+            self._checkpoint.write(str(partial / "variables"))
+            (partial / "state.json").write_text(json.dumps({"step": step}), encoding="utf-8")
+            shutil.rmtree(target, ignore_errors=True)
+            partial.rename(target)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        for old in self.steps()[: -self._keep]:
+            shutil.rmtree(self._path(old), ignore_errors=True)
+        return target
+
+    def restore_newest(self) -> int | None:
+        """Restores the newest readable checkpoint; a damaged one is passed over with a warning.
+
+        Returns: its step, or None where there is no checkpoint.
+        Raises: UserError: when there are checkpoints and none of them can be read.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            path = self._path(step)
+            try:
+                state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+                self._checkpoint.read(str(path / "variables")).assert_existing_objects_matched()
+            except (OSError, ValueError, AssertionError, tf.errors.OpError) as error:
+                reason = " ".join(str(error).split())[:200]
+                _LOGGER.warning("%s is damaged (%s); trying the one before it.", path, reason)
+                continue
+            return state["step"]
+        if steps:
+            raise UserError(
+                f"{self.directory}: none of the {len(steps)} checkpoints can be read. "
+                "Start again with another --run-dir."
+            )
+        return None
+
+    def _path(self, step):
+        return self.directory / f"{_PREFIX}{step:08d}"
