@@ -1,8 +1,10 @@
 """The only translator from a Config to objects: data, networks, trainers, strategy."""
 
+import math
 import os
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from dmgan_tf.config import Config, UserError
@@ -10,6 +12,7 @@ from dmgan_tf.data.folder import load_folder
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions
 from dmgan_tf.data.toy_birds import birds, draw_all
+from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
@@ -51,8 +54,14 @@ def pictures(config: Config, split: str) -> PictureSet:
     return PictureSet(
         images=draw_all(flock, config.generator.sides[-1]),
         captions=tuple(tuple(caption.text for caption in bird.captions) for bird in flock),
-        class_ids=[bird.class_id for bird in flock],
+        class_ids=np.array([bird.class_id for bird in flock], np.int32),
     )
+
+
+def vocabulary(config: Config, training_pictures: PictureSet) -> Vocabulary:
+    """The words of the training captions."""
+    captions = (caption for row in training_pictures.captions for caption in row)
+    return Vocabulary.from_captions(captions, config.text_encoder.vocabulary_size)
 
 
 def pipeline_options(config: Config) -> PipelineOptions:
@@ -117,9 +126,7 @@ def discriminators(config: Config) -> list[Discriminator]:
     return networks
 
 
-def dmgan_trainer(
-    config: Config, text: TextEncoder, image: keras.Model, *, steps: int
-) -> DMGANTrainer:
+def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGANTrainer:
     """Networks, optimizers and trainer around given encoders; call it in the strategy's scope."""
     section = config.training
     keras.utils.set_random_seed(section.seed)
@@ -140,8 +147,8 @@ def dmgan_trainer(
     )
     sides = config.generator.sides
     trainer.compile(
-        _optimizer(config, section.generator_learning_rate, steps),
-        [_optimizer(config, section.discriminator_learning_rate, steps) for _ in sides],
+        _optimizer(config, section.generator_learning_rate),
+        [_optimizer(config, section.discriminator_learning_rate) for _ in sides],
     )
     return trainer
 
@@ -164,18 +171,22 @@ def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
     return trainer
 
 
-def parameter_counts(networks: list[keras.Model]) -> dict[str, int]:
-    """Trainable parameters by network name."""
-    return {
-        network.name: sum(int(v.shape.num_elements()) for v in network.trainable_variables)
-        for network in networks
-    }
+def parameter_table(config: Config) -> str:
+    """Trainable parameters per network, a line each; needs no data."""
+    networks = [
+        text_encoder(config, config.text_encoder.vocabulary_size),
+        image_encoder(config),
+        generator(config),
+        *discriminators(config),
+    ]
+    counts = [(n.name, sum(math.prod(v.shape) for v in n.trainable_variables)) for n in networks]
+    return "\n".join(f"{name:20} {count:>12,}" for name, count in counts)
 
 
-def _optimizer(config, learning_rate, steps):
+def _optimizer(config, learning_rate):
     section = config.training
     rate = ConstantThenLinear(
-        learning_rate, steps, section.constant_ratio, section.final_learning_rate_ratio
+        learning_rate, section.steps, section.constant_ratio, section.final_learning_rate_ratio
     )
     adam = keras.optimizers.Adam(rate, section.beta_1, section.beta_2, epsilon=1e-8)
     if section.mixed_precision == "float16":

@@ -19,6 +19,17 @@ class UserError(Exception):
     """A mistake of the user's or of his machine, told in one line; command lines exit with 2."""
 
 
+class Interrupted(Exception):
+    """A run was asked to stop by a signal, and has saved.
+
+    Attributes: signal_number: int.
+    """
+
+    def __init__(self, signal_number: int):
+        super().__init__(f"Stopped by signal {signal_number}; go on with --resume.")
+        self.signal_number = signal_number
+
+
 def _require(condition, message):
     if not condition:
         raise UserError(message)
@@ -77,12 +88,17 @@ class DataConfig:
 class TextEncoderConfig:
     """The bidirectional LSTM."""
 
+    vocabulary_size: int = 5450  # at most so many words, the most frequent, and the end
     embedding_size: int = 300
     feature_size: int = 256  # N_w, shared with the image encoder
     dropout: float = 0.5
 
     def __post_init__(self):
         _positive(self, "embedding_size", "feature_size")
+        _require(
+            self.vocabulary_size > 1,
+            f"`vocabulary_size` must be 2 or more. Received: {self.vocabulary_size}.",
+        )
         _fraction(self, "dropout")
         _require(
             self.feature_size % 2 == 0,
@@ -250,12 +266,16 @@ def _plain(value):
 
 
 def find_config(name: str) -> Path:
-    """The file at the path given, or of that name in the package's `configs`."""
-    packaged = Path(__file__).parent / "configs" / name
-    for path in (Path(name), packaged):
+    """The file at the path given, or of that name in the project's `configs`, which a wheel carries."""
+    package = Path(__file__).parent
+    in_checkout = (package.parent / "setup.py").is_file()
+    configs = (package.parent if in_checkout else package) / "configs"
+    candidates = (Path(name), configs / name)
+    for path in candidates:
         if path.is_file():
             return path
-    raise UserError(f"No config file {name!r}: looked for {Path(name).absolute()} and {packaged}.")
+    looked = " and ".join(str(path.absolute()) for path in candidates)
+    raise UserError(f"No config file {name!r}: looked for {looked}.")
 
 
 def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:

@@ -62,6 +62,12 @@ def training_dataset(
     return dataset.batch(batch_size // replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
+def read_pictures(pictures: PictureSet, indices: np.ndarray, side: int) -> np.ndarray:
+    """The chosen pictures as they are, without crop or flip: uint8 [len(indices), side, side, 3]."""
+    read = _reader(pictures, side)
+    return np.stack([np.uint8(np.rint(read(i))) for i in indices])
+
+
 def _sample_maker(pictures, vocabulary, options):
     ids, lengths = _encode_all(pictures, vocabulary)
     caption_counts = tf.constant([len(c) for c in pictures.captions], tf.int32)

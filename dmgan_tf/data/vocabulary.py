@@ -34,10 +34,13 @@ class Vocabulary:
         return len(self.words)
 
     @classmethod
-    def from_captions(cls, captions: Iterable[str]) -> "Vocabulary":
-        """All words of the captions, the most frequent first, equals in alphabetical order."""
+    def from_captions(cls, captions: Iterable[str], size: int | None = None) -> "Vocabulary":
+        """The words of the captions, the most frequent first, equals in alphabetical order.
+
+        Args: size: entries at most, the end included; None: all.
+        """
         counts = Counter(word for caption in captions for word in tokenize(caption))
-        return cls([END, *sorted(counts, key=lambda word: (-counts[word], word))])
+        return cls([END, *sorted(counts, key=lambda word: (-counts[word], word))][:size])
 
     @property
     def fingerprint(self) -> str:

@@ -60,7 +60,15 @@ class TextToImage:
         self.text_encoder = text_encoder
         self.vocabulary = vocabulary
         self.max_words = max_words
-        self._run = tf.function(self._forward, reduce_retracing=True)
+        self._run = tf.function(
+            self._forward,
+            input_signature=[
+                tf.TensorSpec([None, max_words], tf.int32),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None, generator.noise_size], tf.float32),
+                tf.TensorSpec([None, generator.condition_size], tf.float32),
+            ],
+        )
 
     @classmethod
     def from_preset(cls, directory: str | Path, max_words: int = 25) -> "TextToImage":

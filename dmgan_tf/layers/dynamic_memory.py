@@ -140,7 +140,9 @@ class MemoryReader(keras.layers.Layer):
         else:
             key = value = self.word_projection(memory)
         shape = tf.shape(image_features)
-        pixels = tf.reshape(image_features, [shape[0], -1, self.feature_channels])  # [B, N, N_r]
+        height, width = image_features.shape[1:3]
+        count = height * width if height and width else -1  # static where it can be, for exports
+        pixels = tf.reshape(image_features, [shape[0], count, self.feature_channels])  # [B, N, N_r]
         logits = tf.cast(tf.matmul(pixels, key, transpose_b=True), tf.float32)
         # The lowest finite number, not −inf: a row of padding alone then stays free of NaN.
         logits = tf.where(word_mask[:, tf.newaxis, :], logits, logits.dtype.min)

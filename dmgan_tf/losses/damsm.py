@@ -9,9 +9,14 @@ import tensorflow as tf
 _EPSILON = 1e-8
 
 
+def _norm(x):
+    # A padded word is exactly zero, where the gradient of a plain norm is NaN.
+    return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis=-1), 1e-30))
+
+
 def _cosine(a, b):
     """Cosine of the last axis; the product of norms is kept from below."""
-    norms = tf.norm(a, axis=-1) * tf.norm(b, axis=-1)
+    norms = _norm(a) * _norm(b)
     return tf.reduce_sum(a * b, axis=-1) / tf.maximum(norms, _EPSILON)
 
 

@@ -36,7 +36,7 @@ class CheckpointFolder:
 
         Raises: OSError, tf.errors.OpError: when it can't be written; nothing of it is left then.
         """
-        target = self._path(step)
+        target = self.path(step)
         partial = target.with_name(target.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -49,7 +49,7 @@ class CheckpointFolder:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         for old in self.steps()[: -self._keep]:
-            shutil.rmtree(self._path(old), ignore_errors=True)
+            shutil.rmtree(self.path(old), ignore_errors=True)
         return target
 
     def restore_newest(self) -> int | None:
@@ -60,7 +60,7 @@ class CheckpointFolder:
         """
         steps = self.steps()
         for step in reversed(steps):
-            path = self._path(step)
+            path = self.path(step)
             try:
                 state = json.loads((path / "state.json").read_text(encoding="utf-8"))
                 self._checkpoint.read(str(path / "variables")).assert_existing_objects_matched()
@@ -76,5 +76,6 @@ class CheckpointFolder:
             )
         return None
 
-    def _path(self, step):
+    def path(self, step: int) -> Path:
+        """The folder of the checkpoint of `step`."""
         return self.directory / f"{_PREFIX}{step:08d}"

@@ -57,7 +57,7 @@ def apply_clipped(optimizer, gradients, variables, clipped_variables, clip_norm)
     Keras clips before it adds up over the replicas, so the sum is taken here, and shared out again
     because the optimizer will add it up once more.
     """
-    gradients = all_reduce_sum(gradients)
+    gradients = all_reduce_sum([tf.convert_to_tensor(g) for g in gradients])
     chosen = {id(v) for v in clipped_variables}
     places = [i for i, v in enumerate(variables) if id(v) in chosen]
     clipped, _ = tf.clip_by_global_norm([gradients[i] for i in places], clip_norm)

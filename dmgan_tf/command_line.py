@@ -1,0 +1,84 @@
+"""What the command lines share: options, logging, and one line for a user's mistake.
+
+Nothing here imports TensorFlow: arguments are parsed, and complained about, at once.
+"""
+
+import argparse
+import errno
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from dmgan_tf.config import Config, Interrupted, UserError, find_config, load_config
+
+
+def run_config(description: str, start: Callable[[Config, Path, bool], str]) -> int:
+    """Parses the options of a run, then starts it, or only builds it with `--dry-run`.
+
+    Args: start: function (config, run's folder, resume) → what to print at the end.
+    """
+    arguments = _config_parser(description).parse_args()
+    path = find_config(arguments.config)
+    config = load_config(path, arguments.set)
+    if arguments.dry_run:
+        from dmgan_tf import build
+
+        print(config.to_yaml())
+        print(build.parameter_table(config))
+        return 0
+    print(start(config, arguments.run_dir or Path("runs") / path.stem, arguments.resume))
+    return 0
+
+
+def _config_parser(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--config", required=True, help="a YAML file, or the name of one in configs/"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="override a value of the config; may be given several times",
+    )
+    parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/CONFIG)")
+    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="build everything, print config and parameters, train nothing",
+    )
+    return parser
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Runs a command line's `main` and exits: 0 done, 2 a user's mistake, 128 + n a signal n."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter, not its errors
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.getLogger("dmgan_tf").setLevel(logging.DEBUG)
+    logging.getLogger().handlers[0].setLevel(logging.INFO)
+    try:
+        sys.exit(main())
+    except UserError as error:
+        _fail(str(error))
+    except Interrupted as stop:
+        print(f"Saved. {stop}")
+        sys.exit(128 + stop.signal_number)
+    except Exception as error:
+        if not _disk_is_full(error):
+            raise
+        _fail(f"The disk is full: {' '.join(str(error).split())[:300]}. Free some space, then use --resume.")
+
+
+def _fail(message):
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _disk_is_full(error):
+    # TensorFlow and HDF5 have error classes of their own; the system's words are in all of them.
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    return full or os.strerror(errno.ENOSPC) in str(error)

@@ -1,0 +1,233 @@
+"""A run from its config: pretraining of the encoders, training, evaluation, resuming."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from dmgan_tf import build
+from dmgan_tf.config import Config, Interrupted
+from dmgan_tf.data.pipeline import read_pictures, training_dataset
+from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
+from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve, save_model
+from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.metrics.features import image_code_function
+from dmgan_tf.metrics.frechet_distance import frechet_distance, statistics
+from dmgan_tf.training.callbacks import (
+    Checkpoints,
+    Evaluation,
+    LossGuard,
+    ProgressBar,
+    SampleGrid,
+    ScalarLog,
+)
+from dmgan_tf.training.checkpoints import CheckpointFolder
+from dmgan_tf.training.loop import run_steps
+from dmgan_tf.training.run_folder import RunFolder, is_chief
+
+_LOGGER = logging.getLogger(__name__)
+_SAMPLES = 8
+_GUARD_STEPS = 10
+
+
+def pretrain(config: Config, directory: Path, strategy, resume: bool = False) -> Path:
+    """Trains the DAMSM encoders into a run's folder; returns their model directory.
+
+    Raises: UserError, Interrupted.
+    """
+    section = config.damsm
+    build.check_batch_size("damsm.batch_size", section.batch_size, strategy.num_replicas_in_sync)
+    with RunFolder(config, directory, resume) as run:
+        pictures = build.pictures(config, "train")
+        vocabulary = build.vocabulary(config, pictures)
+        with strategy.scope():
+            trainer = build.damsm_trainer(config, len(vocabulary))
+
+        def save_encoders(step):
+            networks = {"text_encoder": trainer.text_encoder, "image_encoder": trainer.image_encoder}
+            save_model(run.path / "model", networks, vocabulary, config.to_yaml(), step=step)
+
+        _run(
+            config,
+            run,
+            strategy,
+            trainer,
+            (pictures, vocabulary),
+            batch_size=section.batch_size,
+            last_step=section.steps,
+            shown={"sentence": "damsm_sentence", "words": "damsm_word"},
+            save_model=save_encoders,
+        )
+    return directory / "model"
+
+
+def train(config: Config, directory: Path, strategy, resume: bool = False) -> Path:
+    """Trains DM-GAN into a run's folder; returns its model directory.
+
+    Raises: UserError, Interrupted.
+    """
+    section = config.training
+    build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
+    with RunFolder(config, directory, resume) as run:
+        encoders = _encoders(config, directory, strategy)
+        vocabulary = load_vocabulary(encoders)
+        pictures = build.pictures(config, "train")
+        with strategy.scope():
+            text = load_network(encoders, "text_encoder")
+            image = load_network(encoders, "image_encoder")
+            trainer = build.dmgan_trainer(config, text, image)
+        artist = TextToImage(
+            trainer.average_generator, text, vocabulary, config.data.max_words_evaluation
+        )
+        networks = {
+            "generator": trainer.average_generator,
+            "text_encoder": text,
+            "image_encoder": image,
+        }
+
+        def save_to(name, step, **metadata):
+            save_model(
+                run.path / name, networks, vocabulary, config.to_yaml(), step=step, **metadata
+            )
+
+        writer = run.summary_writer()
+        observers = []
+        if is_chief():
+            observers = [
+                _sample_grids(artist, pictures, run, writer, section.sample_every_steps),
+                _evaluation(config, artist, image, pictures, run, writer, save_to),
+            ]
+        last_side = config.generator.sides[-1]
+        _run(
+            config,
+            run,
+            strategy,
+            trainer,
+            (pictures, vocabulary),
+            batch_size=section.batch_size,
+            last_step=section.steps,
+            shown={"G": "generator_loss", "D": f"discriminator_loss/{last_side}"},
+            save_model=lambda step: save_to("model", step),
+            observers=observers,
+            writer=writer,
+        )
+    return directory / "model"
+
+
+def _encoders(config, directory, strategy):
+    """The model directory of the DAMSM encoders: the config's, or pretrained into the run."""
+    if config.damsm.directory:
+        return resolve(Path(config.damsm.directory))
+    path = directory / "damsm"
+    done = path / "done"
+    if not done.exists():
+        pretrain(config, path, strategy, resume=True)
+        if is_chief():
+            done.touch()
+    return path / "model"
+
+
+def _run(
+    config,
+    run,
+    strategy,
+    trainer,
+    data,
+    *,
+    batch_size,
+    last_step,
+    shown,
+    save_model,
+    observers=(),
+    writer=None,
+):
+    """Restores, trains, watches and saves: what pretraining and training have in common."""
+    section = config.training
+    pictures, vocabulary = data
+    checkpoints = CheckpointFolder(
+        run.path / "checkpoints", trainer.checkpoint(), section.keep_checkpoints
+    )
+    first_step = checkpoints.restore_newest() or 0
+    if first_step:
+        _LOGGER.info("%s: going on after step %d of %d.", run.path, first_step, last_step)
+
+    def make_dataset(context):
+        return training_dataset(
+            pictures,
+            vocabulary,
+            build.pipeline_options(config),
+            batch_size=batch_size,
+            first_step=first_step,
+            replicas=strategy.num_replicas_in_sync,
+            workers=context.num_input_pipelines,
+            worker=context.input_pipeline_id,
+        )
+
+    def save(step):
+        if is_chief():
+            checkpoints.save(step)
+            save_model(step)
+
+    def last_good():
+        steps = checkpoints.steps()
+        return steps and checkpoints.path(steps[-1])
+
+    saver = Checkpoints(save, section.checkpoint_every_steps, last_step)
+    callbacks = [LossGuard(_GUARD_STEPS, last_good)]
+    if is_chief():
+        log = ScalarLog(writer or run.summary_writer(), section.log_every_steps, batch_size)
+        callbacks += [ProgressBar(first_step, last_step, shown, run.path.name), log]
+    run_steps(
+        strategy,
+        trainer,
+        make_dataset,
+        first_step=first_step,
+        last_step=last_step,
+        callbacks=[*callbacks, *observers, saver],
+        jit_compile=section.xla,
+    )
+    if saver.interrupted:
+        raise Interrupted(saver.interrupted)
+
+
+def _sample_grids(artist, pictures, run, writer, every_steps):
+    captions = [row[0] for row in pictures.captions[:: max(1, len(pictures) // _SAMPLES)]]
+    captions, seeds = captions[:_SAMPLES], list(range(_SAMPLES))[: len(captions)]
+
+    def draw():
+        stages = artist.draw(captions, seeds).images
+        last_side = stages[-1].shape[1]
+        return {
+            f"stage_{stage.shape[1]}": image_grid([enlarge(stage, last_side)]) for stage in stages
+        }
+
+    def save(name, step, picture):
+        save_png(run.path / "samples" / f"{name}_step_{step:08d}.png", picture)
+
+    return SampleGrid(draw, save, writer, every_steps)
+
+
+def _evaluation(config, artist, image_encoder, pictures, run, writer, save_to):
+    """Fréchet distance of DAMSM codes from as many training pictures, on their own captions."""
+    section = config.training
+    count = min(section.evaluation_images, len(pictures))
+    chosen = np.linspace(0, len(pictures) - 1, count).astype(int)
+    captions = [pictures.captions[i][0] for i in chosen]
+    path = run.path / "best" / "metadata.json"
+    best = json.loads(path.read_text())["frechet_distance"] if path.exists() else np.inf
+    codes = image_code_function(image_encoder)
+    real = statistics(codes(read_pictures(pictures, chosen, config.generator.sides[-1])))
+
+    def evaluate():
+        drawn = statistics(codes(artist.generate(captions, list(range(count)))))
+        return {"frechet_distance": frechet_distance(real, drawn)}
+
+    return Evaluation(
+        evaluate,
+        lambda step, scores: save_to("best", step, **scores),
+        writer,
+        section.evaluate_every_steps,
+        key="frechet_distance",
+        best=best,
+    )

@@ -1,0 +1,14 @@
+"""Trains the DAMSM encoders alone: `python -m dmgan_tf.pretrain_damsm --config toy_birds.yaml`."""
+
+from dmgan_tf.command_line import run, run_config
+
+
+def start(config, directory, resume):
+    from dmgan_tf import build, experiment  # TensorFlow takes seconds: not before the arguments
+
+    model = experiment.pretrain(config, directory, build.strategy(), resume)
+    return f"Trained: {model}\nUse it:  --set damsm.directory={model}"
+
+
+if __name__ == "__main__":
+    run(lambda: run_config(__doc__, start))

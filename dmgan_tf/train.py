@@ -1,0 +1,15 @@
+"""Trains DM-GAN: `python -m dmgan_tf.train --config toy_birds.yaml`; its encoders first if need be."""
+
+from dmgan_tf.command_line import run, run_config
+
+
+def start(config, directory, resume):
+    from dmgan_tf import build, experiment  # TensorFlow takes seconds: not before the arguments
+
+    experiment.train(config, directory, build.strategy(), resume)
+    draw = f'python -m dmgan_tf.generate --model {directory} --caption "…" --out picture.png'
+    return f"Trained: {directory}/model\nDraw:    {draw}"
+
+
+if __name__ == "__main__":
+    run(lambda: run_config(__doc__, start))

@@ -1,0 +1,107 @@
+"""A run's folder, held against the config that it was begun with.
+
+    config.yaml run.json train.log      what was run, with what
+    damsm/                              the same for the encoders, if they were pretrained here
+    checkpoints/step_00001200/          all that --resume needs; the last few
+    model/ best/                        model directories: the newest, and the best by evaluation
+    samples/ tensorboard/               pictures and scalars
+"""
+
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import tensorflow as tf
+import yaml
+
+from dmgan_tf.config import Config, UserError
+
+
+def is_chief() -> bool:
+    """Whether this process is the one that writes: the only one, or worker 0 of `TF_CONFIG`."""
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    return task.get("index", 0) == 0
+
+
+class RunFolder:
+    """Begins a run's folder or, with `resume`, goes on in it; only the chief writes.
+
+    Raises: UserError: when the folder holds the run of another config, or one that is to be gone
+        on with though `resume` is False.
+    """
+
+    def __init__(self, config: Config, path: Path, resume: bool):
+        self.path = path
+        self._log = None
+        config_path = path / "config.yaml"
+        if config_path.exists():
+            _check_same_config(config, config_path)
+            if not resume:
+                raise UserError(
+                    f"{path} holds a run already. Use --resume to go on with it, "
+                    "or another --run-dir."
+                )
+        elif is_chief():
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "run.json").write_text(json.dumps(_origin(config), indent=1), encoding="utf-8")
+            config_path.write_text(config.to_yaml(), encoding="utf-8")
+
+    def __enter__(self):
+        if is_chief():
+            self._log = logging.FileHandler(self.path / "train.log", encoding="utf-8")
+            self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            logging.getLogger("dmgan_tf").addHandler(self._log)
+        return self
+
+    def __exit__(self, *_):
+        if self._log:
+            logging.getLogger("dmgan_tf").removeHandler(self._log)
+            self._log.close()
+
+    def summary_writer(self):
+        """TensorBoard's writer; one that writes nothing where this is not the chief."""
+        if not is_chief():
+            return tf.summary.create_noop_writer()
+        return tf.summary.create_file_writer(str(self.path / "tensorboard"))
+
+
+def _check_same_config(config, path):
+    new = yaml.safe_load(config.to_yaml())
+    try:
+        old = yaml.safe_load(path.read_text(encoding="utf-8"))
+        differing = [
+            f"{section}.{key} was {old.get(section, {}).get(key)!r}, is {value!r}"
+            for section, values in new.items()
+            for key, value in values.items()
+            if old.get(section, {}).get(key) != value
+        ]
+    except (yaml.YAMLError, AttributeError) as error:
+        raise UserError(f"{path}: cannot be read as a run's config.") from error
+    if differing:
+        raise UserError(
+            f"{path.parent} is the run of another config: {'; '.join(differing)}. "
+            "Use another --run-dir."
+        )
+
+
+def _origin(config):
+    commit = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        "command": sys.argv,
+        "seed": config.training.seed,
+        "commit": commit.stdout.strip() or None,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
