@@ -1,0 +1,38 @@
+"""Package `dmgan_tf`; the configs travel inside the wheel."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "dmgan_tf/__init__.py").read_text())[1]
+
+setup(
+    name="dmgan_tf",
+    version=VERSION,
+    description="DM-GAN for TensorFlow: pictures from sentences with a dynamic memory",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["dmgan_tf", "dmgan_tf.*"]), "dmgan_tf.configs"],
+    package_dir={"dmgan_tf.configs": "configs"},
+    package_data={"dmgan_tf.configs": ["*.yaml"]},
+    install_requires=[
+        "tensorflow>=2.20,<2.23",
+        "keras>=3.12,<4",
+        "h5py>=3.11,<4",
+        "matplotlib>=3.9,<4",
+        "numpy>=2.0,<3",
+        "pillow>=11,<14",
+        "pyyaml>=6,<7",
+        "scipy>=1.14,<2",
+        "tensorboard>=2.20,<2.23",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
+        "dev": ["mypy>=1.13", "pytest>=8", "ruff>=0.8", "types-PyYAML", "types-tqdm"],
+    },
+)

@@ -10,7 +10,13 @@ from dmgan_tf import build
 from dmgan_tf.config import Config, Interrupted
 from dmgan_tf.data.pipeline import read_pictures, training_dataset
 from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
-from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve, save_model
+from dmgan_tf.inference.model_directory import (
+    load_metadata,
+    load_network,
+    load_vocabulary,
+    resolve,
+    save_model,
+)
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.metrics.features import image_code_function
 from dmgan_tf.metrics.frechet_distance import frechet_distance, statistics
@@ -119,13 +125,10 @@ def _encoders(config, directory, strategy):
     """The model directory of the DAMSM encoders: the config's, or pretrained into the run."""
     if config.damsm.directory:
         return resolve(Path(config.damsm.directory))
-    path = directory / "damsm"
-    done = path / "done"
-    if not done.exists():
-        pretrain(config, path, strategy, resume=True)
-        if is_chief():
-            done.touch()
-    return path / "model"
+    model = directory / "damsm" / "model"
+    if model.is_dir() and load_metadata(model)["step"] == config.damsm.steps:
+        return model
+    return pretrain(config, directory / "damsm", strategy, resume=True)
 
 
 def _run(
@@ -151,6 +154,8 @@ def _run(
     first_step = checkpoints.restore_newest() or 0
     if first_step:
         _LOGGER.info("%s: going on after step %d of %d.", run.path, first_step, last_step)
+        if is_chief():
+            save_model(first_step)  # a kill may have fallen between checkpoint and model
 
     def make_dataset(context):
         return training_dataset(

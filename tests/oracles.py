@@ -249,7 +249,9 @@ def damsm_attention(regions, words, gamma_attention):
 def damsm_similarity(regions, words, gamma_attention, gamma_words):
     """log Σ_w exp(γ2 · cos(context_w, w)) of one caption and one picture (Eq. 10, no 1/γ2)."""
     total = 0.0
-    for word, attention in zip(words, damsm_attention(regions, words, gamma_attention), strict=True):
+    for word, attention in zip(
+        words, damsm_attention(regions, words, gamma_attention), strict=True
+    ):
         context = sum(a * region for a, region in zip(attention, regions, strict=True))
         total += math.exp(gamma_words * cosine(context, word))
     return math.log(total)

@@ -14,16 +14,17 @@ def enlarge(images: np.ndarray, side: int) -> np.ndarray:
 
 
 def image_grid(rows: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
-    """Rows of pictures on white: a sequence of uint8 [columns, side, side, 3] → one uint8 picture.
+    """Rows of pictures on white: uint8 [columns, height, width, 3] each → one uint8 picture.
 
     Shorter rows end in white.
     """
-    side, columns = rows[0].shape[1], max(len(row) for row in rows)
-    pitch = side + gap
-    canvas = np.full((len(rows) * pitch - gap, columns * pitch - gap, 3), 255, np.uint8)
+    _, height, width, _ = rows[0].shape
+    down, right = height + gap, width + gap
+    columns = max(len(row) for row in rows)
+    canvas = np.full((len(rows) * down - gap, columns * right - gap, 3), 255, np.uint8)
     for y, row in enumerate(rows):
         for x, image in enumerate(row):
-            canvas[y * pitch : y * pitch + side, x * pitch : x * pitch + side] = image
+            canvas[y * down : y * down + height, x * right : x * right + width] = image
     return canvas
 
 

@@ -1,4 +1,4 @@
-"""Batch normalisation with PyTorch's statistics, fused on one replica, synchronised over several."""
+"""Batch normalisation with PyTorch's statistics, fused on one replica, synchronised on several."""
 
 import keras
 import tensorflow as tf

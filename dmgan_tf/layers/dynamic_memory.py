@@ -35,7 +35,8 @@ class MemoryWriter(keras.layers.Layer):
     """Writes one memory slot a word, weighing each word by what the picture already shows.
 
     g_i = σ(A·w_i + B·mean(R))                          (Eq. 7)
-    m_i = M_w(w_i)·g_i + M_r(mean(R))·(1 − g_i)         (Eq. 8); without the gate m_i = M_w(w_i) (Eq. 3)
+    m_i = M_w(w_i)·g_i + M_r(mean(R))·(1 − g_i)         (Eq. 8)
+    m_i = M_w(w_i), without the gate                    (Eq. 3)
 
     Args:
         memory_channels: int > 0, N_m.

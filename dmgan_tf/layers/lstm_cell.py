@@ -1,6 +1,7 @@
 """The LSTM cell of the text encoder."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -10,6 +11,8 @@ class LSTMCell(keras.layers.Layer):
 
     Keras' own cell has one bias. Their sum is all that the output sees, but both learn, and the
     authors' checkpoints hold both. Gates stand in the order input, forget, candidate, output.
+
+    Starts as Keras' cell does (forget gate open), which learns several times faster here.
 
     Args: units: int > 0, size of the hidden state.
     Inputs: inputs: float [B, C]; states: [hidden, carry], each [B, units].
@@ -23,16 +26,21 @@ class LSTMCell(keras.layers.Layer):
         self.output_size = units
 
     def build(self, input_shape):
-        initializer = keras.initializers.RandomUniform(-self.units**-0.5, self.units**-0.5)
+        def weight(name, initializer, *shape):
+            return self.add_weight(
+                name=name, shape=(*shape, 4 * self.units), initializer=initializer
+            )
 
-        def weight(name, *shape):
-            return self.add_weight(name=name, shape=(*shape, 4 * self.units), initializer=initializer)
-
-        self.kernel = weight("kernel", input_shape[-1])
-        self.recurrent_kernel = weight("recurrent_kernel", self.units)
-        self.bias = weight("bias")
-        self.recurrent_bias = weight("recurrent_bias")
+        self.kernel = weight("kernel", "glorot_uniform", input_shape[-1])
+        self.recurrent_kernel = weight("recurrent_kernel", "orthogonal", self.units)
+        self.bias = weight("bias", self._open_forget_gate)
+        self.recurrent_bias = weight("recurrent_bias", "zeros")
         self.built = True
+
+    def _open_forget_gate(self, shape, dtype=None):
+        # Begins by remembering: the sentence feature is what is left after the last word.
+        in_gate, forget_gate, rest = np.split(np.zeros(shape), [self.units, 2 * self.units])
+        return tf.constant(np.concatenate([in_gate, forget_gate + 1.0, rest]), dtype)
 
     def call(self, inputs, states, training=False):
         hidden, carry = states

@@ -20,6 +20,18 @@ def _cosine(a, b):
     return tf.reduce_sum(a * b, axis=-1) / tf.maximum(norms, _EPSILON)
 
 
+def _word_weights(region_features, word_features, word_mask, gamma_attention):
+    """exp(γ1 · softmax over words), [I, N, S, T]: the numerators of `word_attention`."""
+    captions, words = tf.shape(word_mask)[0], tf.shape(word_mask)[1]
+    flat = tf.reshape(word_features, [-1, word_features.shape[-1]])  # [S·T, C]
+    similarity = tf.matmul(region_features, flat, transpose_b=True)  # Eq. 7, [I, N, S·T]
+    shape = [tf.shape(similarity)[0], tf.shape(similarity)[1], captions, words]
+    similarity = tf.where(word_mask, tf.reshape(similarity, shape), similarity.dtype.min)
+    over_words = tf.nn.softmax(similarity, axis=-1)  # Eq. 8
+    # Between 0 and 1, so the exponential needs no shift by the largest.
+    return tf.exp(gamma_attention * over_words)
+
+
 def word_attention(region_features, word_features, word_mask, gamma_attention):
     """Attention of every word of every caption over the regions of every picture (Eq. 8 and 9).
 
@@ -30,11 +42,9 @@ def word_attention(region_features, word_features, word_mask, gamma_attention):
         word_mask: bool [S, T], True = real word.
     Returns: float32 [S, I, T, N]; values at padded words are unspecified.
     """
-    similarity = tf.einsum("stc,inc->sitn", word_features, region_features)  # Eq. 7
-    mask = word_mask[:, tf.newaxis, :, tf.newaxis]
-    similarity = tf.where(mask, similarity, similarity.dtype.min)
-    over_words = tf.nn.softmax(similarity, axis=2)  # Eq. 8
-    return tf.nn.softmax(gamma_attention * over_words, axis=3)  # Eq. 9
+    weights = _word_weights(region_features, word_features, word_mask, gamma_attention)
+    attention = weights / tf.reduce_sum(weights, axis=1, keepdims=True)  # Eq. 9
+    return tf.transpose(attention, [2, 0, 3, 1])
 
 
 def word_similarity(region_features, word_features, word_mask, gamma_attention, gamma_words):
@@ -44,11 +54,15 @@ def word_similarity(region_features, word_features, word_mask, gamma_attention, 
     Returns: float32 [S, I].
     Follows the authors' code: the exponent 1/γ2 of Eq. 10 is left out.
     """
-    attention = word_attention(region_features, word_features, word_mask, gamma_attention)
-    context = tf.einsum("sitn,inc->sitc", attention, region_features)
-    cosine = _cosine(context, word_features[:, tf.newaxis])  # [S, I, T]
-    exponent = tf.where(word_mask[:, tf.newaxis], gamma_words * cosine, cosine.dtype.min)
-    return tf.reduce_logsumexp(exponent, axis=-1)
+    weights = _word_weights(region_features, word_features, word_mask, gamma_attention)
+    pictures, regions, captions, words = tf.unstack(tf.shape(weights))
+    weights = tf.reshape(weights, [pictures, regions, captions * words])
+    # The context of a word but for its length, which the cosine doesn't see.
+    context = tf.matmul(weights, region_features, transpose_a=True)  # [I, S·T, C]
+    context = tf.reshape(context, [pictures, captions, words, word_features.shape[-1]])
+    cosine = _cosine(context, word_features)  # [I, S, T]
+    exponent = tf.where(word_mask, gamma_words * cosine, cosine.dtype.min)
+    return tf.transpose(tf.reduce_logsumexp(exponent, axis=-1))
 
 
 def sentence_similarity(image_codes, sentence_features):
@@ -63,7 +77,7 @@ def matching_loss(similarity, gamma, class_ids=None):
         similarity: float [B, B], captions by pictures; the diagonal holds the pairs.
         gamma: float, γ3, the sharpness. class_ids: int [B]; other samples of one's own class are
             no negatives. None: all others are.
-    Returns: (caption_loss, image_loss): float32 scalars, of picture → caption and caption → picture.
+    Returns: (caption_loss, image_loss): float32 scalars, picture → caption and caption → picture.
     """
     logits = gamma * similarity
     if class_ids is not None:

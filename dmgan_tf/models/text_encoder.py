@@ -41,14 +41,16 @@ class TextEncoder(keras.Model):
             vocabulary_size,
             embedding_size,
             embeddings_initializer=keras.initializers.RandomUniform(-0.1, 0.1),
+            dtype="float32",
             name="embedding",
         )
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = keras.layers.Dropout(dropout, dtype="float32", name="dropout")
         self.forward_lstm = self._lstm("forward_lstm")
         self.backward_lstm = self._lstm("backward_lstm")
 
     def _lstm(self, name):
-        return keras.layers.RNN(LSTMCell(self.feature_size // 2), return_sequences=True, name=name)
+        cell = LSTMCell(self.feature_size // 2, dtype="float32")
+        return keras.layers.RNN(cell, return_sequences=True, dtype="float32", name=name)
 
     def build(self, ids_shape=None, lengths_shape=None):
         self.embedding.build((None, None))

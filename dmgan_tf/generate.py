@@ -1,0 +1,75 @@
+"""Draws captions: `python -m dmgan_tf.generate --model runs/demo --caption "a red bird" --out a.png`."""
+
+import argparse
+from pathlib import Path
+
+from dmgan_tf.command_line import run
+from dmgan_tf.config import UserError
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--caption", help="one sentence")
+    what.add_argument("--captions-file", type=Path, help="a text file with a sentence a line")
+    parser.add_argument("--count", type=int, default=1, help="pictures a caption, of seeds seed, …")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first picture's noise")
+    parser.add_argument("--out", type=Path, default=Path("picture.png"), help="PNG file to write")
+    parser.add_argument("--stages", action="store_true", help="every resolution, side by side")
+    parser.add_argument(
+        "--attention",
+        action="store_true",
+        help="also NAME_attention.png: heat maps, writing gates and most-read words of each caption",
+    )
+    arguments = parser.parse_args()
+    if arguments.count < 1:
+        parser.error(f"--count must be 1 or more. Received: {arguments.count}.")
+    return arguments
+
+
+def read_captions(arguments: argparse.Namespace) -> list[str]:
+    if arguments.caption is not None:
+        return [arguments.caption]
+    try:
+        lines = arguments.captions_file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{arguments.captions_file}: cannot be read as text: {error}.") from error
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise UserError(f"{arguments.captions_file}: holds no caption.")
+    return captions
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    captions = read_captions(arguments)
+    # TensorFlow takes seconds to import: not before the arguments are known to be good.
+    import numpy as np
+
+    from dmgan_tf.inference.attention_figure import save_attention_figure
+    from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
+    from dmgan_tf.inference.text_to_image import TextToImage
+
+    seeds = list(range(arguments.seed, arguments.seed + arguments.count))
+    repeated = [caption for caption in captions for _ in seeds]
+    artist = TextToImage.from_preset(arguments.model)
+    drawing = artist.draw(repeated, seeds * len(captions), progress=len(repeated) > 32)
+    last = drawing.images[-1]
+    if arguments.stages:
+        rows = np.stack([enlarge(stage, last.shape[1]) for stage in drawing.images], axis=1)
+    else:
+        rows = [last[i : i + len(seeds)] for i in range(0, len(last), len(seeds))]
+    save_png(arguments.out, image_grid(rows))
+    print(f"Pictures: {arguments.out}")
+    if arguments.attention:
+        for i in range(0, len(repeated), len(seeds)):
+            number = f"_{i // len(seeds) + 1}" if len(captions) > 1 else ""
+            path = arguments.out.with_name(f"{arguments.out.stem}_attention{number}.png")
+            save_attention_figure(path, drawing, i)
+            print(f"Attention: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
