@@ -162,7 +162,7 @@ class CompactEncoder(keras.Model):
             channels = width
         side = self.input_side // 8
         self.region_embedding.build((None, side, side, channels))
-        self.code_embedding.build((None, (side // 2) ** 2 * channels))
+        self.code_embedding.build((None, 2 * channels))
 
     def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         images = _checked_images(images, self.input_side)
@@ -173,9 +173,8 @@ class CompactEncoder(keras.Model):
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = ops.relu(norm(conv(x), training=training))
         regions = self.region_embedding(x)  # [B, input_side / 8, input_side / 8, D]
-        coarse = ops.average_pool(x, 2, data_format="channels_last")
-        coarse = ops.reshape(coarse, (-1, self.code_embedding.kernel.shape[0]))
-        return _flatten_regions(regions), self.code_embedding(coarse)
+        pooled = tf.concat([tf.reduce_mean(x, [1, 2]), tf.reduce_max(x, [1, 2])], axis=-1)
+        return _flatten_regions(regions), self.code_embedding(pooled)
 
     def get_config(self) -> dict:
         return {

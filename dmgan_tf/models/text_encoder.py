@@ -19,6 +19,8 @@ class TextEncoder(keras.Model):
         embedding_size: int > 0.
         feature_size: even int > 0, N_w; half of it each way.
         dropout: float in [0, 1), on the embeddings while training.
+    Differs from the authors' code: embeddings start in ±1 (theirs ±0.1), with which a small encoder
+    learns several times faster.
     Inputs: ids: int32 [B, T]; lengths: int32 [B], 1 ≤ length ≤ T.
     Returns: (word_features [B, T, N_w], zero at padding; sentence_feature [B, N_w]).
     Raises: ValueError: when `feature_size` is odd.
@@ -40,7 +42,7 @@ class TextEncoder(keras.Model):
         self.embedding = keras.layers.Embedding(
             vocabulary_size,
             embedding_size,
-            embeddings_initializer=keras.initializers.RandomUniform(-0.1, 0.1),
+            embeddings_initializer=keras.initializers.RandomUniform(-1.0, 1.0),
             dtype="float32",
             name="embedding",
         )
