@@ -47,6 +47,11 @@ def _fraction(section, *names):
         _require(0 <= value < 1, f"`{name}` must lie in [0, 1). Received: {name}={value}.")
 
 
+def _seed(section, name):
+    value = getattr(section, name)
+    _require(0 <= value < 2**32, f"`{name}` must lie in [0, 2³²). Received: {name}={value}.")
+
+
 def _one_of(section, name, choices):
     value = getattr(section, name)
     _require(value in choices, f"`{name}` must be one of {list(choices)}. Received: {value!r}.")
@@ -74,6 +79,7 @@ class DataConfig:
     def __post_init__(self):
         _one_of(self, "source", ("toy_birds", "folder"))
         _positive(self, "images_per_class", "max_words", "max_words_evaluation")
+        _seed(self, "seed")
         _require(
             self.load_side_ratio >= 1,
             f"`load_side_ratio` must be at least 1. Received: {self.load_side_ratio}.",
@@ -116,7 +122,10 @@ class ImageEncoderConfig:
 
     def __post_init__(self):
         _one_of(self, "kind", ("inception_v3", "compact"))
-        _positive(self, "input_side")
+        _require(
+            self.input_side > 0 and self.input_side % 16 == 0,
+            f"`input_side` must be a multiple of 16. Received: input_side={self.input_side}.",
+        )
         _require(
             len(self.widths) == 5 and min(self.widths) > 0,
             f"`widths` must be five numbers above 0. Received: {list(self.widths)}.",
@@ -227,6 +236,7 @@ class TrainingConfig:
             "keep_checkpoints",
         )
         _fraction(self, "beta_1", "beta_2", "ema_decay")
+        _seed(self, "seed")
         _require(self.batch_size > 1, "`batch_size` must be 2 or more: wrong sentences need it.")
         _require(
             self.damsm_weight >= 0 and self.kl_weight >= 0,
@@ -250,8 +260,8 @@ class Config:
     def __post_init__(self):
         side = self.generator.sides[-1]
         _require(
-            self.data.source != "toy_birds" or side <= 256,
-            f"toy_birds is drawn at up to 256 pixels. Received: a last side of {side}.",
+            self.data.source != "toy_birds" or 16 <= side <= 256,
+            f"toy_birds is drawn at 16 to 256 pixels. Received: a last side of {side}.",
         )
 
     def to_yaml(self) -> str:

@@ -29,10 +29,12 @@ def load_folder(directory: str, split: str) -> PictureSet:
     path = Path(directory) / split / "metadata.jsonl"
     if not path.is_file():
         raise UserError(f"{path}: there is no such file. {_HELP}")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other line ends
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8: {error}.") from error
     rows = [
-        _row(path, number, line)
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1)
-        if line.strip()
+        _row(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()
     ]
     if not rows:
         raise UserError(f"{path}: the list is empty. {_HELP}")
@@ -50,9 +52,13 @@ def _row(path, number, line):
     try:
         row = json.loads(line)
         file = path.parent / row["file_name"]
+        if not isinstance(row["captions"], list):
+            raise TypeError("`captions` must be a list")
         captions = tuple(str(caption) for caption in row["captions"])
-        class_id = row.get("class_id")
+        class_id = None if row.get("class_id") is None else int(row["class_id"])
         box = [float(v) for v in row["box"]] if row.get("box") else None
+        if box and len(box) != 4:
+            raise ValueError("`box` must be four numbers")
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{where}: {error!r}. {_HELP}") from error
     if not captions:
@@ -65,8 +71,11 @@ def _row(path, number, line):
 def _crop(file, box, where):
     """CUB's square around the box, in pixels, cut at the edges of the picture."""
     x, y, width, height = box
-    with Image.open(file) as image:
-        full_width, full_height = image.size
+    try:
+        with Image.open(file) as image:
+            full_width, full_height = image.size
+    except OSError as error:
+        raise UserError(f"{where}: {file} is no picture that can be read.") from error
     half = 0.75 * max(width, height)
     left, right = max(0, int(x + width / 2 - half)), min(full_width, int(x + width / 2 + half))
     top, bottom = max(0, int(y + height / 2 - half)), min(full_height, int(y + height / 2 + half))

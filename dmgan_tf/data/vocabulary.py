@@ -74,11 +74,12 @@ class Vocabulary:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             vocabulary = cls(content["words"])
+            fingerprint = vocabulary.fingerprint
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: holds no vocabulary: {error}.") from error
-        if content.get("fingerprint") != vocabulary.fingerprint:
+        if content.get("fingerprint") != fingerprint:
             raise ValueError(
                 f"{path}: the words were changed after they were saved (fingerprint "
-                f"{content.get('fingerprint')}, words give {vocabulary.fingerprint})."
+                f"{content.get('fingerprint')}, words give {fingerprint})."
             )
         return vocabulary

@@ -41,7 +41,11 @@ def gather_global(x):
     count = replica_count()
     if count == 1:
         return x
+    if x.dtype.is_bool:  # collectives know no bool
+        return tf.cast(gather_global(tf.cast(x, tf.int32)), tf.bool)
+    total = x.shape[0] and count * x.shape[0]
     gathered = _context().all_gather(tf.stop_gradient(x), axis=0)
+    gathered = tf.ensure_shape(gathered, [total, *x.shape[1:]])
     if not x.dtype.is_floating:
         return gathered
     # Adds an exact zero with the local gradient, in the local rows alone.

@@ -1,0 +1,299 @@
+"""The config loader: what it reads, what it refuses, and the words that it refuses it with."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from dmgan_tf.config import UserError, find_config, load_config
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A function that writes a config file, by default the smallest that is valid."""
+
+    def write(text="data: {source: toy_birds}\n"):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def refused(path, overrides=()):
+    """The message that a config is refused with; always one line."""
+    with pytest.raises(UserError) as caught:
+        load_config(path, overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown", "meant"),
+    [
+        ("generator: {memory_chanels: 8}", "generator.memory_chanels", "generator.memory_channels"),
+        ("training: {batchsize: 8}", "training.batchsize", "training.batch_size"),
+        ("generater: {stages: 2}", "generater", "generator"),
+    ],
+)
+def test_misspelt_key_is_refused_with_its_nearest_match(file, text, unknown, meant):
+    path = file(f"data: {{source: toy_birds}}\n{text}\n")
+    assert refused(path) == f"{path}: unknown key `{unknown}`. Did you mean `{meant}`?"
+
+
+def test_key_like_no_other_is_refused_with_a_list_of_all(file):
+    path = file("data: {source: toy_birds}\ndiscriminator: {qqq: 1}\n")
+    assert refused(path) == f"{path}: unknown key `discriminator.qqq`. Known: base_width."
+
+
+def test_key_that_is_no_text_is_refused(file):
+    assert "unknown key `data.7`" in refused(file("data: {source: toy_birds, 7: 1}\n"))
+
+
+def test_missing_section_is_named(file):
+    path = file("training: {steps: 1}\n")
+    assert refused(path) == f"{path}: missing key `data`."
+
+
+# --- types --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "wanted", "received"),
+    [
+        ("training: {steps: on}", "training.steps", "a whole number", "True (bool)"),
+        ("training: {steps: true}", "training.steps", "a whole number", "True (bool)"),
+        ("training: {steps: 2.5}", "training.steps", "a whole number", "2.5 (float)"),
+        ("training: {steps: many}", "training.steps", "a whole number", "'many' (str)"),
+        ("training: {steps: '8'}", "training.steps", "a whole number", "'8' (str)"),
+        ("training: {steps: }", "training.steps", "a whole number", "None (NoneType)"),
+        ("training: {beta_1: yes}", "training.beta_1", "a number", "True (bool)"),
+        ("training: {beta_1: half}", "training.beta_1", "a number", "'half' (str)"),
+        ("training: {beta_1: .nan}", "training.beta_1", "a number", "nan (float)"),
+        ("training: {kl_weight: .inf}", "training.kl_weight", "a number", "inf (float)"),
+        ("training: {kl_weight: 'inf'}", "training.kl_weight", "a number", "inf (float)"),
+        ("generator: {memory: 1}", "generator.memory", "true or false", "1 (int)"),
+        ("generator: {memory: 'no'}", "generator.memory", "true or false", "'no' (str)"),
+        ("image_encoder: {kind: 3}", "image_encoder.kind", "text", "3 (int)"),
+        ("damsm: {directory: 3}", "damsm.directory", "text", "3 (int)"),
+        ("damsm: {gammas: 4}", "damsm.gammas", "a list", "4 (int)"),
+        ("damsm: {gammas: [4, x, 1]}", "damsm.gammas[1]", "a number", "'x' (str)"),
+        ("image_encoder: {widths: [1, 2, 3.5, 4, 5]}", "image_encoder.widths[2]", "a whole", "3.5"),
+    ],
+)
+def test_value_of_a_wrong_type_is_refused(file, line, key, wanted, received):
+    path = file(f"data: {{source: toy_birds}}\n{line}\n")
+    message = refused(path)
+    assert message.startswith(f"{path}: `{key}` must be {wanted}")
+    assert f"Received: {received}" in message
+
+
+@pytest.mark.parametrize("text", ["1e-4", "'1e-4'", "1.0e-4", "0.0001"])
+def test_float_may_be_written_in_any_form(file, text):
+    path = file(f"data: {{source: toy_birds}}\ntraining: {{generator_learning_rate: {text}}}\n")
+    assert load_config(path).training.generator_learning_rate == 1e-4
+
+
+def test_whole_number_in_the_place_of_a_float_becomes_a_float(file):
+    path = file("data: {source: toy_birds}\ntraining: {kl_weight: 2}\ndamsm: {gammas: [1, 2, 3]}\n")
+    config = load_config(path)
+    assert isinstance(config.training.kl_weight, float)
+    assert [type(gamma) for gamma in config.damsm.gammas] == [float] * 3
+
+
+def test_switch_may_be_written_as_on(file):
+    path = file("data: {source: toy_birds, horizontal_flip: off}\ntraining: {xla: on}\n")
+    config = load_config(path)
+    assert config.training.xla is True
+    assert config.data.horizontal_flip is False
+
+
+def test_optional_text_may_be_null(file):
+    assert load_config(file(), ["damsm.directory=null"]).damsm.directory is None
+
+
+@pytest.mark.parametrize("section", ["7", "[1, 2]", "text", ""])
+def test_section_that_holds_no_keys_is_refused(file, section):
+    path = file(f"data: {{source: toy_birds}}\ngenerator: {section}\n")
+    assert refused(path).startswith(f"{path}: generator: must hold `key: value` lines.")
+
+
+# --- ranges -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("data.images_per_class=0", "`images_per_class` must be greater than 0"),
+        ("data.seed=-1", "`seed` must lie in [0, 2³²). Received: seed=-1"),
+        ("training.seed=4294967296", "`seed` must lie in [0, 2³²)"),
+        ("data.load_side_ratio=0.9", "`load_side_ratio` must be at least 1"),
+        ("data.source=web", "`source` must be one of ['toy_birds', 'folder']. Received: 'web'"),
+        ("text_encoder.vocabulary_size=1", "`vocabulary_size` must be 2 or more"),
+        ("text_encoder.feature_size=7", "`feature_size` must be even. Received: feature_size=7"),
+        ("text_encoder.dropout=1", "`dropout` must lie in [0, 1)"),
+        ("image_encoder.kind=vgg", "`kind` must be one of"),
+        ("image_encoder.widths=[1, 2, 3]", "`widths` must be five numbers above 0"),
+        ("image_encoder.widths=[]", "`widths` must be five numbers above 0"),
+        ("image_encoder.input_side=24", "`input_side` must be a multiple of 16"),
+        ("generator.first_side=12", "`first_side` must be a power of two"),
+        ("generator.first_side=4", "`first_side` must be a power of two from 8 on"),
+        ("generator.stages=0", "`stages` must be greater than 0. Received: stages=0"),
+        ("generator.residual_blocks=-1", "`residual_blocks` must be 0 or more"),
+        ("discriminator.base_width=0", "`base_width` must be greater than 0"),
+        ("damsm.batch_size=1", "`batch_size` must be 2 or more"),
+        ("damsm.gammas=[4, 5]", "`gammas` must be three numbers above 0"),
+        ("damsm.gammas=[4, 0, 5]", "`gammas` must be three numbers above 0"),
+        ("training.batch_size=1", "`batch_size` must be 2 or more"),
+        ("training.generator_learning_rate=-1e-3", "`generator_learning_rate` must be greater"),
+        ("training.ema_decay=1.0", "`ema_decay` must lie in [0, 1)"),
+        ("training.beta_1=-0.1", "`beta_1` must lie in [0, 1)"),
+        ("training.kl_weight=-1", "`damsm_weight` and `kl_weight` must not be negative"),
+        ("training.mixed_precision=half", "`mixed_precision` must be one of"),
+    ],
+)
+def test_value_out_of_its_range_is_refused_with_file_and_section(file, override, complaint):
+    path = file()
+    message = refused(path, [override])
+    section = override.partition(".")[0]
+    assert message.startswith(f"{path}: {section}: ")
+    assert complaint in message
+
+
+def test_folder_as_source_needs_a_directory(file):
+    assert "`directory` must name the data's folder" in refused(file("data: {source: folder}\n"))
+
+
+def test_writing_gate_needs_the_memory(file):
+    assert "needs `memory: true`" in refused(file(), ["generator.memory=false"])
+    load_config(file(), ["generator.memory=false", "generator.writing_gate=false"])
+
+
+@pytest.mark.parametrize("stages", [1, 5])
+def test_toy_birds_are_drawn_at_16_to_256_pixels_only(file, stages):
+    overrides = ["generator.first_side=8", f"generator.stages={stages}"]
+    load_config(file(), [overrides[0], "generator.stages=2"])
+    load_config(file("data: {source: folder, directory: there}\n"), overrides)
+    if stages == 5:
+        overrides[0] = "generator.first_side=32"
+    side = 8 if stages == 1 else 512
+    assert f"Received: a last side of {side}." in refused(file(), overrides)
+
+
+def test_sides_double_from_stage_to_stage(file):
+    config = load_config(file(), ["generator.first_side=16", "generator.stages=4"])
+    assert config.generator.sides == (16, 32, 64, 128)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["data: {source: toy_birds", "a: b: c", "data:\n\t- x", "a: \x00"])
+def test_broken_yaml_is_refused_in_one_line_that_names_the_file(file, text):
+    path = file(text)
+    assert refused(path).startswith(f"{path}: not valid YAML: ")
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "words\n"])
+def test_file_without_sections_is_refused(file, text):
+    path = file(text)
+    assert refused(path) == f"{path}: must hold sections such as `data:`."
+
+
+def test_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "picture.yaml"
+    path.write_bytes(b"\xff\xd8\xff\xe0")
+    assert refused(path).startswith(f"{path}: cannot be read: ")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_shipped_config_loads(path):
+    assert load_config(path).generator.sides[-1] in (64, 256)
+
+
+def test_there_are_shipped_configs():
+    assert {path.name for path in CONFIGS} >= {"toy_birds.yaml", "cub.yaml", "coco.yaml"}
+
+
+def test_shipped_config_is_found_by_its_name_from_anywhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert load_config(find_config("cub.yaml")).text_encoder.vocabulary_size == 5450
+
+
+def test_file_in_the_working_directory_goes_before_a_shipped_one(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cub.yaml").write_text("data: {source: toy_birds}\n")
+    assert load_config(find_config("cub.yaml")).data.source == "toy_birds"
+
+
+def test_config_that_is_nowhere_is_refused_with_both_places(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        find_config("nothing.yaml")
+    message = str(caught.value)
+    assert str(tmp_path / "nothing.yaml") in message
+    assert str(CONFIGS[0].parent / "nothing.yaml") in message
+
+
+# --- overrides ----------------------------------------------------------------------------------
+
+
+def test_overrides_win_over_the_file_and_the_last_over_the_first(file):
+    path = file("data: {source: toy_birds}\ntraining: {batch_size: 4}\n")
+    overrides = [
+        "training.batch_size=6",
+        "training.batch_size=8",
+        "training.generator_learning_rate=1e-4",
+        "generator.memory=true",
+        "image_encoder.widths=[1, 2, 3, 4, 5]",
+        "damsm.directory=runs/a=b",
+    ]
+    config = load_config(path, overrides)
+    assert config.training.batch_size == 8
+    assert config.training.generator_learning_rate == 1e-4
+    assert config.generator.memory is True
+    assert config.image_encoder.widths == (1, 2, 3, 4, 5)
+    assert config.damsm.directory == "runs/a=b"
+
+
+@pytest.mark.parametrize("override", ["training.steps", "steps=3", "=3", "", "training"])
+def test_override_of_another_form_is_refused(file, override):
+    message = refused(file(), [override])
+    assert message == f"--set takes section.key=value. Received: {override!r}."
+
+
+def test_override_of_an_unknown_key_is_refused_with_its_nearest_match(file):
+    assert "Did you mean `training.steps`?" in refused(file(), ["training.step=3"])
+
+
+def test_override_below_a_value_is_refused(file):
+    path = file("data: {source: toy_birds}\ntraining: {steps: 3}\n")
+    assert "'steps' is no section" in refused(path, ["training.steps.more=3"])
+
+
+def test_override_of_a_wrong_type_is_refused(file):
+    assert "`training.steps` must be a whole number" in refused(file(), ["training.steps=on"])
+
+
+def test_override_that_is_no_yaml_is_refused(file):
+    message = refused(file(), ["damsm.gammas=[1, 2"])
+    assert message == "--set damsm.gammas=[1, 2: the value is not valid YAML."
+
+
+# --- round trip ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_config_written_and_read_again_is_the_same(path, tmp_path):
+    overrides = ["training.kl_weight=1e-7", "damsm.directory=über/a b", "training.seed=3"]
+    config = load_config(path, overrides)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(config.to_yaml(), encoding="utf-8")
+    assert load_config(copy) == config
+    assert asdict(load_config(copy)) == asdict(config)

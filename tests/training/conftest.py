@@ -1,0 +1,14 @@
+"""A small trainer and a batch for each test."""
+
+import pytest
+from small_trainer import make_batch, make_trainer
+
+
+@pytest.fixture
+def trainer():
+    return make_trainer()
+
+
+@pytest.fixture
+def batch():
+    return make_batch()

@@ -1,0 +1,80 @@
+"""A trainer small enough to run in milliseconds, and batches for it."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dmgan_tf.models.discriminator import Discriminator
+from dmgan_tf.models.generator import Generator
+from dmgan_tf.models.image_encoder import CompactEncoder
+from dmgan_tf.models.text_encoder import TextEncoder
+from dmgan_tf.training.damsm_trainer import DAMSMTrainer
+from dmgan_tf.training.dmgan_trainer import DMGANTrainer
+from dmgan_tf.training.ema import start_average
+
+WORDS, FEATURES, VOCABULARY, SIDES = 5, 8, 11, (8, 16)
+
+
+def sgd(learning_rate=0.05):
+    # Adam turns the sign of a vanishing gradient into a whole step; SGD keeps its size.
+    return keras.optimizers.SGD(learning_rate)
+
+
+def make_trainer(optimizer=sgd, dtype="float32", seed=0):
+    keras.utils.set_random_seed(seed)
+    shape = {
+        "feature_channels": 4,
+        "memory_channels": 6,
+        "condition_size": 3,
+        "noise_size": 3,
+        "first_side": SIDES[0],
+        "stages": 2,
+        "residual_blocks": 1,
+        "dtype": dtype,
+    }
+    networks = [Generator(**shape, name=name) for name in ("generator", "average_generator")]
+    for network in networks:
+        network.build((None, None, FEATURES))
+    start_average(networks[1], networks[0])
+    discriminators = [Discriminator(side, 2, dtype=dtype) for side in SIDES]
+    for network in discriminators:
+        network.build((None, network.side, network.side, 3), (None, FEATURES))
+    trainer = DMGANTrainer(
+        *networks, discriminators, *make_encoders(), ema_decay=0.5, damsm_weight=1.0
+    )
+    trainer.compile(optimizer(), [optimizer() for _ in SIDES])
+    return trainer
+
+
+def make_encoders():
+    text = TextEncoder(VOCABULARY, 6, FEATURES, dropout=0.0)
+    image = CompactEncoder(FEATURES, (4, 4, 4, 4, 4), input_side=16, name="image_encoder")
+    text.build()
+    image.build()
+    return text, image
+
+
+def make_damsm_trainer(optimizer=sgd):
+    keras.utils.set_random_seed(0)
+    trainer = DAMSMTrainer(*make_encoders(), gammas=(4.0, 5.0, 10.0), clip_norm=0.25)
+    trainer.compile(optimizer())
+    return trainer
+
+
+def make_batch(size=4, seed=0):
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return tf.constant(rng.normal(size=shape).astype(np.float32))
+
+    lengths = rng.integers(2, WORDS + 1, size)
+    ids = rng.integers(1, VOCABULARY, (size, WORDS)) * (np.arange(WORDS) < lengths[:, None])
+    return {
+        "images": tuple(tf.tanh(normal(size, side, side, 3)) for side in SIDES),
+        "ids": tf.constant(ids.astype(np.int32)),
+        "lengths": tf.constant(lengths.astype(np.int32)),
+        "class_ids": tf.constant(np.arange(size) // 2 + 1, tf.int32),
+        "noise": normal(size, 3),
+        "condition_noise": normal(size, 3),
+    }
+

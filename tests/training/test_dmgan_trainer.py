@@ -1,0 +1,144 @@
+"""One training step: who moves, on what losses, whatever the replicas."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_trainer import make_batch, make_trainer, sgd
+
+from dmgan_tf.losses.adversarial import fake_loss, real_loss
+
+
+def weights(*networks):
+    return [variable.numpy() for network in networks for variable in network.trainable_variables]
+
+
+def moved(before, network):
+    after = weights(network)
+    return [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+
+
+def forward(trainer, batch):
+    text = trainer.encode_text(batch)
+    return text, trainer.generator(
+        text.word_features,
+        text.word_mask,
+        text.sentence_feature,
+        batch["noise"],
+        batch["condition_noise"],
+        training=True,
+    )
+
+
+def test_discriminator_step_moves_that_discriminator_alone(trainer, batch):
+    text, output = forward(trainer, batch)
+    first, second = trainer.discriminators
+    others = (trainer.generator, trainer.text_encoder, trainer.image_encoder, second)
+    before, others_before = weights(first), weights(*others)
+    trainer._discriminator_step(0, batch, output, text)
+    assert all(moved(before, first))
+    for old, new in zip(others_before, weights(*others), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_step_moves_generator_and_discriminators_but_no_encoder(trainer, batch):
+    before = {n.name: weights(n) for n in (trainer.generator, *trainer.discriminators)}
+    frozen = (trainer.text_encoder, trainer.image_encoder)
+    frozen_before = [w.copy() for n in frozen for w in n.get_weights()]
+    trainer.train_step(batch)
+    for network in (trainer.generator, *trainer.discriminators):
+        assert all(moved(before[network.name], network)), network.name
+    for old, new in zip(frozen_before, [w for n in frozen for w in n.get_weights()], strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_generator_update_leaves_discriminators_as_their_own_step_made_them(batch):
+    whole, alone = make_trainer(), make_trainer()
+    text, output = forward(alone, batch)
+    for place in range(2):
+        alone._discriminator_step(place, batch, output, text)
+    whole.train_step(batch)
+    for a, b in zip(weights(*whole.discriminators), weights(*alone.discriminators), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+
+
+def test_discriminator_loss_is_that_of_separate_passes(trainer, batch):
+    text, output = forward(trainer, batch)
+    network = trainer.discriminators[0]
+    real, fake, s = batch["images"][0], output.images[0], text.sentence_feature
+    # Converged, so that the step's own power iteration does not move sigma.
+    for _ in range(200):
+        network(real, s, training=True)
+    real_logits, fake_logits = network(real, s), network(fake, s)
+    wrong = network(real[:-1], s[1:]).conditional_logits
+    expected = (
+        tf.reduce_mean(real_loss(real_logits[0]) + real_loss(real_logits[1])) / 2
+        + tf.reduce_mean(fake_loss(fake_logits[0]) + fake_loss(fake_logits[1])) / 3
+        + tf.reduce_mean(fake_loss(wrong)) / 3
+    )
+    scalars = trainer._discriminator_step(0, batch, output, text)
+    np.testing.assert_allclose(scalars["discriminator_loss/8"], expected, rtol=1e-5)
+
+
+def test_generator_loss_is_the_weighted_sum_of_its_terms(trainer, batch):
+    trainer.damsm_weight, trainer.kl_weight = 3.0, 2.0
+    logs = {name: float(value) for name, value in trainer.train_step(batch).items()}
+    expected = (
+        logs["generator_loss/8"]
+        + logs["generator_loss/16"]
+        + 2.0 * logs["kl"]
+        + 3.0 * (logs["damsm_sentence"] + logs["damsm_word"])
+    )
+    assert logs["generator_loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_average_follows_parameters_and_copies_statistics(trainer, batch):
+    start = weights(trainer.generator)
+    trainer.train_step(batch)
+    now = weights(trainer.generator)
+    for old, new, slow in zip(start, now, weights(trainer.average_generator), strict=True):
+        np.testing.assert_allclose(slow, 0.5 * old + 0.5 * new, rtol=1e-5, atol=1e-7)
+    for live, copy in zip(
+        trainer.generator.non_trainable_variables,
+        trainer.average_generator.non_trainable_variables,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(live.numpy(), copy.numpy())
+
+
+def test_one_seed_gives_one_loss_curve():
+    curves = []
+    for _ in range(2):
+        trainer = make_trainer(lambda: keras.optimizers.Adam(1e-3, 0.5))
+        step = tf.function(trainer.train_step)
+        curves.append([float(step(make_batch(seed=i))["generator_loss"]) for i in range(3)])
+    assert curves[0] == curves[1]
+    assert len(set(curves[0])) == 3
+
+
+def test_xla_step_equals_the_plain_one(batch):
+    plain, compiled = make_trainer(), make_trainer()
+    expected = tf.function(plain.train_step)(batch)
+    found = tf.function(compiled.train_step, jit_compile=True)(batch)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_step_is_near_the_float32_one(dtype, batch):
+    expected = make_trainer().train_step(batch)
+    scaled = {"mixed_float16": lambda: keras.optimizers.LossScaleOptimizer(sgd(), 128.0)}
+    mixed = make_trainer(scaled.get(dtype, sgd), dtype=dtype)
+    before = weights(mixed.generator)
+    found = mixed.train_step(batch)
+    for name in ("generator_loss", "discriminator_loss/8", "discriminator_loss/16"):
+        np.testing.assert_allclose(float(found[name]), float(expected[name]), rtol=0.03)
+    assert any(moved(before, mixed.generator))
+    assert all(v.dtype == "float32" for v in mixed.generator.trainable_variables)
+
+
+def test_fit_trains_as_well(trainer, batch):
+    before = weights(trainer.generator)
+    history = trainer.fit(tf.data.Dataset.from_tensors(batch).repeat(2), epochs=1, verbose=0)
+    assert np.isfinite(history.history["generator_loss"]).all()
+    assert all(moved(before, trainer.generator))

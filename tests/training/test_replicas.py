@@ -1,0 +1,89 @@
+"""A step of two replicas with half the batch each is a step of one with the whole batch."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_trainer import make_batch, make_damsm_trainer, make_trainer
+
+
+def replica_batches(strategy, batch):
+    """The batch cut into one part per replica, in order."""
+    count = strategy.num_replicas_in_sync
+
+    def part(context):
+        i = context.replica_id_in_sync_group
+        return tf.nest.map_structure(lambda x: tf.split(x, count)[i], batch)
+
+    return strategy.experimental_distribute_values_from_function(part)
+
+
+def two_replica_step(strategy, make, batch):
+    with strategy.scope():
+        trainer = make()
+    scalars = strategy.run(tf.function(trainer.train_step), args=(replica_batches(strategy, batch),))
+    return trainer, {
+        name: [float(v) for v in strategy.experimental_local_results(value)]
+        for name, value in scalars.items()
+    }
+
+
+def assert_same_variables(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6, err_msg=b.path)
+
+
+@pytest.fixture(scope="module")
+def both(strategy):
+    """(two-replica trainer, its scalars, one-replica trainer, its scalars) after one step."""
+    batch = make_batch(4)
+    split, split_scalars = two_replica_step(strategy, make_trainer, batch)
+    whole = make_trainer()
+    return split, split_scalars, whole, whole.train_step(batch)
+
+
+def test_every_scalar_is_the_global_one_on_each_replica(both):
+    _, split, _, whole = both
+    assert split.keys() == whole.keys()
+    for name, (first, second) in split.items():
+        assert first == second
+        np.testing.assert_allclose(first, float(whole[name]), rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("network", ["generator", "average_generator"])
+def test_generator_weights_and_statistics_are_equal(both, network):
+    split, _, whole, _ = both
+    assert_same_variables(getattr(split, network).variables, getattr(whole, network).variables)
+
+
+def test_discriminator_weights_and_singular_vectors_are_equal(both):
+    split, _, whole, _ = both
+    for ours, theirs in zip(split.discriminators, whole.discriminators, strict=True):
+        assert_same_variables(ours.variables, theirs.variables)
+
+
+def test_replicas_stay_equal_to_each_other(both, strategy):
+    split, *_ = both
+    for network in (split.generator, split.average_generator, *split.discriminators):
+        for variable in network.variables:
+            copies = strategy.experimental_local_results(variable.value)
+            np.testing.assert_array_equal(copies[0].numpy(), copies[1].numpy(), variable.path)
+
+
+def test_damsm_step_of_two_replicas_equals_one(strategy):
+    batch = make_batch(4)
+    split, split_scalars = two_replica_step(strategy, make_damsm_trainer, batch)
+    whole = make_damsm_trainer()
+    expected = whole.train_step(batch)
+    for name, (first, _) in split_scalars.items():
+        np.testing.assert_allclose(first, float(expected[name]), rtol=1e-5)
+    assert_same_variables(split.text_encoder.variables, whole.text_encoder.variables)
+    assert_same_variables(split.image_encoder.variables, whole.image_encoder.variables)
+
+
+def test_damsm_gradient_of_the_text_encoder_is_clipped_by_its_joint_norm():
+    trainer = make_damsm_trainer()
+    before = [v.numpy() for v in trainer.text_encoder.trainable_variables]
+    trainer.train_step(make_batch(4))
+    after = [v.numpy() for v in trainer.text_encoder.trainable_variables]
+    step = np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(after, before, strict=True)))
+    assert step == pytest.approx(0.05 * 0.25, rel=1e-3)  # learning rate × clip norm
