@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from dmgan_tf.config import UserError
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.vocabulary import Vocabulary
 
@@ -104,13 +105,13 @@ def _sample_maker(pictures, vocabulary, options):
 def _encode_all(pictures, vocabulary):
     """Ids [N, C, T] and lengths [N, C] of all captions, padded to the most and the longest.
 
-    Raises: ValueError: when a caption has no known word.
+    Raises: UserError: when a caption has no known word.
     """
     encoded = [[vocabulary.encode(caption)[0] for caption in row] for row in pictures.captions]
     for row, captions in zip(encoded, pictures.captions, strict=True):
         for words, caption in zip(row, captions, strict=True):
             if not words:
-                raise ValueError(f"The caption {caption!r} has no word of the vocabulary.")
+                raise UserError(f"The caption {caption!r} has no word of the vocabulary.")
     most = max(len(row) for row in encoded)
     longest = max(len(words) for row in encoded for words in row)
     ids = np.zeros((len(encoded), most, longest), np.int32)

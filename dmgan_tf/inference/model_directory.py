@@ -83,6 +83,8 @@ def save_model(
         partial.rename(directory)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException:
+        if old.exists() and not directory.exists():
+            old.rename(directory)  # stopped between the two renames
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
@@ -123,7 +125,9 @@ def load_network(directory: Path, name: str, dtype: str = "float32") -> keras.Mo
     Raises: UserError: when the directory lacks it, or its weights are damaged, of another shape or
         of another vocabulary.
     """
-    networks = load_metadata(directory).get("networks", {})
+    networks = load_metadata(directory).get("networks")
+    if not isinstance(networks, dict):
+        raise UserError(f"{directory / 'metadata.json'}: describes no networks.")
     if name not in networks:
         raise UserError(f"{directory}: holds no {name}; it holds {', '.join(networks) or 'none'}.")
     vocabulary = load_vocabulary(directory)

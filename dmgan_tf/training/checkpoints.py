@@ -64,7 +64,7 @@ class CheckpointFolder:
             try:
                 state = json.loads((path / "state.json").read_text(encoding="utf-8"))
                 self._checkpoint.read(str(path / "variables")).assert_existing_objects_matched()
-            except (OSError, ValueError, AssertionError, tf.errors.OpError) as error:
+            except (OSError, LookupError, ValueError, AssertionError, tf.errors.OpError) as error:
                 reason = " ".join(str(error).split())[:200]
                 _LOGGER.warning("%s is damaged (%s); trying the one before it.", path, reason)
                 continue
