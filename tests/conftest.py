@@ -8,6 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 import tensorflow as tf
+from command_lines import TINY, succeed
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -24,3 +25,19 @@ def strategy():
 def seeded():
     """The same initial weights however many tests ran before."""
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """The folder of the smallest run, trained once through the real command line."""
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    succeed("train", *TINY, "--run-dir", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_judge(tmp_path_factory):
+    """Encoders of another seed than those of `tiny_run`."""
+    folder = tmp_path_factory.mktemp("tiny") / "judge"
+    succeed("pretrain_damsm", *TINY, "--set", "training.seed=1", "--run-dir", folder)
+    return folder

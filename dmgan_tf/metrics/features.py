@@ -5,8 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from dmgan_tf.models.text_encoder import TextEncoder
-
 
 def image_code_function(image_encoder, batch_size: int = 64) -> Callable[[np.ndarray], np.ndarray]:
     """A function from uint8 pictures [N, side, side, 3] to DAMSM's image codes float32 [N, C]."""
@@ -23,7 +21,7 @@ def image_code_function(image_encoder, batch_size: int = 64) -> Callable[[np.nda
 
 
 def sentence_features(
-    text_encoder: TextEncoder, ids: np.ndarray, lengths: np.ndarray, batch_size: int = 256
+    text_encoder, ids: np.ndarray, lengths: np.ndarray, batch_size: int = 256
 ) -> np.ndarray:
     """Sentence features float32 [N, C] of captions given as ids int32 [N, T] and lengths [N]."""
     encode = tf.function(lambda *text: text_encoder(*text, training=False)[1], reduce_retracing=True)

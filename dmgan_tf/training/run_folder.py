@@ -42,7 +42,7 @@ class RunFolder:
         config_path = path / "config.yaml"
         if config_path.exists():
             _check_same_config(config, config_path)
-            if not resume:
+            if is_chief() and not resume:  # other workers may find what the chief has just begun
                 raise UserError(
                     f"{path} holds a run already. Use --resume to go on with it, "
                     "or another --run-dir."

@@ -1,4 +1,4 @@
-"""One process of a cluster (or the only one): three SGD steps, then its weights to an .npz file."""
+"""One process of a cluster (or the only one): two SGD steps, then its weights to an .npz file."""
 
 import sys
 
@@ -9,7 +9,7 @@ from small_trainer import make_batch, make_trainer
 from dmgan_tf import build
 from dmgan_tf.training.loop import run_steps
 
-STEPS, BATCH_SIZE = 3, 4
+STEPS, BATCH_SIZE = 2, 4
 
 
 def main(path):

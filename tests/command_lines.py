@@ -1,0 +1,46 @@
+"""The project's command lines as processes of their own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Two pictures of a species: evaluation wants a hundred unseen ones.
+TINY = ("--config", ROOT / "tests" / "configs" / "tiny.yaml", "--set", "data.images_per_class=2")
+
+# What TensorFlow's libraries write while they load, whatever TF_CPP_MIN_LOG_LEVEL says.
+_CHATTER = re.compile(r"WARNING: All log messages before absl|I0000 ")
+
+
+def run(module, *arguments, cwd=ROOT, options=()):
+    """The finished process of `python OPTIONS -m dmgan_tf.MODULE ARGUMENTS`."""
+    # How much TensorFlow says is the command line's to decide, not the test session's.
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, *options, "-m", f"dmgan_tf.{module}", *map(str, arguments)],
+        cwd=cwd,
+        env=environment | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def succeed(module, *arguments, cwd=ROOT):
+    """What a command line prints that must end well."""
+    process = run(module, *arguments, cwd=cwd)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def fail(module, *arguments, cwd=ROOT):
+    """The one line that a command line must end with, at exit code 2."""
+    process = run(module, *arguments, cwd=cwd)
+    assert process.returncode == 2, process.stderr
+    lines = [line for line in process.stderr.splitlines() if not _CHATTER.match(line)]
+    assert len(lines) == 1, process.stderr
+    assert lines[0].startswith("error: "), process.stderr
+    return lines[0]

@@ -1,0 +1,114 @@
+"""The floors of the house: who may import whom, read from the source with `ast`."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "dmgan_tf"
+FLOORS = (
+    ("config",),
+    ("layers",),
+    ("models", "losses", "metrics", "data"),
+    ("training", "inference"),
+    ("build",),
+    ("experiment", "evaluation", "command_line"),
+    ("train", "pretrain_damsm", "generate", "evaluate", "prepare_data", "convert"),
+)
+FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def unit_of(path):
+    """The folder or file right below the package that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(source):
+    """Every module, and every name out of one, that a source imports; anywhere, not only on top."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def breaks(path, source):
+    """What is wrong with the imports of a file: sentences that name both files."""
+    unit = unit_of(path)
+    for name in imports(source):
+        top, _, rest = name.partition(".")
+        if top == "":
+            yield f"{path} imports {name} by a relative name, where the floors are not seen."
+        if top != "dmgan_tf":
+            continue
+        other = rest.split(".")[0]
+        if other == unit and (PACKAGE / unit).is_dir():
+            continue
+        if other == "__version__":
+            continue
+        if other not in FLOOR_OF:
+            yield f"{path} imports {name}, which stands on no floor."
+        elif FLOOR_OF[other] >= FLOOR_OF[unit]:
+            yield (
+                f"{path} (floor {FLOOR_OF[unit]}) imports {name} (floor {FLOOR_OF[other]}); "
+                "only floors below its own are open to it."
+            )
+
+
+def path_of(name):
+    return PACKAGE / name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_file_imports_only_from_floors_below_its_own(path):
+    if path == PACKAGE / "__init__.py":
+        assert not list(imports(path.read_text(encoding="utf-8")))
+        return
+    assert unit_of(path) in FLOOR_OF, f"{path} stands on no floor: give {unit_of(path)!r} one."
+    found = list(breaks(path, path.read_text(encoding="utf-8")))
+    assert not found, "\n".join(found)
+
+
+def test_config_needs_the_standard_library_and_yaml_only():
+    tops = {name.split(".")[0] for name in imports((PACKAGE / "config.py").read_text())}
+    assert tops - sys.stdlib_module_names == {"yaml"}
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("layers/a.py", "from dmgan_tf.models.generator import Generator"),
+        ("layers/a.py", "import dmgan_tf.build"),
+        ("models/a.py", "from dmgan_tf import losses"),
+        ("metrics/a.py", "def f():\n    from dmgan_tf.models.text_encoder import TextEncoder"),
+        ("inference/a.py", "from dmgan_tf.training.ema import update_average"),
+        ("training/a.py", "from dmgan_tf.inference import noise"),
+        ("training/a.py", "from dmgan_tf import build"),
+        ("experiment.py", "from dmgan_tf.command_line import run"),
+        ("train.py", "from dmgan_tf import generate"),
+        ("config.py", "if True:\n    import dmgan_tf.layers.batch_norm as b"),
+        ("data/a.py", "from ..models import generator"),
+        ("data/a.py", "from dmgan_tf.utils import anything"),
+    ],
+)
+def test_break_is_found_and_told_with_both_files(file, source):
+    (message,) = breaks(path_of(file), source)
+    assert str(path_of(file)) in message
+    assert next(imports(source)) in message
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("layers/a.py", "from dmgan_tf.layers.batch_norm import BatchNorm"),
+        ("data/toy_birds/a.py", "from dmgan_tf.data.vocabulary import tokenize"),
+        ("inference/a.py", "from dmgan_tf import config"),
+        ("train.py", "from dmgan_tf import build, experiment"),
+        ("build.py", "import numpy, dmgan_tf_other"),
+    ],
+)
+def test_imports_from_below_and_from_the_own_folder_are_allowed(file, source):
+    assert not list(breaks(path_of(file), source))

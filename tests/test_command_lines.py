@@ -1,0 +1,285 @@
+"""The command lines as a user meets them: files written, exit codes, and one line for a mistake."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from command_lines import ROOT, TINY, fail, run, succeed
+from PIL import Image
+
+CAPTION = "a red bird with a blue wing"
+SIDE, GAP = 16, 2  # of the tiny model's last stage, and of a grid
+
+
+def size(path):
+    """(width, height) of a picture that can be read to its end."""
+    with Image.open(path) as image:
+        image.load()
+        return image.size
+
+
+def span(count):
+    return count * SIDE + (count - 1) * GAP
+
+
+# --- train and pretrain_damsm -------------------------------------------------------------------
+
+
+def test_run_leaves_model_best_checkpoints_samples_and_log(tiny_run):
+    for name in ("model", "best", "damsm/model"):
+        assert (tiny_run / name / "metadata.json").is_file()
+    assert json.loads((tiny_run / "model/metadata.json").read_text())["step"] == 4
+    steps = [path.name for path in sorted((tiny_run / "checkpoints").iterdir())]
+    assert steps == ["step_00000002", "step_00000004"]
+    assert len(list((tiny_run / "samples").glob("stage_16_step_*.png"))) == 2
+    assert "step 4 " in (tiny_run / "train.log").read_text()
+    assert list((tiny_run / "tensorboard").iterdir())
+
+
+def test_run_keeps_its_config_seed_commit_and_versions(tiny_run):
+    from dmgan_tf.config import load_config
+
+    assert load_config(tiny_run / "config.yaml") == load_config(TINY[1], [TINY[3]])
+    origin = json.loads((tiny_run / "run.json").read_text())
+    assert origin["seed"] == 0
+    assert set(origin["versions"]) == {"tensorflow", "keras", "numpy"}
+    assert "--run-dir" in origin["command"]
+    assert origin.keys() >= {"commit", "python", "begun"}
+
+
+def test_pretraining_leaves_the_two_encoders(tiny_judge):
+    networks = json.loads((tiny_judge / "model/metadata.json").read_text())["networks"]
+    assert set(networks) == {"text_encoder", "image_encoder"}
+
+
+def test_dry_run_prints_config_and_the_authors_parameter_counts_and_writes_nothing(tmp_path):
+    lines = succeed("train", "--config", "cub.yaml", "--dry-run", cwd=tmp_path).splitlines()
+    assert "  vocabulary_size: 5450" in lines
+    counts = dict(line.split() for line in lines[-6:])
+    assert counts == {
+        "text_encoder": "2,075,320",
+        "image_encoder": "721,152",
+        "generator": "21,449,042",
+        "discriminator_64": "1,878,242",
+        "discriminator_128": "5,155,810",
+        "discriminator_256": "18,264,546",
+    }
+    assert not list(tmp_path.iterdir())
+
+
+# --- generate -----------------------------------------------------------------------------------
+
+
+def test_one_caption_becomes_one_picture_in_the_working_directory(tiny_run, tmp_path):
+    out = succeed("generate", "--model", tiny_run, "--caption", CAPTION, cwd=tmp_path)
+    assert out.splitlines() == ["Pictures: picture.png"]
+    assert size(tmp_path / "picture.png") == (SIDE, SIDE)
+
+
+def test_captions_file_and_count_become_a_grid_a_row_per_caption(tiny_run, tmp_path):
+    captions = tmp_path / "captions.txt"
+    captions.write_text(f"{CAPTION}\n\n  the blue bird  \r\n", encoding="utf-8-sig")
+    picture = tmp_path / "new" / "grid.png"
+    arguments = ("--model", tiny_run / "model", "--captions-file", captions, "--count", 3)
+    succeed("generate", *arguments, "--seed", 5, "--out", picture, "--attention")
+    assert size(picture) == (span(3), span(2))
+    for i in (1, 2):
+        width, height = size(picture.with_name(f"grid_attention_{i}.png"))
+        assert width > 100
+        assert height > 100
+    assert len(list(picture.parent.iterdir())) == 3
+
+    # The second picture of the first caption is that of seed 6.
+    alone = tmp_path / "alone.png"
+    succeed("generate", "--model", tiny_run, "--caption", CAPTION, "--seed", 6, "--out", alone)
+    grid, single = (np.asarray(Image.open(path)).astype(int) for path in (picture, alone))
+    np.testing.assert_allclose(grid[:SIDE, SIDE + GAP : 2 * SIDE + GAP], single, atol=1)
+    assert np.abs(grid[:SIDE, :SIDE] - single).max() > 1
+
+
+def test_stages_stand_side_by_side_a_row_per_picture(tiny_run, tmp_path):
+    picture = tmp_path / "stages.png"
+    arguments = ("--caption", CAPTION, "--count", 3, "--stages", "--attention", "--out", picture)
+    succeed("generate", "--model", tiny_run, *arguments)
+    assert size(picture) == (span(2), span(3))
+    assert size(tmp_path / "stages_attention.png")[0] > 100
+    small = np.asarray(Image.open(picture))[:SIDE, :SIDE]  # 8 pixels a side, each shown twice
+    np.testing.assert_array_equal(small[::2, ::2], small[1::2, 1::2])
+
+
+def test_unknown_words_are_named_in_a_warning_and_the_rest_is_drawn(tiny_run, tmp_path):
+    arguments = ("--model", tiny_run, "--caption", "a red zeppelin bird")
+    process = run("generate", *arguments, cwd=tmp_path)
+    assert process.returncode == 0
+    (warning,) = [line for line in process.stderr.splitlines() if line.startswith("WARNING: Left")]
+    assert "['zeppelin']" in warning
+    assert size(tmp_path / "picture.png") == (SIDE, SIDE)
+
+
+# --- evaluate -----------------------------------------------------------------------------------
+
+
+def test_evaluation_writes_a_report_and_grids_of_pictures(tiny_run, tiny_judge, tmp_path):
+    path = tmp_path / "report.json"
+    arguments = ("--judge", tiny_judge, "--images", 100, "--seed", 3, "--out", path)
+    out = succeed("evaluate", "--model", tiny_run, *arguments)
+    report = json.loads(path.read_text())
+    assert json.loads(out[: out.rindex("}") + 1]) == report
+    assert (report["images"], report["split"], report["seed"]) == (100, "test", 3)
+    for name in ("r_precision", "frechet_distance", "color_share", "bird_fit"):
+        assert {name, f"{name}_real"} <= report.keys()
+    assert {"frechet_distance_blobs", "r_precision_std", "seconds"} <= report.keys()
+    for name in ("r_precision", "r_precision_real"):
+        assert 0 <= report[name] <= 1
+    assert report["frechet_distance"] >= 0
+    for name in ("grid.png", "grid_real.png"):
+        assert min(size(tmp_path / name)) > 4 * SIDE
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_number_of_images_that_the_test_split_does_not_have_is_refused(tiny_run, tiny_judge):
+    line = fail("evaluate", "--model", tiny_run, "--judge", tiny_judge, "--images", 101)
+    assert "`images` must lie between 100 and the 100 pictures of the test split" in line
+    assert not (tiny_run / "report.json").exists()
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("caption", ["", "zeppelin über 東京"])
+def test_caption_without_a_known_word_is_refused(tiny_run, tmp_path, caption):
+    line = fail("generate", "--model", tiny_run, "--caption", caption, cwd=tmp_path)
+    assert f"The caption {caption!r} can't be drawn" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_vocabulary_of_another_model_is_refused(tiny_run, tmp_path):
+    from dmgan_tf.data.vocabulary import END, Vocabulary
+
+    copy = shutil.copytree(tiny_run / "model", tmp_path / "model")
+    Vocabulary([END, "red", "bird"]).save(copy / "vocabulary.json")
+    line = fail("generate", "--model", copy, "--caption", "red bird", "--out", tmp_path / "a.png")
+    assert "generator.weights.h5: was trained with another vocabulary" in line
+
+
+def test_run_folder_is_not_begun_again_without_resume(tiny_run):
+    line = fail("train", *TINY, "--run-dir", tiny_run)
+    assert line.endswith(
+        "holds a run already. Use --resume to go on with it, or another --run-dir."
+    )
+
+
+def test_run_folder_of_another_config_is_refused_with_what_differs(tiny_run):
+    arguments = ("--run-dir", tiny_run, "--resume", "--set", "training.batch_size=6")
+    line = fail("train", *TINY, *arguments)
+    assert "is the run of another config: training.batch_size was 4, is 6." in line
+
+
+def test_missing_data_are_named_with_the_format_wanted(tmp_path):
+    line = fail("train", "--config", "cub.yaml", cwd=tmp_path)
+    assert "data/cub/train/metadata.jsonl: there is no such file." in line
+
+
+def test_folder_without_a_model_is_refused(tmp_path):
+    line = fail("generate", "--model", tmp_path, "--caption", CAPTION)
+    assert line.startswith(f"error: {tmp_path}: holds no model")
+
+
+# --- without TensorFlow -------------------------------------------------------------------------
+
+MISTAKES = {
+    "misspelt key": (
+        "train",
+        (*TINY, "--set", "training.step=3"),
+        "unknown key `training.step`. Did you mean `training.steps`?",
+    ),
+    "value out of range": (
+        "pretrain_damsm",
+        (*TINY, "--set", "damsm.batch_size=1"),
+        "`batch_size` must be 2 or more",
+    ),
+    "missing config": ("train", ("--config", "no.yaml"), "No config file 'no.yaml': looked for"),
+    "missing captions file": (
+        "generate",
+        ("--model", ".", "--captions-file", "nowhere.txt"),
+        "nowhere.txt: cannot be read as text",
+    ),
+    "missing model": (
+        "evaluate",
+        ("--model", "nowhere", "--judge", "nowhere"),
+        "--model nowhere: there is no such folder.",
+    ),
+}
+MODULES = ("train", "pretrain_damsm", "generate", "evaluate")
+
+
+def imports_and_the_rest(process):
+    """The imported modules as `-X importtime` tells them, and the other lines on stderr."""
+    lines = process.stderr.splitlines()
+    modules = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+    assert "argparse" in modules
+    return modules, [line for line in lines if not line.startswith("import time:")]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_told_in_one_line_before_tensorflow_is_imported(mistake, tmp_path):
+    module, arguments, complaint = MISTAKES[mistake]
+    process = run(module, *arguments, cwd=tmp_path, options=("-X", "importtime"))
+    assert process.returncode == 2
+    modules, lines = imports_and_the_rest(process)
+    assert "tensorflow" not in modules
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert complaint in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_help_is_shown_without_importing_tensorflow(module):
+    process = run(module, "--help", options=("-X", "importtime"))
+    assert process.returncode == 0
+    assert "--config" in process.stdout or "--model" in process.stdout
+    modules, lines = imports_and_the_rest(process)
+    assert "tensorflow" not in modules
+    assert not lines
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "complaint"),
+    [
+        ("train", (), "required: --config"),
+        ("train", ("--config", "cub.yaml", "--stepps", "3"), "unrecognized arguments: --stepps 3"),
+        (
+            "generate",
+            ("--model", "."),
+            "one of the arguments --caption --captions-file is required",
+        ),
+        (
+            "generate",
+            ("--model", ".", "--caption", "a", "--count", "0"),
+            "--count must be 1 or more",
+        ),
+        ("evaluate", ("--model", "."), "required: --judge"),
+    ],
+)
+def test_wrong_arguments_are_refused_without_importing_tensorflow(module, arguments, complaint):
+    process = run(module, *arguments, options=("-X", "importtime"))
+    assert process.returncode == 2
+    modules, lines = imports_and_the_rest(process)
+    assert "tensorflow" not in modules
+    assert lines[0].startswith("usage: ")
+    assert complaint in lines[-1]
+
+
+def test_package_config_and_command_line_import_neither_tensorflow_nor_numpy():
+    script = (
+        "import sys, dmgan_tf, dmgan_tf.config, dmgan_tf.command_line\n"
+        "print(sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "[]"
