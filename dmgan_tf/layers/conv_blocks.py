@@ -121,7 +121,9 @@ class UpsampleBlock(keras.layers.Layer):
 class ResidualBlock(keras.layers.Layer):
     """x + BN(conv(GLU(BN(conv(x))))) with 3×3 convolutions without bias.
 
-    Inputs: x: float [B, side, side, C].
+    Inputs: x: float [B, side, side, C]. `equal_halves=True` says that x is [h, h], as behind the
+        response gate: the first convolution then works on h with the halves of its kernel added,
+        exactly and with half the multiplications.
     Returns: float of the same shape.
     """
 
@@ -141,10 +143,16 @@ class ResidualBlock(keras.layers.Layer):
         self.batch_norm_out.build(input_shape)
         self.built = True
 
-    def call(self, x, training=False):
-        y = self.batch_norm_in(self.conv_in(x), training=training)
+    def call(self, x, training=False, equal_halves=False):
+        y = self._conv_equal_halves(x) if equal_halves else self.conv_in(x)
+        y = self.batch_norm_in(y, training=training)
         y = self.conv_out(self.gated_linear_unit(y))
         return x + self.batch_norm_out(y, training=training)
+
+    def _conv_equal_halves(self, x):
+        half = x[..., : x.shape[-1] // 2]
+        kernel = tf.add_n(tf.split(tf.convert_to_tensor(self.conv_in.kernel), 2, axis=2))
+        return tf.nn.conv2d(half, tf.cast(kernel, half.dtype), 1, "SAME")
 
     def compute_output_shape(self, input_shape):
         return input_shape

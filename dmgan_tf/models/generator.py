@@ -143,9 +143,10 @@ class RefinementStage(keras.layers.Layer):
 
     def call(self, word_features, image_features, word_mask, training=False):
         response = self.dynamic_memory(word_features, image_features, word_mask)
-        x = response.image_features
+        x, equal_halves = response.image_features, self._arguments["response_gate"]
         for block in self.residual_blocks:
-            x = block(x, training=training)
+            x = block(x, training=training, equal_halves=equal_halves)
+            equal_halves = False
         return self.upsample(x, training=training), response
 
     def compute_output_shape(self, word_features_shape, image_features_shape, word_mask_shape=None):
