@@ -5,6 +5,7 @@ Nothing here imports TensorFlow: arguments are parsed, and complained about, at 
 
 import argparse
 import errno
+import importlib
 import logging
 import os
 import sys
@@ -12,6 +13,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dmgan_tf.config import Config, Interrupted, UserError, find_config, load_config
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without the notes that its C++ parts write about their own start.
+
+    They go to the file descriptor itself, past Python and before any log level is looked at.
+    """
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        importlib.import_module("tensorflow")
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def run_config(description: str, start: Callable[[Config, Path, bool], str]) -> int:
@@ -22,6 +39,7 @@ def run_config(description: str, start: Callable[[Config, Path, bool], str]) -> 
     arguments = _config_parser(description).parse_args()
     path = find_config(arguments.config)
     config = load_config(path, arguments.set)
+    import_tensorflow()
     if arguments.dry_run:
         from dmgan_tf import build
 

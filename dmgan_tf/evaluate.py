@@ -8,7 +8,7 @@ import json
 import time
 from pathlib import Path
 
-from dmgan_tf.command_line import run
+from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.config import UserError
 
 
@@ -28,7 +28,8 @@ def main() -> int:
     begun = arguments.since or time.time()
     if not arguments.model.is_dir():
         raise UserError(f"--model {arguments.model}: there is no such folder.")
-    from dmgan_tf.evaluation import evaluate  # TensorFlow takes seconds: not before the arguments
+    import_tensorflow()  # takes seconds: not before the arguments
+    from dmgan_tf.evaluation import evaluate
 
     path = arguments.out or arguments.model / "report.json"
     grid = path.with_name("grid.png")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dmgan_tf import build
-from dmgan_tf.config import Config, Interrupted
+from dmgan_tf.config import Config, Interrupted, UserError
 from dmgan_tf.data.pipeline import read_pictures, training_dataset
 from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
 from dmgan_tf.inference.model_directory import (
@@ -82,6 +82,7 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
         with strategy.scope():
             text = load_network(encoders, "text_encoder")
             image = load_network(encoders, "image_encoder")
+            _check_feature_size(config, text, encoders)
             trainer = build.dmgan_trainer(config, text, image)
         artist = TextToImage(
             trainer.average_generator, text, vocabulary, config.data.max_words_evaluation
@@ -129,6 +130,15 @@ def _encoders(config, directory, strategy):
     if model.is_dir() and load_metadata(model)["step"] == config.damsm.steps:
         return model
     return pretrain(config, directory / "damsm", strategy, resume=True)
+
+
+def _check_feature_size(config, text_encoder, directory):
+    wanted, found = config.text_encoder.feature_size, text_encoder.feature_size
+    if wanted != found:
+        raise UserError(
+            "`text_encoder.feature_size` must be that of the encoders in `damsm.directory`. "
+            f"Received: {wanted}, but {directory} has {found}."
+        )
 
 
 def _run(

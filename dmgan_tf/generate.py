@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from dmgan_tf.command_line import run
+from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.config import UserError
 
 
@@ -25,6 +25,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.count < 1:
         parser.error(f"--count must be 1 or more. Received: {arguments.count}.")
+    if not -(2**63) <= arguments.seed <= 2**63 - arguments.count:
+        parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
     return arguments
 
 
@@ -45,6 +47,7 @@ def main() -> int:
     arguments = parse_arguments()
     captions = read_captions(arguments)
     # TensorFlow takes seconds to import: not before the arguments are known to be good.
+    import_tensorflow()
     import numpy as np
 
     from dmgan_tf.inference.attention_figure import save_attention_figure

@@ -4,7 +4,7 @@ from dmgan_tf.command_line import run, run_config
 
 
 def start(config, directory, resume):
-    from dmgan_tf import build, experiment  # TensorFlow takes seconds: not before the arguments
+    from dmgan_tf import build, experiment  # not before the arguments are parsed
 
     experiment.train(config, directory, build.strategy(), resume)
     draw = f'python -m dmgan_tf.generate --model {directory} --caption "…" --out picture.png'

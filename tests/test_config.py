@@ -213,8 +213,9 @@ def test_file_that_is_no_text_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
-def test_shipped_config_loads(path):
-    assert load_config(path).generator.sides[-1] in (64, 256)
+def test_shipped_config_loads_and_tells_how_to_start_it(path):
+    assert load_config(path).training.steps >= 1000
+    assert f"--config {path.name}" in path.read_text(encoding="utf-8")
 
 
 def test_there_are_shipped_configs():

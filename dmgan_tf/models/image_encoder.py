@@ -94,9 +94,10 @@ class InceptionV3Encoder(keras.Model):
 class CompactEncoder(keras.Model):
     """A small convolutional image encoder for small pictures; all of it learns.
 
-    Five 3x3 convolutions with batch norm and ReLU, the first, third and fifth of stride 2, give
-    (input_side / 8)² regions. The code is a linear layer of the last map, averaged over 2x2 and
-    flattened, so that it still knows where things are.
+    Five 3x3 convolutions with batch norm and ReLU, an average pool before the first, third and
+    fifth, give (input_side / 8)² regions; the code is a linear layer of the mean and the largest
+    value of each channel of the last map. Pools instead of strides, because a strided convolution
+    hands a generator that learns from it a gradient with a checkerboard in it.
 
     Args:    feature_size: int, size of the features shared with the text encoder, at least 1.
              widths: five ints, channels of the convolutions.
@@ -109,7 +110,7 @@ class CompactEncoder(keras.Model):
              and of 3 channels.
     """
 
-    STRIDES = (2, 1, 2, 1, 2)
+    POOLED = (True, False, True, False, True)  # halve the side before this convolution?
 
     def __init__(
         self,
@@ -120,7 +121,7 @@ class CompactEncoder(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         _check_feature_size(feature_size)
-        if len(widths) != len(self.STRIDES) or min(widths) < 1:
+        if len(widths) != len(self.POOLED) or min(widths) < 1:
             raise ValueError(f"`widths` must be five positive ints. Received: widths={widths}.")
         if input_side < 16 or input_side % 16:
             raise ValueError(
@@ -131,18 +132,17 @@ class CompactEncoder(keras.Model):
             keras.layers.Conv2D(
                 width,
                 3,
-                strides=strides,
                 padding="same",
                 use_bias=False,
                 kernel_initializer="he_normal",
                 dtype=self.dtype_policy,
                 name=f"conv_{i}",
             )
-            for i, (width, strides) in enumerate(zip(widths, self.STRIDES, strict=True), start=1)
+            for i, width in enumerate(widths, start=1)
         )
         self.norms = tuple(
             BatchNorm(dtype=self.dtype_policy, name=f"norm_{i}")
-            for i in range(1, len(self.STRIDES) + 1)
+            for i in range(1, len(self.POOLED) + 1)
         )
         self.region_embedding = keras.layers.Conv2D(
             feature_size, 1, use_bias=False, dtype=self.variable_dtype, name="region_embedding"
@@ -170,11 +170,12 @@ class CompactEncoder(keras.Model):
             x = downscale_by_area(images, self.input_side)
         else:
             x = resize_aligned_corners(images, self.input_side)
-        for conv, norm in zip(self.convs, self.norms, strict=True):
+        for conv, norm, pooled in zip(self.convs, self.norms, self.POOLED, strict=True):
+            x = tf.nn.avg_pool2d(x, 2, 2, "VALID") if pooled else x
             x = ops.relu(norm(conv(x), training=training))
         regions = self.region_embedding(x)  # [B, input_side / 8, input_side / 8, D]
-        pooled = tf.concat([tf.reduce_mean(x, [1, 2]), tf.reduce_max(x, [1, 2])], axis=-1)
-        return _flatten_regions(regions), self.code_embedding(pooled)
+        summary = tf.concat([tf.reduce_mean(x, [1, 2]), tf.reduce_max(x, [1, 2])], axis=-1)
+        return _flatten_regions(regions), self.code_embedding(summary)
 
     def get_config(self) -> dict:
         return {

@@ -238,6 +238,14 @@ def test_every_side_shows_the_same_picture_averaged():
         assert np.abs(small).max() <= 1
 
 
+def test_stripes_too_fine_for_a_small_side_become_grey():
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    images[:, :, 1::4] = images[:, :, 2::4] = 255  # dark, light, light, dark
+    batch = batches(1, 2, pictures((("a",), ("b",)), images), {"sides": (8, 32)})[0]
+    assert np.abs(batch["images_32"]).min() > 0.99
+    assert np.abs(batch["images_8"][:, :, 1:-1]).max() < 0.02
+
+
 def flipped(batch, source):
     """For every picture whether it is its source, and whether it is its source's mirror image."""
     originals = source.images[batch["class_ids"]] / 127.5 - 1
