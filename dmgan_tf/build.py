@@ -65,6 +65,7 @@ def vocabulary(config: Config, training_pictures: PictureSet) -> Vocabulary:
 
 
 def pipeline_options(config: Config) -> PipelineOptions:
+    """What of the input pipeline the config decides."""
     return PipelineOptions(
         sides=config.generator.sides,
         max_words=config.data.max_words,
@@ -77,6 +78,7 @@ def pipeline_options(config: Config) -> PipelineOptions:
 
 
 def text_encoder(config: Config, vocabulary_size: int) -> TextEncoder:
+    """The text encoder for a vocabulary of that size, built."""
     section = config.text_encoder
     encoder = TextEncoder(
         vocabulary_size, section.embedding_size, section.feature_size, section.dropout
@@ -86,6 +88,7 @@ def text_encoder(config: Config, vocabulary_size: int) -> TextEncoder:
 
 
 def image_encoder(config: Config) -> keras.Model:
+    """The image encoder of `image_encoder.kind`, built."""
     section, size = config.image_encoder, config.text_encoder.feature_size
     if section.kind == "inception_v3":
         encoder = InceptionV3Encoder(size, dtype=_policy(config), name="image_encoder")
@@ -98,6 +101,7 @@ def image_encoder(config: Config) -> keras.Model:
 
 
 def generator(config: Config, name: str = "generator") -> Generator:
+    """A generator, built."""
     section = config.generator
     network = Generator(
         feature_channels=section.feature_channels,
@@ -118,6 +122,7 @@ def generator(config: Config, name: str = "generator") -> Generator:
 
 
 def discriminators(config: Config) -> list[Discriminator]:
+    """One discriminator per picture size, small to large, built."""
     networks = []
     for side in config.generator.sides:
         network = Discriminator(side, config.discriminator.base_width, dtype=_policy(config))

@@ -88,7 +88,8 @@ def run(main: Callable[[], int | None]) -> None:
     except Exception as error:
         if not _disk_is_full(error):
             raise
-        _fail(f"The disk is full: {' '.join(str(error).split())[:300]}. Free some space, then use --resume.")
+        reason = " ".join(str(error).split())[:300]
+        _fail(f"The disk is full: {reason}. Free some space, then use --resume.")
 
 
 def _fail(message):

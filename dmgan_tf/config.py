@@ -4,6 +4,7 @@ Every section checks its own ranges; `Config` checks what spans sections. The lo
 it does not know, naming file and dotted key. Standard library and PyYAML only.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import math
@@ -19,7 +20,7 @@ class UserError(Exception):
     """A mistake of the user's or of his machine, told in one line; command lines exit with 2."""
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - no error: the run has saved, as it was asked to
     """A run was asked to stop by a signal, and has saved.
 
     Attributes: signal_number: int.
@@ -50,6 +51,12 @@ def _fraction(section, *names):
 def _seed(section, name):
     value = getattr(section, name)
     _require(0 <= value < 2**32, f"`{name}` must lie in [0, 2³²). Received: {name}={value}.")
+
+
+def _share(section, *names):
+    for name in names:
+        value = getattr(section, name)
+        _require(0 <= value <= 1, f"`{name}` must lie in [0, 1]. Received: {name}={value}.")
 
 
 def _one_of(section, name, choices):
@@ -188,6 +195,7 @@ class DAMSMConfig:
 
     def __post_init__(self):
         _positive(self, "batch_size", "steps", "learning_rate", "clip_norm")
+        _share(self, "final_learning_rate_ratio")
         _require(
             len(self.gammas) == 3 and min(self.gammas) > 0,
             f"`gammas` must be three numbers above 0. Received: {list(self.gammas)}.",
@@ -236,6 +244,7 @@ class TrainingConfig:
             "keep_checkpoints",
         )
         _fraction(self, "beta_1", "beta_2", "ema_decay")
+        _share(self, "constant_ratio", "final_learning_rate_ratio")
         _seed(self, "seed")
         _require(self.batch_size > 1, "`batch_size` must be 2 or more: wrong sentences need it.")
         _require(
@@ -360,10 +369,8 @@ def _value(hint, value, source, key):
 
 def _float(value, source, key):
     if isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
-        try:
+        with contextlib.suppress(ValueError):
             value = float(value)
-        except ValueError:
-            pass
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     _require(number and math.isfinite(value), _wrong_type(source, key, "a number", value))
     return float(value)

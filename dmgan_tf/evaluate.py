@@ -1,4 +1,4 @@
-"""Scores a model on captions it has never seen: `python -m dmgan_tf.evaluate --model RUN --judge RUN`.
+"""Scores a model on unseen captions: `python -m dmgan_tf.evaluate --model RUN --judge RUN`.
 
 Writes `report.json` and a grid of pictures into the model's run folder.
 """
@@ -13,10 +13,14 @@ from dmgan_tf.config import UserError
 
 
 def main() -> int:
+    """Evaluates, writes and prints the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
     parser.add_argument(
-        "--judge", type=Path, required=True, help="DAMSM encoders that the model was not trained with"
+        "--judge",
+        type=Path,
+        required=True,
+        help="DAMSM encoders that the model was not trained with",
     )
     parser.add_argument("--images", type=int, default=1000, help="unseen captions to draw")
     parser.add_argument("--seed", type=int, default=0, help="of choice and noise")

@@ -32,7 +32,7 @@ def evaluate(model: Path, judge: Path, images: int, seed: int, grid: Path | None
     Args: model, judge: folders of a run or of a model. grid: PNG file for the first pictures.
     Returns: plain values, each score also for real pictures (`…_real`), and the distance also for
         blurred real ones (`…_blobs`).
-    Raises: UserError: when the judge is the model's own, or the data are missing.
+    Raises: UserError: when the data are missing, or too few or too many pictures asked for.
     """
     model, judge = resolve(model), resolve(judge)
     config = load_config(model / "config.yaml")
@@ -56,15 +56,15 @@ def evaluate(model: Path, judge: Path, images: int, seed: int, grid: Path | None
     if grid:
         shown = slice(_GRID_PICTURES)
         save_captioned_grid(grid, drawn[shown], captions[shown])
-        save_captioned_grid(
-            grid.with_name(f"{grid.stem}_real.png"), real[shown], captions[shown]
-        )
+        save_captioned_grid(grid.with_name(f"{grid.stem}_real.png"), real[shown], captions[shown])
     return report
 
 
 def _judged(judge, config: Config, drawn, real, captions: Sequence[str], class_ids) -> dict:
     vocabulary = load_vocabulary(judge)
     encoded = [vocabulary.encode(caption)[0] for caption in captions]
+    if not all(encoded):
+        raise UserError(f"{judge}: knows no word of {captions[encoded.index([])]!r}.")
     ids, lengths = vocabulary.pad(encoded, config.data.max_words_evaluation)
     sentences = sentence_features(load_network(judge, "text_encoder"), ids, lengths)
     codes = image_code_function(load_network(judge, "image_encoder"))

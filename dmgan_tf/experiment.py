@@ -2,13 +2,19 @@
 
 import json
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from dmgan_tf import build
 from dmgan_tf.config import Config, Interrupted, UserError
+from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import read_pictures, training_dataset
+from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
 from dmgan_tf.inference.model_directory import (
     load_metadata,
@@ -37,6 +43,23 @@ _SAMPLES = 8
 _GUARD_STEPS = 10
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What pretraining and training tell the machinery that they share."""
+
+    config: Config
+    run: RunFolder
+    strategy: tf.distribute.Strategy
+    trainer: keras.Model
+    pictures: PictureSet
+    vocabulary: Vocabulary
+    batch_size: int
+    last_step: int
+    shown: dict[str, str]  # label in the progress bar → scalar
+    save_model: Callable[[int], None]
+    observers: Callable[[tf.summary.SummaryWriter], list] = lambda writer: []
+
+
 def pretrain(config: Config, directory: Path, strategy, resume: bool = False) -> Path:
     """Trains the DAMSM encoders into a run's folder; returns their model directory.
 
@@ -44,28 +67,30 @@ def pretrain(config: Config, directory: Path, strategy, resume: bool = False) ->
     """
     section = config.damsm
     build.check_batch_size("damsm.batch_size", section.batch_size, strategy.num_replicas_in_sync)
-    with RunFolder(config, directory, resume) as run:
-        pictures = build.pictures(config, "train")
-        vocabulary = build.vocabulary(config, pictures)
-        with strategy.scope():
-            trainer = build.damsm_trainer(config, len(vocabulary))
-
-        def save_encoders(step):
-            networks = {"text_encoder": trainer.text_encoder, "image_encoder": trainer.image_encoder}
-            save_model(run.path / "model", networks, vocabulary, config.to_yaml(), step=step)
-
-        _run(
-            config,
-            run,
-            strategy,
-            trainer,
-            (pictures, vocabulary),
+    run = RunFolder(config, directory, resume)
+    pictures = build.pictures(config, "train")
+    vocabulary = build.vocabulary(config, pictures)
+    with strategy.scope():
+        trainer = build.damsm_trainer(config, len(vocabulary))
+    networks = {"text_encoder": trainer.text_encoder, "image_encoder": trainer.image_encoder}
+    model = directory / "model"
+    _run(
+        _Job(
+            config=config,
+            run=run,
+            strategy=strategy,
+            trainer=trainer,
+            pictures=pictures,
+            vocabulary=vocabulary,
             batch_size=section.batch_size,
             last_step=section.steps,
             shown={"sentence": "damsm_sentence", "words": "damsm_word"},
-            save_model=save_encoders,
+            save_model=lambda step: save_model(
+                model, networks, vocabulary, config.to_yaml(), step=step
+            ),
         )
-    return directory / "model"
+    )
+    return model
 
 
 def train(config: Config, directory: Path, strategy, resume: bool = False) -> Path:
@@ -75,50 +100,43 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
     """
     section = config.training
     build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
-    with RunFolder(config, directory, resume) as run:
-        encoders = _encoders(config, directory, strategy)
-        vocabulary = load_vocabulary(encoders)
-        pictures = build.pictures(config, "train")
-        with strategy.scope():
-            text = load_network(encoders, "text_encoder")
-            image = load_network(encoders, "image_encoder")
-            _check_feature_size(config, text, encoders)
-            trainer = build.dmgan_trainer(config, text, image)
-        artist = TextToImage(
-            trainer.average_generator, text, vocabulary, config.data.max_words_evaluation
-        )
-        networks = {
-            "generator": trainer.average_generator,
-            "text_encoder": text,
-            "image_encoder": image,
-        }
+    run = RunFolder(config, directory, resume)
+    encoders = _encoders(config, directory, strategy)
+    vocabulary = load_vocabulary(encoders)
+    pictures = build.pictures(config, "train")
+    with strategy.scope():
+        text = load_network(encoders, "text_encoder")
+        image = load_network(encoders, "image_encoder")
+        _check_feature_size(config, text, encoders)
+        trainer = build.dmgan_trainer(config, text, image)
+    average = trainer.average_generator
+    artist = TextToImage(average, text, vocabulary, config.data.max_words_evaluation)
+    networks = {"generator": average, "text_encoder": text, "image_encoder": image}
 
-        def save_to(name, step, **metadata):
-            save_model(
-                run.path / name, networks, vocabulary, config.to_yaml(), step=step, **metadata
-            )
+    def save_to(name, step, **metadata):
+        save_model(directory / name, networks, vocabulary, config.to_yaml(), step=step, **metadata)
 
-        writer = run.summary_writer()
-        observers = []
-        if is_chief():
-            observers = [
-                _sample_grids(artist, pictures, run, writer, section.sample_every_steps),
-                _evaluation(config, artist, image, pictures, run, writer, save_to),
-            ]
-        last_side = config.generator.sides[-1]
-        _run(
-            config,
-            run,
-            strategy,
-            trainer,
-            (pictures, vocabulary),
+    def observers(writer):
+        return [
+            _sample_grids(artist, pictures, directory, writer, section.sample_every_steps),
+            _evaluation(config, artist, image, pictures, directory, writer, save_to),
+        ]
+
+    _run(
+        _Job(
+            config=config,
+            run=run,
+            strategy=strategy,
+            trainer=trainer,
+            pictures=pictures,
+            vocabulary=vocabulary,
             batch_size=section.batch_size,
             last_step=section.steps,
-            shown={"G": "generator_loss", "D": f"discriminator_loss/{last_side}"},
+            shown={"G": "generator_loss", "D": f"discriminator_loss/{config.generator.sides[-1]}"},
             save_model=lambda step: save_to("model", step),
             observers=observers,
-            writer=writer,
         )
+    )
     return directory / "model"
 
 
@@ -141,72 +159,73 @@ def _check_feature_size(config, text_encoder, directory):
         )
 
 
-def _run(
-    config,
-    run,
-    strategy,
-    trainer,
-    data,
-    *,
-    batch_size,
-    last_step,
-    shown,
-    save_model,
-    observers=(),
-    writer=None,
-):
-    """Restores, trains, watches and saves: what pretraining and training have in common."""
-    section = config.training
-    pictures, vocabulary = data
-    checkpoints = CheckpointFolder(
-        run.path / "checkpoints", trainer.checkpoint(), section.keep_checkpoints
-    )
-    first_step = checkpoints.restore_newest() or 0
-    if first_step:
-        _LOGGER.info("%s: going on after step %d of %d.", run.path, first_step, last_step)
-        if is_chief():
-            save_model(first_step)  # a kill may have fallen between checkpoint and model
-
-    def make_dataset(context):
-        return training_dataset(
-            pictures,
-            vocabulary,
-            build.pipeline_options(config),
-            batch_size=batch_size,
-            first_step=first_step,
-            replicas=strategy.num_replicas_in_sync,
-            workers=context.num_input_pipelines,
-            worker=context.input_pipeline_id,
-        )
-
-    def save(step):
-        if is_chief():
-            checkpoints.save(step)
-            save_model(step)
+def _run(job: _Job) -> None:
+    """Restores, trains, watches and saves."""
+    section = job.config.training
+    folder = job.run.path / "checkpoints"
+    checkpoints = CheckpointFolder(folder, job.trainer.checkpoint(), section.keep_checkpoints)
 
     def last_good():
         steps = checkpoints.steps()
         return steps and checkpoints.path(steps[-1])
 
-    saver = Checkpoints(save, section.checkpoint_every_steps, last_step)
-    callbacks = [LossGuard(_GUARD_STEPS, last_good)]
-    if is_chief():
-        log = ScalarLog(writer or run.summary_writer(), section.log_every_steps, batch_size)
-        callbacks += [ProgressBar(first_step, last_step, shown, run.path.name), log]
-    run_steps(
-        strategy,
-        trainer,
-        make_dataset,
-        first_step=first_step,
-        last_step=last_step,
-        callbacks=[*callbacks, *observers, saver],
-        jit_compile=section.xla,
-    )
+    guard = LossGuard(_GUARD_STEPS, last_good)
+
+    def save(step):
+        guard.check()
+        if is_chief():
+            checkpoints.save(step)
+            job.save_model(step)
+
+    saver = Checkpoints(save, section.checkpoint_every_steps, job.last_step)
+    with job.run:
+        first_step = checkpoints.restore_newest() or 0
+        if first_step:
+            _LOGGER.info("%s: going on after step %d of %d.", folder, first_step, job.last_step)
+            if is_chief():
+                job.save_model(first_step)  # a kill may have fallen between checkpoint and model
+        run_steps(
+            job.strategy,
+            job.trainer,
+            _dataset_function(job, first_step),
+            first_step=first_step,
+            last_step=job.last_step,
+            callbacks=[guard, *_watchers(job, first_step), saver],
+            jit_compile=section.xla,
+        )
     if saver.interrupted:
         raise Interrupted(saver.interrupted)
 
 
-def _sample_grids(artist, pictures, run, writer, every_steps):
+def _dataset_function(job, first_step):
+    def make(context):
+        return training_dataset(
+            job.pictures,
+            job.vocabulary,
+            build.pipeline_options(job.config),
+            batch_size=job.batch_size,
+            first_step=first_step,
+            replicas=job.strategy.num_replicas_in_sync,
+            workers=context.num_input_pipelines,
+            worker=context.input_pipeline_id,
+        )
+
+    return make
+
+
+def _watchers(job, first_step):
+    """The callbacks that people look at; the chief alone has them."""
+    if not is_chief():
+        return []
+    writer = tf.summary.create_file_writer(str(job.run.path / "tensorboard"))
+    return [
+        ProgressBar(first_step, job.last_step, job.shown, job.run.path.name),
+        ScalarLog(writer, job.config.training.log_every_steps, job.batch_size),
+        *job.observers(writer),
+    ]
+
+
+def _sample_grids(artist, pictures, directory, writer, every_steps):
     captions = [row[0] for row in pictures.captions[:: max(1, len(pictures) // _SAMPLES)]]
     captions, seeds = captions[:_SAMPLES], list(range(_SAMPLES))[: len(captions)]
 
@@ -218,18 +237,18 @@ def _sample_grids(artist, pictures, run, writer, every_steps):
         }
 
     def save(name, step, picture):
-        save_png(run.path / "samples" / f"{name}_step_{step:08d}.png", picture)
+        save_png(directory / "samples" / f"{name}_step_{step:08d}.png", picture)
 
     return SampleGrid(draw, save, writer, every_steps)
 
 
-def _evaluation(config, artist, image_encoder, pictures, run, writer, save_to):
+def _evaluation(config, artist, image_encoder, pictures, directory, writer, save_to):
     """Fréchet distance of DAMSM codes from as many training pictures, on their own captions."""
     section = config.training
     count = min(section.evaluation_images, len(pictures))
     chosen = np.linspace(0, len(pictures) - 1, count).astype(int)
     captions = [pictures.captions[i][0] for i in chosen]
-    path = run.path / "best" / "metadata.json"
+    path = directory / "best" / "metadata.json"
     best = json.loads(path.read_text())["frechet_distance"] if path.exists() else np.inf
     codes = image_code_function(image_encoder)
     real = statistics(codes(read_pictures(pictures, chosen, config.generator.sides[-1])))

@@ -1,4 +1,4 @@
-"""Draws captions: `python -m dmgan_tf.generate --model runs/demo --caption "a red bird" --out a.png`."""
+"""Draws captions: `python -m dmgan_tf.generate --model RUN --caption "a red bird" --out a.png`."""
 
 import argparse
 from pathlib import Path
@@ -8,6 +8,7 @@ from dmgan_tf.config import UserError
 
 
 def parse_arguments() -> argparse.Namespace:
+    """The command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
     what = parser.add_mutually_exclusive_group(required=True)
@@ -31,6 +32,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def read_captions(arguments: argparse.Namespace) -> list[str]:
+    """The captions to draw, from the command line or a file."""
     if arguments.caption is not None:
         return [arguments.caption]
     try:
@@ -44,6 +46,7 @@ def read_captions(arguments: argparse.Namespace) -> list[str]:
 
 
 def main() -> int:
+    """Draws and saves."""
     arguments = parse_arguments()
     captions = read_captions(arguments)
     # TensorFlow takes seconds to import: not before the arguments are known to be good.

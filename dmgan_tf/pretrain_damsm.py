@@ -4,6 +4,7 @@ from dmgan_tf.command_line import run, run_config
 
 
 def start(config, directory, resume):
+    """Trains; returns what to tell at the end."""
     from dmgan_tf import build, experiment  # not before the arguments are parsed
 
     model = experiment.pretrain(config, directory, build.strategy(), resume)

@@ -1,9 +1,10 @@
-"""Trains DM-GAN: `python -m dmgan_tf.train --config toy_birds.yaml`; its encoders first if need be."""
+"""Trains DM-GAN, its encoders first: `python -m dmgan_tf.train --config toy_birds.yaml`."""
 
 from dmgan_tf.command_line import run, run_config
 
 
 def start(config, directory, resume):
+    """Trains; returns what to tell at the end."""
     from dmgan_tf import build, experiment  # not before the arguments are parsed
 
     experiment.train(config, directory, build.strategy(), resume)

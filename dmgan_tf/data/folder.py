@@ -33,9 +33,7 @@ def load_folder(directory: str, split: str) -> PictureSet:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other line ends
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is not UTF-8: {error}.") from error
-    rows = [
-        _row(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()
-    ]
+    rows = [_row(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rows:
         raise UserError(f"{path}: the list is empty. {_HELP}")
     paths, captions, class_ids, crops = zip(*rows, strict=True)

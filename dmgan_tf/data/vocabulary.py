@@ -13,7 +13,7 @@ END = "<end>"
 
 
 def tokenize(caption: str) -> list[str]:
-    """Lower-case runs of letters, digits and underscore; words with others than ASCII are left out."""
+    """Lower-case runs of letters, digits and underscore; words beyond ASCII are left out."""
     return [word for word in re.findall(r"\w+", caption.lower()) if word.isascii()]
 
 

@@ -1,5 +1,6 @@
 """What the memory did with one caption, as in Figure 6 of the paper: gates, and who is read."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ _TOP_WORDS = 5
 
 
 def save_attention_figure(path: Path, drawing: Drawing, row: int = 0) -> None:
-    """Draws, a block per refinement, the picture it began with, one heat map per word, and two bars.
+    """Draws a block per refinement: the picture it began with, and per word a heat map and two bars.
 
     The bars are the word's writing gate and its share of key addressing (mean attention over the
     pixels); the five words that are read most stand in bold.
@@ -36,7 +37,7 @@ def save_attention_figure(path: Path, drawing: Drawing, row: int = 0) -> None:
         axis.set_axis_off()
     for i in range(refinements):
         attention = drawing.attention[i][row][:, : len(words)]  # [side², words]
-        side = int(round(attention.shape[0] ** 0.5))
+        side = math.isqrt(attention.shape[0])
         maps, bars = axes[2 * i], axes[2 * i + 1]
         maps[0].imshow(drawing.images[i][row])
         maps[0].set_title(f"refined from {side} px", fontsize=8)

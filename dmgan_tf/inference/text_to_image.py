@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,10 @@ class TextToImage:
         Raises: UserError: when it holds no model, or a part of it is damaged or does not fit.
         """
         path = resolve(Path(directory))
-        generator, text_encoder = load_network(path, "generator"), load_network(path, "text_encoder")
+        generator, text_encoder = (
+            load_network(path, "generator"),
+            load_network(path, "text_encoder"),
+        )
         return cls(generator, text_encoder, load_vocabulary(path), max_words)
 
     def generate(self, captions: str | Sequence[str], seed: int | Sequence[int] = 0) -> np.ndarray:
@@ -93,10 +97,10 @@ class TextToImage:
         Raises: UserError: when a caption is empty or none of its words is known.
         """
         captions = [captions] if isinstance(captions, str) else list(captions)
-        seeds = [seed] * len(captions) if isinstance(seed, int) else list(seed)
-        if len(seeds) != len(captions):
+        seeds = [seed] * len(captions) if isinstance(seed, Integral) else list(seed)
+        if not captions or len(seeds) != len(captions):
             raise ValueError(
-                "`seed` must be one number or one per caption. "
+                "`captions` must not be empty, `seed` be one number or one per caption. "
                 f"Received: {len(seeds)} seeds, {len(captions)} captions."
             )
         encoded = [self._encode(caption) for caption in captions]

@@ -7,12 +7,9 @@ import tensorflow as tf
 from dmgan_tf.layers.batch_norm import BatchNorm
 from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
 
-# Rows of a 3×3 kernel that meet in one low-resolution row once the input is doubled by nearest
-# neighbour: [phase, row of the 2×2 kernel, row of the 3×3 kernel].
-_PHASE_ROWS = np.array(
-    [[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]],
-    dtype=np.float32,
-)
+# Nearest neighbour ×2 followed by a convolution of kernel k, as a transposed convolution: which
+# rows of k add up in which row of its 4×4 kernel.
+_ROWS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=np.float32)
 
 
 def orthogonal_conv(filters, dtype, name=None):
@@ -63,9 +60,9 @@ class GatedLinearUnit(keras.layers.Layer):
 class UpsampleBlock(keras.layers.Layer):
     """Doubles the side: nearest neighbour ×2, 3×3 convolution, batch norm, gated linear unit.
 
-    The first two are done at once, exactly: a pixel of the doubled picture sees only 2×2 pixels
-    of the small one, so one 2×2 convolution into four phases replaces the 3×3 convolution at
-    four times the pixels (2.25 × fewer multiplications), from the same 3×3 kernel.
+    The first two are done at once, exactly, from the same 3×3 kernel: a pixel of the doubled picture
+    sees only 2×2 pixels of the small one, so a transposed convolution of stride 2 with a 4×4 kernel
+    does with 2.25 × fewer multiplications.
 
     Args: filters: int > 0, output channels.
     Inputs: x: float [B, side, side, C].
@@ -94,20 +91,16 @@ class UpsampleBlock(keras.layers.Layer):
 
     def _upsample_and_convolve(self, x):
         kernel = tf.convert_to_tensor(self.kernel)
-        rows = tf.constant(_PHASE_ROWS, kernel.dtype)
-        phases = tf.einsum("arh,bsw,hwio->rsiabo", rows, rows, kernel)
-        phases = tf.reshape(phases, [2, 2, x.shape[-1], 8 * self.filters])
-        padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        y = tf.nn.conv2d(padded, phases, 1, "VALID")  # [B, side+1, side+1, 8·filters]
-        side, width = 2 * self.filters, tf.shape(x)[2]
-        height = tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
-        width = x.shape[2] or width
-        shifted = [
-            y[:, a : a + height, b : b + width, (2 * a + b) * side : (2 * a + b + 1) * side]
-            for a in (0, 1)
-            for b in (0, 1)
-        ]
-        return tf.nn.depth_to_space(tf.concat(shifted, axis=-1), 2)
+        rows = tf.constant(_ROWS, kernel.dtype)
+        kernel = tf.einsum("uh,vw,hwio->uvoi", rows, rows, kernel)  # [4, 4, 2·filters, C]
+        batch, height, width, _ = tf.unstack(tf.shape(x))
+        shape = [batch, 2 * height, 2 * width, 2 * self.filters]
+        y = tf.nn.conv2d_transpose(x, kernel, shape, 2, "SAME")
+        return tf.ensure_shape(y, self._wide(x.shape))
+
+    def _wide(self, input_shape):
+        batch, height, width, _ = input_shape
+        return (batch, height and 2 * height, width and 2 * width, 2 * self.filters)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape

@@ -8,7 +8,9 @@ import tensorflow as tf
 
 def image_code_function(image_encoder, batch_size: int = 64) -> Callable[[np.ndarray], np.ndarray]:
     """A function from uint8 pictures [N, side, side, 3] to DAMSM's image codes float32 [N, C]."""
-    encode = tf.function(lambda images: image_encoder(images, training=False), reduce_retracing=True)
+    encode = tf.function(
+        lambda images: image_encoder(images, training=False), reduce_retracing=True
+    )
 
     def codes(images: np.ndarray) -> np.ndarray:
         parts = []
@@ -24,7 +26,9 @@ def sentence_features(
     text_encoder, ids: np.ndarray, lengths: np.ndarray, batch_size: int = 256
 ) -> np.ndarray:
     """Sentence features float32 [N, C] of captions given as ids int32 [N, T] and lengths [N]."""
-    encode = tf.function(lambda *text: text_encoder(*text, training=False)[1], reduce_retracing=True)
+    encode = tf.function(
+        lambda *text: text_encoder(*text, training=False)[1], reduce_retracing=True
+    )
     parts = [
         encode(ids[start : start + batch_size], lengths[start : start + batch_size]).numpy()
         for start in range(0, len(ids), batch_size)

@@ -21,9 +21,10 @@ _LOGGER = logging.getLogger(__name__)
 class LossGuard(keras.callbacks.Callback):
     """Stops the run at the first value that is no finite number, naming step and term.
 
-    Looks at every step, but only every `every_steps`, so that an accelerator isn't waited for.
+    Looks at every step, but only every `every_steps` and before a checkpoint is written (`check`),
+    so that an accelerator isn't waited for.
 
-    Args: every_steps: int > 0; must divide the steps between checkpoints.
+    Args: every_steps: int > 0.
         last_good: function () → name of the last good checkpoint, or None.
     """
 
@@ -35,8 +36,11 @@ class LossGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, step, logs=None):
         self._unseen.append((step, logs))
-        if step % self._every_steps:
-            return
+        if step % self._every_steps == 0:
+            self.check()
+
+    def check(self):
+        """Raises UserError when a value since the last look is no finite number."""
         for seen_step, scalars in self._unseen:
             for name, value in scalars.items():
                 if not math.isfinite(float(value)):

@@ -1,10 +1,10 @@
 """A run's folder, held against the config that it was begun with.
 
-    config.yaml run.json train.log      what was run, with what
-    damsm/                              the same for the encoders, if they were pretrained here
-    checkpoints/step_00001200/          all that --resume needs; the last few
-    model/ best/                        model directories: the newest, and the best by evaluation
-    samples/ tensorboard/               pictures and scalars
+config.yaml run.json train.log      what was run, with what
+damsm/                              the same for the encoders, if they were pretrained here
+checkpoints/step_00001200/          all that --resume needs; the last few
+model/ best/                        model directories: the newest, and the best by evaluation
+samples/ tensorboard/               pictures and scalars
 """
 
 import json
@@ -17,7 +17,6 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import tensorflow as tf
 import yaml
 
 from dmgan_tf.config import Config, UserError
@@ -32,12 +31,15 @@ def is_chief() -> bool:
 class RunFolder:
     """Begins a run's folder or, with `resume`, goes on in it; only the chief writes.
 
-    Raises: UserError: when the folder holds the run of another config, or one that is to be gone
-        on with though `resume` is False.
+    Nothing is written before the `with` block: what fails earlier leaves no folder behind.
+
+    Raises: UserError: when the folder holds the run of another config, or any while `resume` is
+        False.
     """
 
     def __init__(self, config: Config, path: Path, resume: bool):
         self.path = path
+        self._config = config
         self._log = None
         config_path = path / "config.yaml"
         if config_path.exists():
@@ -47,28 +49,27 @@ class RunFolder:
                     f"{path} holds a run already. Use --resume to go on with it, "
                     "or another --run-dir."
                 )
-        elif is_chief():
-            path.mkdir(parents=True, exist_ok=True)
-            (path / "run.json").write_text(json.dumps(_origin(config), indent=1), encoding="utf-8")
-            config_path.write_text(config.to_yaml(), encoding="utf-8")
 
     def __enter__(self):
         if is_chief():
+            self._begin()
             self._log = logging.FileHandler(self.path / "train.log", encoding="utf-8")
             self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             logging.getLogger("dmgan_tf").addHandler(self._log)
         return self
 
+    def _begin(self):
+        if (self.path / "config.yaml").exists():
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        origin = json.dumps(_origin(self._config), indent=1)
+        (self.path / "run.json").write_text(origin, encoding="utf-8")
+        (self.path / "config.yaml").write_text(self._config.to_yaml(), encoding="utf-8")
+
     def __exit__(self, *_):
         if self._log:
             logging.getLogger("dmgan_tf").removeHandler(self._log)
             self._log.close()
-
-    def summary_writer(self):
-        """TensorBoard's writer; one that writes nothing where this is not the chief."""
-        if not is_chief():
-            return tf.summary.create_noop_writer()
-        return tf.summary.create_file_writer(str(self.path / "tensorboard"))
 
 
 def _check_same_config(config, path):

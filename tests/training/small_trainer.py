@@ -77,4 +77,3 @@ def make_batch(size=4, seed=0):
         "noise": normal(size, 3),
         "condition_noise": normal(size, 3),
     }
-

@@ -20,7 +20,9 @@ def replica_batches(strategy, batch):
 def two_replica_step(strategy, make, batch):
     with strategy.scope():
         trainer = make()
-    scalars = strategy.run(tf.function(trainer.train_step), args=(replica_batches(strategy, batch),))
+    scalars = strategy.run(
+        tf.function(trainer.train_step), args=(replica_batches(strategy, batch),)
+    )
     return trainer, {
         name: [float(v) for v in strategy.experimental_local_results(value)]
         for name, value in scalars.items()

@@ -22,7 +22,12 @@ STEPS = ["training.steps=6", "training.checkpoint_every_steps=3", "training.samp
 
 
 def command(run_dir, encoders, *overrides, resume=False, module="train"):
-    settings = [f"damsm.directory={encoders}", *STEPS, "training.evaluate_every_steps=100", *overrides]
+    settings = [
+        f"damsm.directory={encoders}",
+        *STEPS,
+        "training.evaluate_every_steps=100",
+        *overrides,
+    ]
     line = [sys.executable, "-m", f"dmgan_tf.{module}", "--config", str(TINY)]
     line += ["--run-dir", str(run_dir)] + [w for s in settings for w in ("--set", s)]
     return line + (["--resume"] if resume else [])
@@ -52,9 +57,9 @@ def weights(run_dir, name="generator"):
     found = {}
     with h5py.File(run_dir / "model" / f"{name}.weights.h5") as file:
         file.visititems(
-            lambda path, item: found.update({path: item[()]})
-            if isinstance(item, h5py.Dataset)
-            else None
+            lambda path, item: (
+                found.update({path: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
         )
     return found
 
@@ -140,7 +145,9 @@ def cluster_of_two():
             probe.bind(("127.0.0.1", 0))
             ports.append(probe.getsockname()[1])
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    return [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in (0, 1)]
+    return [
+        json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in (0, 1)
+    ]
 
 
 def finish_all(processes):
