@@ -48,7 +48,7 @@ def check_batch_size(name: str, batch_size: int, replicas: int) -> None:
 def pictures(config: Config, split: str) -> PictureSet:
     """The pictures of a split, `train` or `test`."""
     data = config.data
-    if data.source == "folder":
+    if data.source == "folder" and data.directory:
         return load_folder(data.directory, split)
     flock = birds(split, data.images_per_class, data.seed)
     return PictureSet(

@@ -285,7 +285,7 @@ def _plain(value):
 
 
 def find_config(name: str) -> Path:
-    """The file at the path given, or of that name in the project's `configs`, which a wheel carries."""
+    """The file at the path given, or of that name in `configs`, which a wheel carries."""
     package = Path(__file__).parent
     in_checkout = (package.parent / "setup.py").is_file()
     configs = (package.parent if in_checkout else package) / "configs"

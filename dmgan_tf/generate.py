@@ -21,7 +21,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--attention",
         action="store_true",
-        help="also NAME_attention.png: heat maps, writing gates and most-read words of each caption",
+        help="also NAME_attention.png: heat maps, writing gates, most-read words",
     )
     arguments = parser.parse_args()
     if arguments.count < 1:
@@ -63,7 +63,8 @@ def main() -> int:
     drawing = artist.draw(repeated, seeds * len(captions), progress=len(repeated) > 32)
     last = drawing.images[-1]
     if arguments.stages:
-        rows = np.stack([enlarge(stage, last.shape[1]) for stage in drawing.images], axis=1)
+        stages = [enlarge(stage, last.shape[1]) for stage in drawing.images]
+        rows = list(np.stack(stages, axis=1))
     else:
         rows = [last[i : i + len(seeds)] for i in range(0, len(last), len(seeds))]
     save_png(arguments.out, image_grid(rows))

@@ -64,7 +64,7 @@ def training_dataset(
 
 
 def read_pictures(pictures: PictureSet, indices: np.ndarray, side: int) -> np.ndarray:
-    """The chosen pictures as they are, without crop or flip: uint8 [len(indices), side, side, 3]."""
+    """The chosen pictures, neither cropped nor flipped: uint8 [len(indices), side, side, 3]."""
     read = _reader(pictures, side)
     return np.stack([np.uint8(np.rint(read(i))) for i in indices])
 

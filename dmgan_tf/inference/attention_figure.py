@@ -11,7 +11,7 @@ _TOP_WORDS = 5
 
 
 def save_attention_figure(path: Path, drawing: Drawing, row: int = 0) -> None:
-    """Draws a block per refinement: the picture it began with, and per word a heat map and two bars.
+    """Draws a block per refinement: the picture it began with; per word a heat map and two bars.
 
     The bars are the word's writing gate and its share of key addressing (mean attention over the
     pixels); the five words that are read most stand in bold.

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +96,7 @@ class TextToImage:
         Raises: UserError: when a caption is empty or none of its words is known.
         """
         captions = [captions] if isinstance(captions, str) else list(captions)
-        seeds = [seed] * len(captions) if isinstance(seed, Integral) else list(seed)
+        seeds = [seed] * len(captions) if isinstance(seed, int | np.integer) else list(seed)
         if not captions or len(seeds) != len(captions):
             raise ValueError(
                 "`captions` must not be empty, `seed` be one number or one per caption. "
