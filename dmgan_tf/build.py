@@ -49,7 +49,7 @@ def pictures(config: Config, split: str) -> PictureSet:
     """The pictures of a split, `train` or `test`."""
     data = config.data
     if data.source == "folder" and data.directory:
-        return load_folder(data.directory, split)
+        return load_folder(data.directory, split, data.homepage)
     flock = birds(split, data.images_per_class, data.seed)
     return PictureSet(
         images=draw_all(flock, config.generator.sides[-1]),

@@ -76,6 +76,7 @@ class DataConfig:
 
     source: str = "folder"  # toy_birds | folder
     directory: str | None = None  # folder: holds train/ and test/, each with a metadata.jsonl
+    homepage: str | None = None  # where the data are to be had, for who lacks them
     images_per_class: int = 20  # toy_birds
     seed: int = 0  # toy_birds: of the drawing
     max_words: int = 18  # longer captions keep a random sorted subset in training

@@ -173,7 +173,8 @@ def test_run_folder_of_another_config_is_refused_with_what_differs(tiny_run):
 
 def test_missing_data_are_named_with_the_format_wanted(tmp_path):
     line = fail("train", "--config", "cub.yaml", cwd=tmp_path)
-    assert "data/cub/train/metadata.jsonl: there is no such file." in line
+    assert "data/cub/train/metadata.jsonl: there is no such file. Get the data from https:" in line
+    assert not (tmp_path / "runs").exists()
 
 
 def test_encoders_of_another_size_than_the_config_wants_are_refused(tiny_judge, tmp_path):

@@ -21,14 +21,17 @@ _HELP = (
 )
 
 
-def load_folder(directory: str, split: str) -> PictureSet:
+def load_folder(directory: str, split: str, homepage: str | None = None) -> PictureSet:
     """Reads the split's list; the pictures themselves stay on disk.
 
+    Args: directory: the data's folder. split: `train` or `test`. homepage: where to get the data,
+        for the message when they are missing.
     Raises: UserError: when the list is missing, or a line of it is wrong (named by number).
     """
     path = Path(directory) / split / "metadata.jsonl"
     if not path.is_file():
-        raise UserError(f"{path}: there is no such file. {_HELP}")
+        source = f" Get the data from {homepage}." if homepage else ""
+        raise UserError(f"{path}: there is no such file.{source} {_HELP}")
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other line ends
     except UnicodeDecodeError as error:
