@@ -64,8 +64,8 @@ def vocabulary(config: Config, training_pictures: PictureSet) -> Vocabulary:
     return Vocabulary.from_captions(captions, config.text_encoder.vocabulary_size)
 
 
-def pipeline_options(config: Config) -> PipelineOptions:
-    """What of the input pipeline the config decides."""
+def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:
+    """What of the input pipeline the config decides; pretraining wants noise for dropout."""
     return PipelineOptions(
         sides=config.generator.sides,
         max_words=config.data.max_words,
@@ -73,6 +73,7 @@ def pipeline_options(config: Config) -> PipelineOptions:
         condition_size=config.generator.condition_size,
         load_side_ratio=config.data.load_side_ratio,
         horizontal_flip=config.data.horizontal_flip,
+        dropout_size=dropout_size,
         seed=config.training.seed,
     )
 
@@ -88,14 +89,12 @@ def text_encoder(config: Config, vocabulary_size: int) -> TextEncoder:
 
 
 def image_encoder(config: Config) -> keras.Model:
-    """The image encoder of `image_encoder.kind`, built."""
+    """The image encoder of `image_encoder.kind`, built; float32 under every policy."""
     section, size = config.image_encoder, config.text_encoder.feature_size
     if section.kind == "inception_v3":
-        encoder = InceptionV3Encoder(size, dtype=_policy(config), name="image_encoder")
+        encoder = InceptionV3Encoder(size, name="image_encoder")
     else:
-        encoder = CompactEncoder(
-            size, section.widths, section.input_side, dtype=_policy(config), name="image_encoder"
-        )
+        encoder = CompactEncoder(size, section.widths, section.input_side, name="image_encoder")
     encoder.build()
     return encoder
 

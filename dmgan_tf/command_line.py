@@ -31,10 +31,13 @@ def import_tensorflow() -> None:
         os.close(nowhere)
 
 
-def run_config(description: str, start: Callable[[Config, Path, bool], str]) -> int:
+def run_config(
+    description: str, start: Callable[[Config, Path, bool], str], subfolder: str = ""
+) -> int:
     """Parses the options of a run, then starts it, or only builds it with `--dry-run`.
 
-    Args: start: function (config, run's folder, resume) → what to print at the end.
+    Args: start: function (config, run's folder, resume) → what to print at the end. subfolder: of
+        the default run's folder.
     """
     arguments = _config_parser(description).parse_args()
     path = find_config(arguments.config)
@@ -46,7 +49,9 @@ def run_config(description: str, start: Callable[[Config, Path, bool], str]) -> 
         print(config.to_yaml())
         print(build.parameter_table(config))
         return 0
-    print(start(config, arguments.run_dir or Path("runs") / path.stem, arguments.resume))
+    print(
+        start(config, arguments.run_dir or Path("runs") / path.stem / subfolder, arguments.resume)
+    )
     return 0
 
 
@@ -82,6 +87,8 @@ def run(main: Callable[[], int | None]) -> None:
         sys.exit(main())
     except UserError as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
     except Interrupted as stop:
         print(f"Saved. {stop}")
         sys.exit(128 + stop.signal_number)

@@ -248,6 +248,7 @@ class TrainingConfig:
         _share(self, "constant_ratio", "final_learning_rate_ratio")
         _seed(self, "seed")
         _require(self.batch_size > 1, "`batch_size` must be 2 or more: wrong sentences need it.")
+        _require(self.evaluation_images > 1, "`evaluation_images` must be 2 or more.")
         _require(
             self.damsm_weight >= 0 and self.kl_weight >= 0,
             "`damsm_weight` and `kl_weight` must not be negative.",

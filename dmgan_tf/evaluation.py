@@ -48,7 +48,7 @@ def evaluate(model: Path, judge: Path, images: int, seed: int, grid: Path | None
     artist = TextToImage.from_preset(model, config.data.max_words_evaluation)
     drawn = artist.draw(captions, list(range(seed, seed + images)), progress=True).images[-1]
     side = drawn.shape[1]
-    real = read_pictures(pictures, chosen, side)
+    real = read_pictures(pictures, chosen, side, config.data.load_side_ratio)
     report = {"images": images, "split": "test", "seed": seed}
     report |= _judged(judge, config, drawn, real, captions, pictures.class_ids[chosen])
     if config.data.source == "toy_birds":

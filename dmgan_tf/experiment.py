@@ -13,7 +13,7 @@ import tensorflow as tf
 from dmgan_tf import build
 from dmgan_tf.config import Config, Interrupted, UserError
 from dmgan_tf.data.picture_set import PictureSet
-from dmgan_tf.data.pipeline import read_pictures, training_dataset
+from dmgan_tf.data.pipeline import PipelineOptions, read_pictures, training_dataset
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
 from dmgan_tf.inference.model_directory import (
@@ -36,6 +36,7 @@ from dmgan_tf.training.callbacks import (
 )
 from dmgan_tf.training.checkpoints import CheckpointFolder
 from dmgan_tf.training.loop import run_steps
+from dmgan_tf.training.replicas import every_worker
 from dmgan_tf.training.run_folder import RunFolder, is_chief
 
 _LOGGER = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class _Job:
     vocabulary: Vocabulary
     batch_size: int
     last_step: int
+    options: PipelineOptions
     shown: dict[str, str]  # label in the progress bar → scalar
     save_model: Callable[[int], None]
     observers: Callable[[tf.summary.SummaryWriter], list] = lambda writer: []
@@ -84,6 +86,7 @@ def pretrain(config: Config, directory: Path, strategy, resume: bool = False) ->
             vocabulary=vocabulary,
             batch_size=section.batch_size,
             last_step=section.steps,
+            options=build.pipeline_options(config, config.text_encoder.embedding_size),
             shown={"sentence": "damsm_sentence", "words": "damsm_word"},
             save_model=lambda step: save_model(
                 model, networks, vocabulary, config.to_yaml(), step=step
@@ -132,6 +135,7 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
             vocabulary=vocabulary,
             batch_size=section.batch_size,
             last_step=section.steps,
+            options=build.pipeline_options(config),
             shown={"G": "generator_loss", "D": f"discriminator_loss/{config.generator.sides[-1]}"},
             save_model=lambda step: save_to("model", step),
             observers=observers,
@@ -145,9 +149,11 @@ def _encoders(config, directory, strategy):
     if config.damsm.directory:
         return resolve(Path(config.damsm.directory))
     model = directory / "damsm" / "model"
-    if model.is_dir() and load_metadata(model)["step"] == config.damsm.steps:
-        return model
-    return pretrain(config, directory / "damsm", strategy, resume=True)
+    done = model.is_dir() and load_metadata(model).get("step") == config.damsm.steps
+    if not every_worker(strategy, done):
+        pretrain(config, directory / "damsm", strategy, resume=True)
+        every_worker(strategy, True)  # the others wait here until the chief has written
+    return model
 
 
 def _check_feature_size(config, text_encoder, directory):
@@ -177,7 +183,7 @@ def _run(job: _Job) -> None:
             checkpoints.save(step)
             job.save_model(step)
 
-    saver = Checkpoints(save, section.checkpoint_every_steps, job.last_step)
+    saver = Checkpoints(save, section.checkpoint_every_steps, job.last_step, job.strategy)
     with job.run:
         first_step = checkpoints.restore_newest() or 0
         if first_step:
@@ -202,7 +208,7 @@ def _dataset_function(job, first_step):
         return training_dataset(
             job.pictures,
             job.vocabulary,
-            build.pipeline_options(job.config),
+            job.options,
             batch_size=job.batch_size,
             first_step=first_step,
             replicas=job.strategy.num_replicas_in_sync,
@@ -251,7 +257,8 @@ def _evaluation(config, artist, image_encoder, pictures, directory, writer, save
     path = directory / "best" / "metadata.json"
     best = json.loads(path.read_text())["frechet_distance"] if path.exists() else np.inf
     codes = image_code_function(image_encoder)
-    real = statistics(codes(read_pictures(pictures, chosen, config.generator.sides[-1])))
+    side, ratio = config.generator.sides[-1], config.data.load_side_ratio
+    real = statistics(codes(read_pictures(pictures, chosen, side, ratio)))
 
     def evaluate():
         drawn = statistics(codes(artist.generate(captions, list(range(count)))))

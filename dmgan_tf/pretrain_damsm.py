@@ -12,4 +12,4 @@ def start(config, directory, resume):
 
 
 if __name__ == "__main__":
-    run(lambda: run_config(__doc__, start))
+    run(lambda: run_config(__doc__, start, "damsm"))  # where `train` will find them

@@ -14,7 +14,7 @@ FLOORS = (
     ("training", "inference"),
     ("build",),
     ("experiment", "evaluation", "command_line"),
-    ("train", "pretrain_damsm", "generate", "evaluate", "prepare_data", "convert"),
+    ("train", "pretrain_damsm", "generate", "evaluate"),
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 FILES = sorted(PACKAGE.rglob("*.py"))

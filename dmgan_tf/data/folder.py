@@ -42,7 +42,7 @@ def load_folder(directory: str, split: str, homepage: str | None = None) -> Pict
     paths, captions, class_ids, crops = zip(*rows, strict=True)
     return PictureSet(
         captions=captions,
-        class_ids=np.array([i if c is None else c for i, c in enumerate(class_ids)], np.int32),
+        class_ids=np.array([-1 - i if c is None else c for i, c in enumerate(class_ids)], np.int32),
         paths=paths,
         crops=np.array(crops, np.int32),
     )

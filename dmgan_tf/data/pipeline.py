@@ -21,7 +21,8 @@ class PipelineOptions:
 
     Attributes: sides: of the pictures, small to large. max_words: longer captions keep a random
         sorted subset. noise_size, condition_size: of the normal noise that comes with a sample;
-        load_side_ratio, horizontal_flip: see DataConfig. seed: int.
+        load_side_ratio, horizontal_flip: see DataConfig. dropout_size: of the uniform noise per
+        word that decides on dropout; 0: none comes. seed: int.
     """
 
     sides: tuple[int, ...]
@@ -30,6 +31,7 @@ class PipelineOptions:
     condition_size: int
     load_side_ratio: float = 1.0
     horizontal_flip: bool = False
+    dropout_size: int = 0
     seed: int = 0
 
 
@@ -63,10 +65,20 @@ def training_dataset(
     return dataset.batch(batch_size // replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def read_pictures(pictures: PictureSet, indices: np.ndarray, side: int) -> np.ndarray:
-    """The chosen pictures, neither cropped nor flipped: uint8 [len(indices), side, side, 3]."""
-    read = _reader(pictures, side)
-    return np.stack([np.uint8(np.rint(read(i))) for i in indices])
+def read_pictures(
+    pictures: PictureSet, indices: np.ndarray, side: int, load_side_ratio: float = 1.0
+) -> np.ndarray:
+    """The middle of the chosen pictures, at the scale of training: uint8 [N, side, side, 3].
+
+    Args: indices: int [N]. side: of the result. load_side_ratio: see DataConfig.
+    """
+    read = _reader(pictures, round(side * load_side_ratio))
+    found = []
+    for i in indices:
+        image = np.rint(read(i)).astype(np.uint8)
+        top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+        found.append(image[top : top + side, left : left + side])
+    return np.stack(found)
 
 
 def _sample_maker(pictures, vocabulary, options):
@@ -84,13 +96,15 @@ def _sample_maker(pictures, vocabulary, options):
             tf.cast(place, tf.int32), shuffle_key, count - 1
         )
         # One key per use; a stream position never meets the same pair twice.
-        keys = tf.random.split(tf.stack([seed, position]), 6)
+        keys = tf.random.split(tf.stack([seed, position]), 7)
         caption = _uniform_int(keys[0], caption_counts[picture])
         words, length = _fit_words(
             ids[picture, caption], lengths[picture, caption], options.max_words, keys[1]
         )
+        dropout_shape = [options.max_words, options.dropout_size]
+        dropout = tf.random.stateless_uniform(dropout_shape, keys[6])
         image = _augment(read(picture), options, keys[2], keys[3])
-        return {
+        sample = {
             "images": _all_sides(image, options.sides),
             "ids": words,
             "lengths": length,
@@ -98,6 +112,7 @@ def _sample_maker(pictures, vocabulary, options):
             "noise": tf.random.stateless_normal([options.noise_size], keys[4]),
             "condition_noise": tf.random.stateless_normal([options.condition_size], keys[5]),
         }
+        return sample | ({"dropout_noise": dropout} if options.dropout_size else {})
 
     return make
 
@@ -138,7 +153,7 @@ def _fit_words(ids, length, max_words, key):
 
 
 def _reader(pictures, load_side):
-    """A function from a picture's index to float32 [load_side, load_side, 3] in [0, 255]."""
+    """A function from an index to a picture whose shorter side is `load_side`, float32 to 255."""
     if pictures.images is not None:
         images = tf.constant(pictures.images)
 
@@ -157,7 +172,11 @@ def _reader(pictures, load_side):
             lambda: image[y : y + height, x : x + width],
             lambda: image,
         )
-        return _resize(tf.cast(image, tf.float32), load_side)
+        # The authors' way: the shorter side decides, the crop takes the rest.
+        size = tf.cast(tf.shape(image)[:2], tf.float32)
+        size = tf.cast(tf.round(size * (load_side / tf.reduce_min(size))), tf.int32)
+        resized = tf.image.resize(image, size, antialias=True)
+        return tf.ensure_shape(resized, [None, None, 3])
 
     return read_file
 
@@ -170,7 +189,7 @@ def _resize(image, side):
 
 def _augment(image, options, crop_key, flip_key):
     side = options.sides[-1]
-    if image.shape[0] > side:
+    if image.shape[0] != side:
         image = tf.image.stateless_random_crop(image, [side, side, 3], crop_key)
     if options.horizontal_flip:
         image = tf.image.stateless_random_flip_left_right(image, flip_key)

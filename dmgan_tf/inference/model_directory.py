@@ -34,6 +34,7 @@ def resolve(directory: Path) -> Path:
     Raises: UserError: when neither is there.
     """
     for candidate in (directory, directory / "model"):
+        _finish_renaming(candidate)
         if (candidate / "metadata.json").is_file():
             return candidate
     raise UserError(
@@ -57,6 +58,7 @@ def save_model(
     partial = directory.with_name(directory.name + ".partial")
     old = directory.with_name(directory.name + ".old")
     shutil.rmtree(partial, ignore_errors=True)
+    _finish_renaming(directory)
     try:
         partial.mkdir(parents=True)
         for name, network in networks.items():
@@ -87,6 +89,13 @@ def save_model(
             old.rename(directory)  # stopped between the two renames
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _finish_renaming(directory):
+    """Brings back the old directory where a kill fell between the two renames of `save_model`."""
+    old = directory.with_name(directory.name + ".old")
+    if old.is_dir() and not directory.exists():
+        old.rename(directory)
 
 
 def _plain_config(network):

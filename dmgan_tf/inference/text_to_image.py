@@ -128,7 +128,7 @@ class TextToImage:
         return both[:, :size], both[:, size:]
 
     def _forward(self, ids, lengths, noise, condition_noise) -> GeneratorOutput:
-        words, sentence = self.text_encoder(ids, lengths, training=False)
+        words, sentence = self.text_encoder(ids, lengths)
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
         return self.generator(words, mask, sentence, noise, condition_noise, training=False)
 

@@ -21,7 +21,9 @@ class TextEncoder(keras.Model):
         dropout: float in [0, 1), on the embeddings while training.
     Differs from the authors' code: embeddings start in ±1 (theirs ±0.1), with which a small encoder
     learns several times faster.
-    Inputs: ids: int32 [B, T]; lengths: int32 [B], 1 ≤ length ≤ T.
+    Inputs: ids: int32 [B, T]; lengths: int32 [B], 1 ≤ length ≤ T; dropout_noise: float
+        [B, T, embedding_size], uniform in [0, 1), or None for no dropout. It comes with the sample,
+        so that neither replicas nor a restart change what is dropped.
     Returns: (word_features [B, T, N_w], zero at padding; sentence_feature [B, N_w]).
     Raises: ValueError: when `feature_size` is odd.
     """
@@ -38,7 +40,7 @@ class TextEncoder(keras.Model):
         self.vocabulary_size = vocabulary_size
         self.embedding_size = embedding_size
         self.feature_size = feature_size
-        self.dropout_rate = dropout
+        self.dropout = dropout
         self.embedding = keras.layers.Embedding(
             vocabulary_size,
             embedding_size,
@@ -46,7 +48,6 @@ class TextEncoder(keras.Model):
             dtype="float32",
             name="embedding",
         )
-        self.dropout = keras.layers.Dropout(dropout, dtype="float32", name="dropout")
         self.forward_lstm = self._lstm("forward_lstm")
         self.backward_lstm = self._lstm("backward_lstm")
 
@@ -56,17 +57,19 @@ class TextEncoder(keras.Model):
 
     def build(self, ids_shape=None, lengths_shape=None):
         self.embedding.build((None, None))
-        self.dropout.build((None, None, self.embedding_size))
         for lstm in (self.forward_lstm, self.backward_lstm):
             lstm.build((None, None, self.embedding_size))
         self.built = True
 
-    def call(self, ids, lengths, training=False):
+    def call(self, ids, lengths, dropout_noise=None):
         positions = tf.range(tf.shape(ids)[1])[tf.newaxis, :]  # [1, T]
         last = tf.cast(lengths, tf.int32)[:, tf.newaxis] - 1  # [B, 1]
         mask = positions <= last
         reverse = tf.where(mask, last - positions, positions)  # [B, T], its own inverse
-        embedded = self.dropout(self.embedding(ids), training=training)
+        embedded = self.embedding(ids)
+        if dropout_noise is not None:
+            keep = tf.cast(dropout_noise >= self.dropout, embedded.dtype)
+            embedded = embedded * keep / (1.0 - self.dropout)
         forward = self.forward_lstm(embedded)  # [B, T, N_w / 2]
         backward = self.backward_lstm(tf.gather(embedded, reverse, batch_dims=1))
         backward = tf.gather(backward, reverse, batch_dims=1)
@@ -79,5 +82,5 @@ class TextEncoder(keras.Model):
             "vocabulary_size": self.vocabulary_size,
             "embedding_size": self.embedding_size,
             "feature_size": self.feature_size,
-            "dropout": self.dropout_rate,
+            "dropout": self.dropout,
         }

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from dmgan_tf.config import UserError
+from dmgan_tf.training.replicas import every_worker
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class LossGuard(keras.callbacks.Callback):
                     raise UserError(
                         f"Step {seen_step}: {name} became {float(value)}. "
                         f"Last good checkpoint: {self._last_good() or 'none yet'}. "
-                        "Resume from it with a lower learning rate."
+                        "Begin another run, with a lower learning rate or another seed."
                     )
         self._unseen.clear()
 
@@ -155,15 +156,18 @@ class Evaluation(keras.callbacks.Callback):
 class Checkpoints(keras.callbacks.Callback):
     """Saves now and then, at the last step, and when asked to stop by Ctrl-C or SIGTERM.
 
-    Args: save: function (step). every_steps: int > 0. last_step: int.
+    All workers stop at the step where the first was asked to, so that the chief can save.
+
+    Args: save: function (step). every_steps: int > 0. last_step: int. strategy: of the run.
     `interrupted` holds the signal's number afterwards, or None.
     """
 
-    def __init__(self, save, every_steps, last_step):
+    def __init__(self, save, every_steps, last_step, strategy):
         super().__init__()
         self._save = save
         self._every_steps = every_steps
         self._last_step = last_step
+        self._strategy = strategy
         self._previous = {}
         self.interrupted = None
 
@@ -177,7 +181,8 @@ class Checkpoints(keras.callbacks.Callback):
         signal.signal(number, self._previous[number])  # a second one stops at once
 
     def on_train_batch_end(self, step, logs=None):
-        if self.interrupted is not None:
+        if not every_worker(self._strategy, self.interrupted is None):
+            self.interrupted = self.interrupted or signal.SIGTERM
             self.model.stop_training = True
         elif step % self._every_steps and step != self._last_step:
             return

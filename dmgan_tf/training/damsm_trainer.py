@@ -18,7 +18,8 @@ class DAMSMTrainer(keras.Model):
     Args:
         text_encoder, image_encoder: the encoders; frozen parts of the latter stay as they are.
         gammas: (γ1, γ2, γ3). clip_norm: float > 0, for the joint gradient of the text encoder.
-    Batch (`train_step`): as DMGANTrainer's; the largest picture, ids, lengths, class_ids count.
+    Batch (`train_step`): as DMGANTrainer's; the largest picture, ids, lengths,
+        class_ids count, and dropout_noise: float [B, T, embedding_size].
     """
 
     def __init__(self, text_encoder, image_encoder, *, gammas, clip_norm=0.25, **kwargs):
@@ -50,7 +51,7 @@ class DAMSMTrainer(keras.Model):
         variables = self._variables()
         mask = tf.sequence_mask(batch["lengths"], tf.shape(batch["ids"])[1])
         with tf.GradientTape() as tape:
-            text = self.text_encoder(batch["ids"], batch["lengths"], training=True)
+            text = self.text_encoder(batch["ids"], batch["lengths"], batch["dropout_noise"])
             image = self.image_encoder(batch["images"][-1], training=True)
             sentence_loss, word_loss = damsm_losses(
                 [gather_global(x) for x in image],

@@ -11,6 +11,7 @@ from dmgan_tf.losses.damsm import damsm_losses
 from dmgan_tf.training.ema import update_average
 from dmgan_tf.training.replicas import (
     all_reduce_sum,
+    apply_gradients,
     gather_global,
     global_mean,
     replica_count,
@@ -95,7 +96,7 @@ class DMGANTrainer(keras.Model):
         )
 
     def encode_text(self, batch):
-        words, sentence = self.text_encoder(batch["ids"], batch["lengths"], training=False)
+        words, sentence = self.text_encoder(batch["ids"], batch["lengths"])
         mask = tf.sequence_mask(batch["lengths"], tf.shape(batch["ids"])[1])
         return Text(words, mask, sentence)
 
@@ -121,7 +122,7 @@ class DMGANTrainer(keras.Model):
         variables = self.generator.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
         step = self.generator_optimizer.iterations
-        self.generator_optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        apply_gradients(self.generator_optimizer, gradients, variables)
         update_average(
             self.average_generator, self.generator, self.ema_decay, step, self.ema_warm_up
         )
@@ -151,7 +152,7 @@ class DMGANTrainer(keras.Model):
             )
             scaled_loss = optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        apply_gradients(optimizer, gradients, variables)
         return {
             f"discriminator_loss/{network.side}": loss,
             f"real_accuracy/{network.side}": _share(real_logits > 0),

@@ -1,5 +1,6 @@
 """What a replica needs of the others: global means, and the other replicas' features."""
 
+import keras
 import tensorflow as tf
 
 
@@ -53,6 +54,26 @@ def gather_global(x):
     here = tf.cast(tf.range(count) == replica_id(), x.dtype)
     spread = tf.reshape(here, [count] + [1] * len(x.shape)) * local[tf.newaxis]
     return gathered + tf.reshape(spread, tf.shape(gathered))
+
+
+def every_worker(strategy: tf.distribute.Strategy, condition: bool) -> bool:
+    """Whether the condition holds on all workers, which wait for each other here."""
+    if not strategy.extended._in_multi_worker_mode():
+        return condition
+    votes = strategy.run(lambda: tf.constant(float(condition)))
+    total = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)
+    return int(total) == strategy.num_replicas_in_sync
+
+
+def apply_gradients(optimizer, gradients, variables):
+    """Applies gradients that the optimizer adds up over the replicas.
+
+    Keras' loss scaling looks for overflows before it adds up, on one replica alone; then the sum is
+    taken here first, and shared out again because the optimizer will add it up once more.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and replica_count() > 1:
+        gradients = [g / replica_count() for g in all_reduce_sum(list(gradients))]
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 
 def apply_clipped(optimizer, gradients, variables, clipped_variables, clip_norm):

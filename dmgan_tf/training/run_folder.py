@@ -23,9 +23,11 @@ from dmgan_tf.config import Config, UserError
 
 
 def is_chief() -> bool:
-    """Whether this process is the one that writes: the only one, or worker 0 of `TF_CONFIG`."""
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    return task.get("index", 0) == 0
+    """Whether this process is the one that writes: the only one, the chief, or else worker 0."""
+    described = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    task = described.get("task", {})
+    writer = "chief" if "chief" in described.get("cluster", {}) else "worker"
+    return task.get("type", writer) == writer and task.get("index", 0) == 0
 
 
 class RunFolder:
@@ -62,14 +64,19 @@ class RunFolder:
         if (self.path / "config.yaml").exists():
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        origin = json.dumps(_origin(self._config), indent=1)
-        (self.path / "run.json").write_text(origin, encoding="utf-8")
-        (self.path / "config.yaml").write_text(self._config.to_yaml(), encoding="utf-8")
+        _write(self.path / "run.json", json.dumps(_origin(self._config), indent=1))
+        _write(self.path / "config.yaml", self._config.to_yaml())
 
     def __exit__(self, *_):
         if self._log:
             logging.getLogger("dmgan_tf").removeHandler(self._log)
             self._log.close()
+
+
+def _write(path, text):
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def _check_same_config(config, path):

@@ -59,8 +59,8 @@ def test_list_gives_captions_classes_and_whole_pictures(folder):
     small = read_pictures(pictures, np.array([1, 0]), 8)
     assert small.shape == (2, 8, 8, 3)
     np.testing.assert_allclose(small[0], np.broadcast_to([200, 40, 40], (8, 8, 3)), atol=6)
-    # Eight even parts of 60 columns and of 40 rows, each near its own average.
-    np.testing.assert_allclose(small[1, 2:6, 2:6, 0], [np.arange(2.5, 6) * 7.5 - 0.5] * 4, atol=1)
+    # The shorter side makes eight parts of 5 pixels, of the longer one the middle eight are kept.
+    np.testing.assert_allclose(small[1, 2:6, 2:6, 0], [np.arange(4.5, 8) * 5 - 0.5] * 4, atol=1)
     np.testing.assert_allclose(small[1, 2:6, 3, 1], np.arange(2.5, 6) * 5 - 0.5, atol=1)
 
 
@@ -107,9 +107,10 @@ def test_box_is_cut_out_as_a_square_with_half_its_longer_side_around_it(
     cut = read_pictures(pictures, np.array([0]), side)[0]
     columns, rows = cut[:, :, 0].astype(float), cut[:, :, 1].astype(float)
     middle = slice(2, 6)  # away from the edges, where resizing mirrors nothing
-    expected = left - 0.5 + (np.arange(side) + 0.5) * width / side
+    across, down = (round(size * side / min(width, height)) for size in (width, height))
+    expected = left - 0.5 + (np.arange(side) + (across - side) // 2 + 0.5) * width / across
     np.testing.assert_allclose(columns[4, middle], expected[middle], atol=1)
-    expected = top - 0.5 + (np.arange(side) + 0.5) * height / side
+    expected = top - 0.5 + (np.arange(side) + (down - side) // 2 + 0.5) * height / down
     np.testing.assert_allclose(rows[middle, 4], expected[middle], atol=1)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -22,6 +23,7 @@ def vocabulary():
 @pytest.fixture(scope="session")
 def networks(vocabulary):
     """Generator with two refinements, text and image encoder."""
+    keras.utils.set_random_seed(0)
     text = TextEncoder(len(vocabulary), embedding_size=4, feature_size=6)
     text.build()
     image = CompactEncoder(6, (2, 3, 4, 5, 6), 16, name="image_encoder")
@@ -40,7 +42,7 @@ def networks(vocabulary):
     for network in (text, image, generator):
         for weight in network.weights:
             if weight.dtype == "float32":
-                weight.assign(weight + rng.uniform(-0.3, 0.5, weight.shape))
+                weight.assign(weight + rng.uniform(-0.3, 0.3, weight.shape))
     return {"generator": generator, "text_encoder": text, "image_encoder": image}
 
 

@@ -118,11 +118,17 @@ def test_traced_encoder_takes_any_batch_and_length():
             np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_dropout_works_in_training_alone():
+def test_dropout_drops_what_its_noise_says_and_scales_the_rest():
     encoder = built(dropout=0.5)
     words, _ = encoder(IDS, LENGTHS)
-    np.testing.assert_array_equal(encoder(IDS, LENGTHS)[0], words)
-    assert np.abs(encoder(IDS, LENGTHS, training=True)[0] - words).max() > 1e-3
+    shape = (*IDS.shape, encoder.embedding_size)
+    kept, _ = encoder(IDS, LENGTHS, np.full(shape, 0.6, np.float32))
+    encoder.embedding.embeddings.assign(2.0 * encoder.embedding.embeddings)
+    np.testing.assert_allclose(kept, encoder(IDS, LENGTHS)[0], rtol=1e-6)
+    assert np.abs(kept - words).max() > 1e-3
+    dropped, _ = encoder(IDS, LENGTHS, np.full(shape, 0.4, np.float32))
+    encoder.embedding.embeddings.assign(0.0 * encoder.embedding.embeddings)
+    np.testing.assert_array_equal(dropped, encoder(IDS, LENGTHS)[0])
 
 
 @pytest.fixture

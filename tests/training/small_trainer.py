@@ -47,7 +47,7 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0):
 
 
 def make_encoders():
-    text = TextEncoder(VOCABULARY, 6, FEATURES, dropout=0.0)
+    text = TextEncoder(VOCABULARY, 6, FEATURES, dropout=0.5)
     image = CompactEncoder(FEATURES, (4, 4, 4, 4, 4), input_side=16, name="image_encoder")
     text.build()
     image.build()
@@ -74,6 +74,7 @@ def make_batch(size=4, seed=0):
         "ids": tf.constant(ids.astype(np.int32)),
         "lengths": tf.constant(lengths.astype(np.int32)),
         "class_ids": tf.constant(np.arange(size) // 2 + 1, tf.int32),
+        "dropout_noise": tf.constant(rng.uniform(size=(size, WORDS, 6)).astype(np.float32)),
         "noise": normal(size, 3),
         "condition_noise": normal(size, 3),
     }

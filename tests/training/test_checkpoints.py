@@ -105,9 +105,16 @@ def adam():
     return keras.optimizers.Adam(1e-3, 0.5)
 
 
-@pytest.mark.parametrize("make", [make_trainer, make_damsm_trainer])
-def test_checkpoint_brings_back_every_variable_of_a_run(make, tmp_path, batch):
-    trainer = make(adam)
+def scaled_adam():
+    return keras.optimizers.LossScaleOptimizer(adam(), 128.0)
+
+
+@pytest.mark.parametrize(
+    "make, optimizer",
+    [(make_trainer, adam), (make_trainer, scaled_adam), (make_damsm_trainer, adam)],
+)
+def test_checkpoint_brings_back_every_variable_of_a_run(make, optimizer, tmp_path, batch):
+    trainer = make(optimizer)
     trainer.train_step(batch)
     folder = CheckpointFolder(tmp_path, trainer.checkpoint())
     folder.save(1)
