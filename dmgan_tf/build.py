@@ -16,6 +16,7 @@ from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
+from dmgan_tf.models.inception_weights import load_imagenet_weights
 from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.damsm_trainer import DAMSMTrainer
 from dmgan_tf.training.dmgan_trainer import DMGANTrainer
@@ -161,9 +162,12 @@ def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
     """Encoders, optimizer and trainer for pretraining; call it in the strategy's scope."""
     section = config.damsm
     keras.utils.set_random_seed(config.training.seed)
+    image = image_encoder(config)
+    if config.image_encoder.kind == "inception_v3":
+        load_imagenet_weights(image.backbone, config.image_encoder.weights)
     trainer = DAMSMTrainer(
         text_encoder(config, vocabulary_size),
-        image_encoder(config),
+        image,
         gammas=section.gammas,
         clip_norm=section.clip_norm,
         name="damsm_trainer",

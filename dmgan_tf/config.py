@@ -125,6 +125,7 @@ class ImageEncoderConfig:
     """The network that sees pictures for DAMSM."""
 
     kind: str = "inception_v3"  # inception_v3 | compact
+    weights: str | None = None  # inception_v3: Keras' ImageNet file, which pretraining begins with
     widths: tuple[int, ...] = (24, 32, 48, 64, 96)  # compact
     input_side: int = 64  # compact
 

@@ -45,11 +45,12 @@ def evaluate(model: Path, judge: Path, images: int, seed: int, grid: Path | None
     chosen = np.random.default_rng(seed).permutation(len(pictures))[:images]
     places = [(i, k % len(pictures.captions[i])) for k, i in enumerate(chosen)]
     captions = [pictures.captions[i][j] for i, j in places]
-    artist = TextToImage.from_preset(model, config.data.max_words_evaluation)
+    artist = TextToImage.from_preset(model)
     drawn = artist.draw(captions, list(range(seed, seed + images)), progress=True).images[-1]
     side = drawn.shape[1]
     real = read_pictures(pictures, chosen, side, config.data.load_side_ratio)
-    report = {"images": images, "split": "test", "seed": seed}
+    own = _same_weights(load_network(model, "image_encoder"), load_network(judge, "image_encoder"))
+    report = {"images": images, "split": "test", "seed": seed, "judge_is_own": own}
     report |= _judged(judge, config, drawn, real, captions, pictures.class_ids[chosen])
     if config.data.source == "toy_birds":
         report |= _toy_birds_scores(config, drawn, real, places)
@@ -58,6 +59,11 @@ def evaluate(model: Path, judge: Path, images: int, seed: int, grid: Path | None
         save_captioned_grid(grid, drawn[shown], captions[shown])
         save_captioned_grid(grid.with_name(f"{grid.stem}_real.png"), real[shown], captions[shown])
     return report
+
+
+def _same_weights(one, other):
+    pairs = zip(one.get_weights(), other.get_weights(), strict=False)
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def _judged(judge, config: Config, drawn, real, captions: Sequence[str], class_ids) -> dict:

@@ -117,7 +117,15 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
     networks = {"generator": average, "text_encoder": text, "image_encoder": image}
 
     def save_to(name, step, **metadata):
-        save_model(directory / name, networks, vocabulary, config.to_yaml(), step=step, **metadata)
+        save_model(
+            directory / name,
+            networks,
+            vocabulary,
+            config.to_yaml(),
+            step=step,
+            max_words=config.data.max_words_evaluation,
+            **metadata,
+        )
 
     def observers(writer):
         return [

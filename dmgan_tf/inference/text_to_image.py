@@ -11,7 +11,12 @@ from tqdm import tqdm
 
 from dmgan_tf.config import UserError
 from dmgan_tf.data.vocabulary import Vocabulary, tokenize
-from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
+from dmgan_tf.inference.model_directory import (
+    load_metadata,
+    load_network,
+    load_vocabulary,
+    resolve,
+)
 from dmgan_tf.inference.noise import seeded_noise
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 from dmgan_tf.models.text_encoder import TextEncoder
@@ -71,8 +76,8 @@ class TextToImage:
         )
 
     @classmethod
-    def from_preset(cls, directory: str | Path, max_words: int = 25) -> "TextToImage":
-        """Loads the folder of a run or of a model.
+    def from_preset(cls, directory: str | Path) -> "TextToImage":
+        """Loads the folder of a run or of a model, which knows how many words of a caption count.
 
         Raises: UserError: when it holds no model, or a part of it is damaged or does not fit.
         """
@@ -81,6 +86,7 @@ class TextToImage:
             load_network(path, "generator"),
             load_network(path, "text_encoder"),
         )
+        max_words = load_metadata(path).get("max_words", 25)
         return cls(generator, text_encoder, load_vocabulary(path), max_words)
 
     def generate(self, captions: str | Sequence[str], seed: int | Sequence[int] = 0) -> np.ndarray:

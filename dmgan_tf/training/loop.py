@@ -1,9 +1,12 @@
 """The loop around `train_step`: one for a laptop's CPU, many GPUs and many machines."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def run_steps(
@@ -28,6 +31,8 @@ def run_steps(
     """
     on_cpu = not tf.config.list_logical_devices("GPU")
     compiled = jit_compile and not (on_cpu and strategy.num_replicas_in_sync > 1)
+    if jit_compile and not compiled:
+        _LOGGER.warning("The step is not compiled: XLA can't on a CPU of several replicas.")
     step_function = tf.function(trainer.train_step, jit_compile=compiled)
     batches = iter(strategy.distribute_datasets_from_function(make_dataset))
     trainer.stop_training = False

@@ -49,7 +49,7 @@ def networks(vocabulary):
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory, networks, vocabulary):
     path = tmp_path_factory.mktemp("run") / "model"
-    save_model(path, networks, vocabulary, CONFIG, step=7, score=1.5)
+    save_model(path, networks, vocabulary, CONFIG, step=7, score=1.5, max_words=12)
     return path
 
 

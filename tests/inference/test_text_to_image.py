@@ -109,7 +109,7 @@ def test_last_stage_is_what_generate_returns(artist):
 
 
 def test_model_read_from_its_directory_draws_the_same(artist, directory):
-    loaded = TextToImage.from_preset(directory.parent, max_words=12)
+    loaded = TextToImage.from_preset(directory.parent)
     np.testing.assert_array_equal(loaded.generate(CAPTIONS), artist.generate(CAPTIONS))
 
 
