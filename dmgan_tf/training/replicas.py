@@ -58,7 +58,7 @@ def gather_global(x):
 
 def every_worker(strategy: tf.distribute.Strategy, condition: bool) -> bool:
     """Whether the condition holds on all workers, which wait for each other here."""
-    if not strategy.extended._in_multi_worker_mode():
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return condition
     votes = strategy.run(lambda: tf.constant(float(condition)))
     total = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)

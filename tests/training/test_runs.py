@@ -53,6 +53,12 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.001)
 
 
+def wait_for_step_2(run_dir, process):
+    while "step 2 " not in (run_dir / "train.log").read_text():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+
+
 def weights(run_dir, name="generator"):
     found = {}
     with h5py.File(run_dir / "model" / f"{name}.weights.h5") as file:
@@ -101,6 +107,20 @@ def test_killed_and_resumed_run_ends_bit_identical(straight, encoders, tmp_path)
     assert_bit_identical(weights(straight), weights(tmp_path / "run"))
 
 
+def test_killed_pretraining_ends_bit_identical(encoders, tmp_path):
+    settings = ["damsm.directory=null", "training.checkpoint_every_steps=1"]
+    line = command(tmp_path / "run", "null", *settings, module="pretrain_damsm")
+    process = start(line)
+    wait_for(tmp_path / "run/checkpoints/step_00000001", process)
+    process.kill()
+    process.communicate()
+    code, _, err = run([*line, "--resume"])
+    assert code == 0, err
+    for name in ("text_encoder", "image_encoder"):
+        there, here = weights(encoders.parent, name), weights(tmp_path / "run", name)
+        assert_bit_identical(there, here)
+
+
 def test_damaged_checkpoint_is_passed_over_on_resume(straight, encoders, tmp_path):
     copy = shutil.copytree(straight, tmp_path / "run")
     data = copy / "checkpoints/step_00000006/variables.data-00000-of-00001"
@@ -116,9 +136,7 @@ def test_signal_saves_before_it_stops(encoders, tmp_path, number):
     many = ["training.steps=100000", "training.checkpoint_every_steps=100000"]
     process = start(command(tmp_path / "run", encoders, *many))
     wait_for(tmp_path / "run/tensorboard", process)
-    while "step 2 " not in (tmp_path / "run/train.log").read_text():
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_for_step_2(tmp_path / "run", process)
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 128 + number, err
@@ -170,14 +188,28 @@ def test_two_workers_stay_equal_to_each_other_and_to_one_process(tmp_path):
         np.testing.assert_allclose(first[name], alone[name], rtol=1e-4, atol=5e-5, err_msg=name)
 
 
-def test_two_workers_write_one_run_folder(encoders, tmp_path):
-    line = command(tmp_path / "run", encoders)
+def test_two_workers_pretrain_and_train_into_one_run_folder(tmp_path):
+    line = command(tmp_path / "run", "null")
     finish_all([start(line, TF_CONFIG=cluster) for cluster in cluster_of_two()])
+    assert weights(tmp_path / "run/damsm", "text_encoder")
     assert sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir()) == [
         "step_00000003",
         "step_00000006",
     ]
     assert weights(tmp_path / "run")
+
+
+def test_signal_to_one_worker_stops_all_and_saves(encoders, tmp_path):
+    many = ["training.steps=100000", "training.checkpoint_every_steps=100000"]
+    line = command(tmp_path / "run", encoders, *many)
+    processes = [start(line, TF_CONFIG=cluster) for cluster in cluster_of_two()]
+    wait_for(tmp_path / "run/tensorboard", processes[0])
+    wait_for_step_2(tmp_path / "run", processes[0])
+    processes[1].send_signal(signal.SIGTERM)
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 128 + signal.SIGTERM, err
+    assert len(list((tmp_path / "run/checkpoints").iterdir())) == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
