@@ -60,7 +60,7 @@ class GatedLinearUnit(keras.layers.Layer):
 class UpsampleBlock(keras.layers.Layer):
     """Doubles the side: nearest neighbour ×2, 3×3 convolution, batch norm, gated linear unit.
 
-    Both at once, exactly, from the same 3×3 kernel: a pixel of the doubled picture
+    The first two at once, exactly, from the same 3×3 kernel: a pixel of the doubled picture
     sees only 2×2 pixels of the small one, so a transposed convolution of stride 2 with a 4×4 kernel
     does with 2.25 × fewer multiplications.
 

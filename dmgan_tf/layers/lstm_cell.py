@@ -12,7 +12,7 @@ class LSTMCell(keras.layers.Layer):
     Keras' own cell has one bias. Their sum is all that the output sees, but both learn, and the
     authors' checkpoints hold both. Gates stand in the order input, forget, candidate, output.
 
-    Starts as Keras' cell does (forget gate open), which learns several times faster here.
+    Starts as Keras' cell does (forget gate open), which learns faster here.
 
     Args: units: int > 0, size of the hidden state.
     Inputs: inputs: float [B, C]; states: [hidden, carry], each [B, units].

@@ -20,7 +20,7 @@ class TextEncoder(keras.Model):
         feature_size: even int > 0, N_w; half of it each way.
         dropout: float in [0, 1), on the embeddings while training.
     Differs from the authors' code: embeddings start in ±1 (theirs ±0.1), with which a small encoder
-    learns several times faster.
+    learns faster.
     Inputs: ids: int32 [B, T]; lengths: int32 [B], 1 ≤ length ≤ T; dropout_noise: float
         [B, T, embedding_size], uniform in [0, 1), or None for no dropout. It comes with the sample,
         so that neither replicas nor a restart change what is dropped.
