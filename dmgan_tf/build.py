@@ -1,5 +1,6 @@
 """The only translator from a Config to objects: data, networks, trainers, strategy."""
 
+import functools
 import math
 import os
 
@@ -24,11 +25,13 @@ from dmgan_tf.training.ema import start_average
 from dmgan_tf.training.schedule import ConstantThenLinear
 
 
-def strategy() -> tf.distribute.Strategy:
+def strategy(config: Config) -> tf.distribute.Strategy:
     """All GPUs of this machine, else the CPU; all machines of `TF_CONFIG` where that is set.
 
-    Call it once, before any other TensorFlow work: a second strategy breaks the collectives.
+    Call it once, before any other TensorFlow work: a second strategy breaks the collectives, and
+    the number of threads is fixed by the first operation.
     """
+    tf.config.threading.set_intra_op_parallelism_threads(config.training.threads_per_operation)
     if os.environ.get("TF_CONFIG"):
         return tf.distribute.MultiWorkerMirroredStrategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -46,8 +49,9 @@ def check_batch_size(name: str, batch_size: int, replicas: int) -> None:
         )
 
 
+@functools.cache
 def pictures(config: Config, split: str) -> PictureSet:
-    """The pictures of a split, `train` or `test`."""
+    """The pictures of a split, `train` or `test`; pretraining and training share what is drawn."""
     data = config.data
     if data.source == "folder" and data.directory:
         return load_folder(data.directory, split, data.homepage)

@@ -230,6 +230,7 @@ class TrainingConfig:
     keep_checkpoints: int = 3
     mixed_precision: str = "off"  # off | bfloat16 | float16
     xla: bool = False
+    threads_per_operation: int = 0  # on the CPU; 0: one per core; 1 is faster for small networks
 
     def __post_init__(self):
         _positive(
@@ -249,6 +250,7 @@ class TrainingConfig:
         _share(self, "constant_ratio", "final_learning_rate_ratio")
         _seed(self, "seed")
         _require(self.batch_size > 1, "`batch_size` must be 2 or more: wrong sentences need it.")
+        _require(self.threads_per_operation >= 0, "`threads_per_operation` must not be negative.")
         _require(self.evaluation_images > 1, "`evaluation_images` must be 2 or more.")
         _require(
             self.damsm_weight >= 0 and self.kl_weight >= 0,

@@ -7,7 +7,7 @@ def start(config, directory, resume):
     """Trains; returns what to tell at the end."""
     from dmgan_tf import build, experiment  # not before the arguments are parsed
 
-    model = experiment.pretrain(config, directory, build.strategy(), resume)
+    model = experiment.pretrain(config, directory, build.strategy(config), resume)
     return f"Trained: {model}\nUse it:  --set damsm.directory={model}"
 
 

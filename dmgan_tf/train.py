@@ -7,7 +7,7 @@ def start(config, directory, resume):
     """Trains; returns what to tell at the end."""
     from dmgan_tf import build, experiment  # not before the arguments are parsed
 
-    experiment.train(config, directory, build.strategy(), resume)
+    experiment.train(config, directory, build.strategy(config), resume)
     draw = f'python -m dmgan_tf.generate --model {directory} --caption "…" --out picture.png'
     return f"Trained: {directory}/model\nDraw:    {draw}"
 

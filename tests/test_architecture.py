@@ -11,7 +11,7 @@ FLOORS = (
     ("config",),
     ("layers",),
     ("models", "losses", "metrics", "data"),
-    ("training", "inference"),
+    ("training", "inference", "interop"),
     ("build",),
     ("experiment", "evaluation", "command_line"),
     ("train", "pretrain_damsm", "generate", "evaluate"),

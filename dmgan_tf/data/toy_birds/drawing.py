@@ -8,6 +8,7 @@ import colorsys
 import multiprocessing
 import os
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -63,8 +64,9 @@ def draw_all(birds: Sequence[Bird], side: int, processes: int | None = None) -> 
         for i, bird in enumerate(birds):
             images[i] = draw_one(bird)
         return images
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for i, image in enumerate(pool.imap(draw_one, birds, _BIRDS_PER_TASK)):
+    # An executor, as a pool would start processes for ever where that line is missing.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as executor:
+        for i, image in enumerate(executor.map(draw_one, birds, chunksize=_BIRDS_PER_TASK)):
             images[i] = image
     return images
 
