@@ -7,13 +7,14 @@ import tensorflow as tf
 from small_trainer import make_batch, make_trainer
 
 from dmgan_tf import build
+from dmgan_tf.config import Config, DataConfig
 from dmgan_tf.training.loop import run_steps
 
 STEPS, BATCH_SIZE = 2, 4
 
 
 def main(path):
-    strategy = build.strategy()
+    strategy = build.strategy(Config(data=DataConfig(source="toy_birds")))
     with strategy.scope():
         trainer = make_trainer()
 
