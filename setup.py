@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "dmgan_tf/__init__.py").read_text())[1]
 
+SERVING = ["tensorflow-serving-api>=2.19,<2.23"]
+
 setup(
     name="dmgan_tf",
     version=VERSION,
@@ -33,6 +35,7 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
-        "dev": ["mypy>=1.13", "pytest>=8", "ruff>=0.8", "types-PyYAML", "types-tqdm"],
+        "serving": SERVING,
+        "dev": [*SERVING, "mypy>=1.13", "pytest>=8", "ruff>=0.8", "types-PyYAML", "types-tqdm"],
     },
 )

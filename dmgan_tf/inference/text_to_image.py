@@ -66,7 +66,7 @@ class TextToImage:
         self.vocabulary = vocabulary
         self.max_words = max_words
         self._run = tf.function(
-            self._forward,
+            self.forward,
             input_signature=[
                 tf.TensorSpec([None, max_words], tf.int32),
                 tf.TensorSpec([None], tf.int32),
@@ -133,7 +133,12 @@ class TextToImage:
         both = seeded_noise(seeds, size + self.generator.condition_size)
         return both[:, :size], both[:, size:]
 
-    def _forward(self, ids, lengths, noise, condition_noise) -> GeneratorOutput:
+    def forward(self, ids, lengths, noise, condition_noise) -> GeneratorOutput:
+        """From tokens and noise, as tensors: what `draw` and every export run.
+
+        Args: ids: int32 [B, T]; lengths: int32 [B], 1 ≤ length ≤ T; noise, condition_noise: float
+            [B, N_z], [B, N_c].
+        """
         words, sentence = self.text_encoder(ids, lengths)
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
         return self.generator(words, mask, sentence, noise, condition_noise, training=False)

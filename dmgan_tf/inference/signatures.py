@@ -1,0 +1,115 @@
+"""The signatures that every export has: tokens, noise and pictures inside one graph.
+
+| name              | inputs                               | outputs                              |
+|-------------------|--------------------------------------|--------------------------------------|
+| `serving_default` | caption string [B], seed int64 [B]   | image_bytes string [B] (PNG), error  |
+| `images`          | the same                             | image uint8 [B, side, side, 3], error |
+| `stages`          | the same                             | image_SIDE, attention_SIDE, writing_gate_SIDE, response_gate_SIDE, error |
+| `tokens`          | ids int32 [B, T], lengths int32 [B], | image float32 [B, side, side, 3]     |
+|                   | noise, condition_noise float32 [B, …] | in [−1, 1]                          |
+| `encode_text`     | caption string [B]                   | ids, lengths, word_features, sentence_feature, error |
+
+`error` string [B] is empty where a caption could be drawn. A caption without a known word spoils
+its own row alone: others' requests may ride in the same batch.
+"""
+
+import tensorflow as tf
+
+from dmgan_tf.inference.graph_noise import seeded_noise_in_graph
+from dmgan_tf.inference.graph_text import GraphVocabulary
+from dmgan_tf.inference.text_to_image import TextToImage
+
+NOTHING_KNOWN = "The caption can't be drawn: it is empty, or this model knows none of its words."
+
+
+class Signatures(tf.Module):
+    """A text-to-image model as functions of a SavedModel; see the module's table."""
+
+    def __init__(self, artist: TextToImage):
+        super().__init__()
+        self._artist = artist
+        self._vocabulary = GraphVocabulary(artist.vocabulary)
+        # The variables, not the networks: Keras would add a signature of its own for each.
+        networks = artist.generator, artist.text_encoder
+        self._weights = [v.value for network in networks for v in network.variables]
+        self._sizes = {
+            "noise": artist.generator.noise_size,
+            "condition_noise": artist.generator.condition_size,
+        }
+
+    def functions(self) -> dict:
+        """The signatures by name, traced."""
+        captions = tf.TensorSpec([None], tf.string, "caption")
+        seeds = tf.TensorSpec([None], tf.int64, "seed")
+        tokens = [
+            tf.TensorSpec([None, None], tf.int32, "ids"),
+            tf.TensorSpec([None], tf.int32, "lengths"),
+            *(tf.TensorSpec([None, n], tf.float32, name) for name, n in self._sizes.items()),
+        ]
+        specs = {
+            "serving_default": (self._png, [captions, seeds]),
+            "images": (self._images, [captions, seeds]),
+            "stages": (self._stages, [captions, seeds]),
+            "tokens": (self._tokens, tokens),
+            "encode_text": (self._encode_text, [captions]),
+        }
+        return {
+            name: tf.function(call, autograph=False).get_concrete_function(*spec)
+            for name, (call, spec) in specs.items()
+        }
+
+    def _png(self, caption, seed):
+        output, error = self._draw(caption, seed)
+        png = tf.map_fn(
+            tf.io.encode_png, _to_uint8(output.images[-1]), fn_output_signature=tf.string
+        )
+        return {"image_bytes": tf.where(error == "", png, ""), "error": error}
+
+    def _images(self, caption, seed):
+        output, error = self._draw(caption, seed)
+        return {"image": _to_uint8(output.images[-1]), "error": error}
+
+    def _stages(self, caption, seed):
+        output, error = self._draw(caption, seed)
+        sides = self._artist.generator.sides
+        named = {
+            f"image_{s}": _to_uint8(image) for s, image in zip(sides, output.images, strict=True)
+        }
+        parts = ("attention", output.attention), ("writing_gate", output.writing_gates)
+        for name, values in (*parts, ("response_gate", output.response_gates)):
+            named |= {f"{name}_{s}": value for s, value in zip(sides[:-1], values, strict=True)}
+        return named | {"error": error}
+
+    def _tokens(self, ids, lengths, noise, condition_noise):
+        return {"image": self._artist.forward(ids, lengths, noise, condition_noise).images[-1]}
+
+    def _encode_text(self, caption):
+        ids, lengths, error = self._encode(caption)
+        words, sentence = self._artist.text_encoder(ids, tf.maximum(lengths, 1))
+        return {
+            "ids": ids,
+            "lengths": lengths,
+            "word_features": words,
+            "sentence_feature": sentence,
+            "error": error,
+        }
+
+    def _draw(self, caption, seed):
+        ids, lengths, error = self._encode(caption)
+        noise, condition_noise = self._noise(seed)
+        # A caption of no word is drawn as one of one padding word, and then not handed out.
+        output = self._artist.forward(ids, tf.maximum(lengths, 1), noise, condition_noise)
+        return output, error
+
+    def _encode(self, caption):
+        ids, lengths = self._vocabulary.encode(caption, self._artist.max_words)
+        return ids, lengths, tf.where(lengths > 0, "", NOTHING_KNOWN)
+
+    def _noise(self, seed):
+        both = seeded_noise_in_graph(seed, sum(self._sizes.values()))
+        return tf.split(both, list(self._sizes.values()), axis=1)
+
+
+def _to_uint8(images):
+    """As `text_to_image.to_uint8`: rounded to the nearest grey level, halves to even."""
+    return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
