@@ -1,13 +1,12 @@
 """The signatures that every export has: tokens, noise and pictures inside one graph.
 
-| name              | inputs                               | outputs                              |
-|-------------------|--------------------------------------|--------------------------------------|
-| `serving_default` | caption string [B], seed int64 [B]   | image_bytes string [B] (PNG), error  |
-| `images`          | the same                             | image uint8 [B, side, side, 3], error |
-| `stages`          | the same                             | image_SIDE, attention_SIDE, writing_gate_SIDE, response_gate_SIDE, error |
-| `tokens`          | ids int32 [B, T], lengths int32 [B], | image float32 [B, side, side, 3]     |
-|                   | noise, condition_noise float32 [B, …] | in [−1, 1]                          |
-| `encode_text`     | caption string [B]                   | ids, lengths, word_features, sentence_feature, error |
+serving_default  caption string [B], seed int64 [B] → image_bytes string [B] (PNG), error
+images           the same → image uint8 [B, side, side, 3], error
+stages           the same → image_SIDE, and attention_SIDE, writing_gate_SIDE, response_gate_SIDE
+                 by the side that a refinement starts from; error
+tokens           ids int32 [B, T], lengths int32 [B], noise float32 [B, N_z], condition_noise
+                 float32 [B, N_c] → image float32 [B, side, side, 3] in [−1, 1]
+encode_text      caption string [B] → ids, lengths, word_features, sentence_feature, error
 
 `error` string [B] is empty where a caption could be drawn. A caption without a known word spoils
 its own row alone: others' requests may ride in the same batch.
