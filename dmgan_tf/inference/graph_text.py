@@ -15,7 +15,6 @@ from dmgan_tf.data.vocabulary import Vocabulary
 # The only characters beyond ASCII whose lower case holds ASCII: "K" → "k", "İ" → "i" and a
 # combining dot, which is no letter and so ends the word.
 _LOWER_TO_ASCII = {"\u212a": "k", "\u0130": "i "}
-_FOREIGN = "\x01"  # stands for a run of letters beyond ASCII while words are being cut
 
 
 def tokenize_in_graph(captions: tf.Tensor) -> tf.RaggedTensor:
@@ -27,9 +26,7 @@ def tokenize_in_graph(captions: tf.Tensor) -> tf.RaggedTensor:
     for character, lower in _LOWER_TO_ASCII.items():
         text = tf.strings.regex_replace(text, character, lower)
     text = tf.strings.lower(text)  # A to Z alone; what else is a letter stays one
-    text = tf.strings.regex_replace(text, _FOREIGN, " ")
-    text = tf.strings.regex_replace(text, f"[{_letters_beyond_ascii()}]+", _FOREIGN)
-    text = tf.strings.regex_replace(text, rf"[a-z0-9_]*{_FOREIGN}[a-z0-9_{_FOREIGN}]*", " ")
+    text = tf.strings.regex_replace(text, f"[{_letters_beyond_ascii()}]+", "")
     text = tf.strings.regex_replace(text, r"[^a-z0-9_]+", " ")
     return tf.strings.split(tf.strings.strip(text))
 
