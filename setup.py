@@ -8,7 +8,13 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "dmgan_tf/__init__.py").read_text())[1]
 
-SERVING = ["tensorflow-serving-api>=2.19,<2.23"]
+SERVING = [
+    "grpcio-health-checking>=1.66,<2",
+    "prometheus-client>=0.21,<1",
+    "starlette>=0.41,<2",
+    "tensorflow-serving-api>=2.19,<2.23",
+    "uvicorn>=0.32,<1",
+]
 
 setup(
     name="dmgan_tf",
