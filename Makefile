@@ -1,4 +1,4 @@
-# All targets set up their environment first; nothing but Python 3.11 or newer is needed.
+# All targets set up their environment first; nothing but Python 3.11, 3.12 or 3.13 is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

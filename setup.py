@@ -23,7 +23,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    python_requires=">=3.11",
+    python_requires=">=3.11,<3.14",
     packages=[*find_packages(include=["dmgan_tf", "dmgan_tf.*"]), "dmgan_tf.configs"],
     package_dir={"dmgan_tf.configs": "configs"},
     package_data={"dmgan_tf.configs": ["*.yaml"]},

@@ -19,6 +19,7 @@ from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
 from dmgan_tf.models.inception_weights import load_imagenet_weights
 from dmgan_tf.models.text_encoder import TextEncoder
+from dmgan_tf.training.adam import Adam
 from dmgan_tf.training.damsm_trainer import DAMSMTrainer
 from dmgan_tf.training.dmgan_trainer import DMGANTrainer
 from dmgan_tf.training.ema import start_average
@@ -49,6 +50,14 @@ def check_batch_size(name: str, batch_size: int, replicas: int) -> None:
         )
 
 
+def captions(config: Config, split: str) -> tuple[tuple[str, ...], ...]:
+    """The captions of a split's pictures, without the pictures where they would be drawn."""
+    if config.data.source == "folder":
+        return pictures(config, split).captions
+    flock = birds(split, config.data.images_per_class, config.data.seed)
+    return tuple(tuple(caption.text for caption in bird.captions) for bird in flock)
+
+
 @functools.cache
 def pictures(config: Config, split: str) -> PictureSet:
     """The pictures of a split, `train` or `test`; pretraining and training share what is drawn."""
@@ -58,7 +67,7 @@ def pictures(config: Config, split: str) -> PictureSet:
     flock = birds(split, data.images_per_class, data.seed)
     return PictureSet(
         images=draw_all(flock, config.generator.sides[-1]),
-        captions=tuple(tuple(caption.text for caption in bird.captions) for bird in flock),
+        captions=captions(config, split),
         class_ids=np.array([bird.class_id for bird in flock], np.int32),
     )
 
@@ -200,7 +209,7 @@ def _optimizer(config, learning_rate):
     rate = ConstantThenLinear(
         learning_rate, section.steps, section.constant_ratio, section.final_learning_rate_ratio
     )
-    adam = keras.optimizers.Adam(rate, section.beta_1, section.beta_2, epsilon=1e-8)
+    adam = Adam(rate, section.beta_1, section.beta_2, epsilon=1e-8)
     if section.mixed_precision == "float16":
         return keras.optimizers.LossScaleOptimizer(adam)
     return adam

@@ -29,6 +29,8 @@ def main() -> int:
         "--since", type=float, help="Unix time that the report's `seconds` count from"
     )
     arguments = parser.parse_args()
+    if arguments.seed < 0:
+        parser.error(f"--seed must not be negative. Received: {arguments.seed}.")
     begun = arguments.since or time.time()
     if not arguments.model.is_dir():
         raise UserError(f"--model {arguments.model}: there is no such folder.")

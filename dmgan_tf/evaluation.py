@@ -22,6 +22,7 @@ from dmgan_tf.metrics.frechet_distance import frechet_distance, statistics
 from dmgan_tf.metrics.r_precision import r_precision
 
 _GRID_PICTURES = 16
+_FEWEST_IMAGES = 100  # R-precision's candidates
 # Blobs of the right colours in the right places: what a distance to real pictures must punish.
 _BLOB_SIGMA = 1 / 16  # of the side
 
@@ -37,13 +38,19 @@ def evaluate(model: Path, judge: Path, images: int, seed: int, grid: Path | None
     model, judge = resolve(model), resolve(judge)
     config = load_config(model / "config.yaml")
     pictures = build.pictures(config, "test")
-    if not 100 <= images <= len(pictures):
+    places = _unseen_captions(pictures, build.captions(config, "train"), seed)
+    if len(places) < _FEWEST_IMAGES:
         raise UserError(
-            f"`images` must lie between 100 and the {len(pictures)} pictures of the test split. "
-            f"Received: {images}."
+            f"{len(places)} pictures of the test split have a caption that the training split "
+            f"lacks: R-precision needs {_FEWEST_IMAGES}."
         )
-    chosen = np.random.default_rng(seed).permutation(len(pictures))[:images]
-    places = [(i, k % len(pictures.captions[i])) for k, i in enumerate(chosen)]
+    if not _FEWEST_IMAGES <= images <= len(places):
+        raise UserError(
+            f"`images` must lie between {_FEWEST_IMAGES} and {len(places)}, the pictures of the "
+            f"test split with an unseen caption. Received: {images}."
+        )
+    places = places[:images]
+    chosen = np.array([i for i, _ in places])
     captions = [pictures.captions[i][j] for i, j in places]
     artist = TextToImage.from_preset(model)
     drawn = artist.draw(captions, list(range(seed, seed + images)), progress=True).images[-1]
@@ -59,6 +66,19 @@ def evaluate(model: Path, judge: Path, images: int, seed: int, grid: Path | None
         save_captioned_grid(grid, drawn[shown], captions[shown])
         save_captioned_grid(grid.with_name(f"{grid.stem}_real.png"), real[shown], captions[shown])
     return report
+
+
+def _unseen_captions(pictures, training_captions, seed):
+    """(picture, caption) in random order: a caption each, none of which stands in the training."""
+    seen = {caption for row in training_captions for caption in row}
+    places = []
+    for k, i in enumerate(np.random.default_rng(seed).permutation(len(pictures))):
+        count = len(pictures.captions[i])
+        rotated = ((k + j) % count for j in range(count))
+        place = next((j for j in rotated if pictures.captions[i][j] not in seen), None)
+        if place is not None:
+            places.append((int(i), place))
+    return places
 
 
 def _same_weights(one, other):

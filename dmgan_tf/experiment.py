@@ -1,6 +1,6 @@
 """A run from its config: pretraining of the encoders, training, evaluation, resuming."""
 
-import json
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
     section = config.training
     build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
     run = RunFolder(config, directory, resume)
-    encoders = _encoders(config, directory, strategy)
+    encoders = _encoders(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)
     pictures = build.pictures(config, "train")
     with strategy.scope():
@@ -112,8 +112,9 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
         image = load_network(encoders, "image_encoder")
         _check_feature_size(config, text, encoders)
         trainer = build.dmgan_trainer(config, text, image)
+    every_worker(strategy, True)  # the chief writes over what the others have now read
     average = trainer.average_generator
-    artist = TextToImage(average, text, vocabulary, config.data.max_words_evaluation)
+    artist = TextToImage(average, text, vocabulary, config.data.max_words_evaluation, quiet=True)
     networks = {"generator": average, "text_encoder": text, "image_encoder": image}
 
     def save_to(name, step, **metadata):
@@ -152,8 +153,14 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
     return directory / "model"
 
 
-def _encoders(config, directory, strategy):
-    """The model directory of the DAMSM encoders: the config's, or pretrained into the run."""
+def _encoders(config, directory, strategy, resume):
+    """The model directory of the DAMSM encoders: the config's, or pretrained into the run.
+
+    A run that goes on takes those that it began with, which stand in its own model.
+    """
+    if resume:
+        with contextlib.suppress(UserError):  # stopped before it had a model
+            return resolve(directory)
     if config.damsm.directory:
         return resolve(Path(config.damsm.directory))
     model = directory / "damsm" / "model"
@@ -187,6 +194,7 @@ def _run(job: _Job) -> None:
 
     def save(step):
         guard.check()
+        _check_finite(job.trainer, step, last_good)
         if is_chief():
             checkpoints.save(step)
             job.save_model(step)
@@ -209,6 +217,21 @@ def _run(job: _Job) -> None:
         )
     if saver.interrupted:
         raise Interrupted(saver.interrupted)
+
+
+def _check_finite(trainer, step, last_good):
+    """A loss shows only a step later that its step spoiled the weights."""
+    if not _is_finite(trainer):
+        raise UserError(
+            f"Step {step}: the weights became infinite or no numbers. "
+            f"Last good checkpoint: {last_good() or 'none yet'}. "
+            "Begin another run, with a lower learning rate or another seed."
+        )
+
+
+def _is_finite(network):
+    values = (weight.value for weight in network.weights if weight.dtype == "float32")
+    return all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in values)
 
 
 def _dataset_function(job, first_step):
@@ -263,12 +286,14 @@ def _evaluation(config, artist, image_encoder, pictures, directory, writer, save
     chosen = np.linspace(0, len(pictures) - 1, count).astype(int)
     captions = [pictures.captions[i][0] for i in chosen]
     path = directory / "best" / "metadata.json"
-    best = json.loads(path.read_text())["frechet_distance"] if path.exists() else np.inf
+    best = load_metadata(path.parent)["frechet_distance"] if path.exists() else np.inf
     codes = image_code_function(image_encoder)
     side, ratio = config.generator.sides[-1], config.data.load_side_ratio
     real = statistics(codes(read_pictures(pictures, chosen, side, ratio)))
 
     def evaluate():
+        if not _is_finite(artist.generator):
+            return {"frechet_distance": np.inf}
         drawn = statistics(codes(artist.generate(captions, list(range(count)))))
         return {"frechet_distance": frechet_distance(real, drawn)}
 

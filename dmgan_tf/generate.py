@@ -26,6 +26,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.count < 1:
         parser.error(f"--count must be 1 or more. Received: {arguments.count}.")
+    if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
+        parser.error(f"--out must name a .png file. Received: {arguments.out}.")
     if not -(2**63) <= arguments.seed <= 2**63 - arguments.count:
         parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
     return arguments
@@ -60,6 +62,8 @@ def main() -> int:
     seeds = list(range(arguments.seed, arguments.seed + arguments.count))
     repeated = [caption for caption in captions for _ in seeds]
     artist = TextToImage.from_preset(arguments.model)
+    if arguments.attention and len(artist.generator.sides) == 1:
+        raise UserError(f"{arguments.model}: --attention needs a model of two stages or more.")
     drawing = artist.draw(repeated, seeds * len(captions), progress=len(repeated) > 32)
     last = drawing.images[-1]
     if arguments.stages:

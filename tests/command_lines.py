@@ -10,14 +10,28 @@ ROOT = Path(__file__).parents[1]
 TINY = ("--config", ROOT / "tests" / "configs" / "tiny.yaml", "--set", "data.images_per_class=2")
 
 
+def environment():
+    """What the processes of the tests find in their environment."""
+    # How much TensorFlow says is the command line's to decide, not the test session's.
+    kept = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    return kept | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)}
+
+
 def run(module, *arguments, cwd=ROOT, options=()):
     """The finished process of `python OPTIONS -m dmgan_tf.MODULE ARGUMENTS`."""
-    # How much TensorFlow says is the command line's to decide, not the test session's.
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    return _run([*options, "-m", f"dmgan_tf.{module}", *arguments], cwd)
+
+
+def run_script(script, *arguments):
+    """The finished process of `python SCRIPT ARGUMENTS`, a script by its path in the project."""
+    return _run([ROOT / script, *arguments], ROOT)
+
+
+def _run(arguments, cwd):
     return subprocess.run(
-        [sys.executable, *options, "-m", f"dmgan_tf.{module}", *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         cwd=cwd,
-        env=environment | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=300,

@@ -8,7 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 import tensorflow as tf
-from command_lines import TINY, succeed
+from command_lines import TINY, run_script, succeed
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -41,3 +41,13 @@ def tiny_judge(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny") / "judge"
     succeed("pretrain_damsm", *TINY, "--set", "training.seed=1", "--run-dir", folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_run, tmp_path_factory):
+    """The folder of a served model: version 7 of `tiny_run`, exported by the command line."""
+    out = tmp_path_factory.mktemp("export") / "dmgan"
+    process = run_script("export/saved_model.py", "--model", tiny_run, "--out", out, "--version", 7)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == f"SavedModel: {out / '7'}"
+    return out

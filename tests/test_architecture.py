@@ -13,8 +13,8 @@ FLOORS = (
     ("models", "losses", "metrics", "data"),
     ("training", "inference", "interop"),
     ("build",),
-    ("experiment", "evaluation", "command_line"),
-    ("train", "pretrain_damsm", "generate", "evaluate"),
+    ("experiment", "evaluation", "conversion", "command_line"),
+    ("train", "pretrain_damsm", "generate", "evaluate", "convert"),
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 FILES = sorted(PACKAGE.rglob("*.py"))

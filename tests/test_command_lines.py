@@ -137,7 +137,7 @@ def test_evaluation_writes_a_report_and_grids_of_pictures(tiny_run, tiny_judge, 
 
 def test_number_of_images_that_the_test_split_does_not_have_is_refused(tiny_run, tiny_judge):
     line = fail("evaluate", "--model", tiny_run, "--judge", tiny_judge, "--images", 101)
-    assert "`images` must lie between 100 and the 100 pictures of the test split" in line
+    assert "`images` must lie between 100 and 100, the pictures of the test split" in line
     assert not (tiny_run / "report.json").exists()
 
 

@@ -56,7 +56,7 @@ def _row(path, number, line):
         if not isinstance(row["captions"], list):
             raise TypeError("`captions` must be a list")
         captions = tuple(str(caption) for caption in row["captions"])
-        class_id = None if row.get("class_id") is None else int(row["class_id"])
+        class_id = None if row.get("class_id") is None else int(np.int32(int(row["class_id"])))
         box = [float(v) for v in row["box"]] if row.get("box") else None
         if box and len(box) != 4:
             raise ValueError("`box` must be four numbers")

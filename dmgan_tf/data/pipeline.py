@@ -123,10 +123,11 @@ def _encode_all(pictures, vocabulary):
     Raises: UserError: when a caption has no known word.
     """
     encoded = [[vocabulary.encode(caption)[0] for caption in row] for row in pictures.captions]
-    for row, captions in zip(encoded, pictures.captions, strict=True):
+    for i, (row, captions) in enumerate(zip(encoded, pictures.captions, strict=True)):
         for words, caption in zip(row, captions, strict=True):
             if not words:
-                raise UserError(f"The caption {caption!r} has no word of the vocabulary.")
+                where = pictures.paths[i] if pictures.paths else f"picture {i}"
+                raise UserError(f"{where}: the caption {caption!r} has no known word.")
     most = max(len(row) for row in encoded)
     longest = max(len(words) for row in encoded for words in row)
     ids = np.zeros((len(encoded), most, longest), np.int32)

@@ -42,15 +42,22 @@ def save_attention_figure(path: Path, drawing: Drawing, row: int = 0) -> None:
         maps[0].imshow(drawing.images[i][row])
         maps[0].set_title(f"refined from {side} px", fontsize=8)
         read = attention.mean(axis=0)
+        brightest = float(attention.max())  # one scale for all words
         top = set(np.argsort(-read)[:_TOP_WORDS])
         for j, word in enumerate(words):
             maps[j + 1].imshow(drawing.images[i][row], alpha=0.35)
             maps[j + 1].imshow(
-                attention[:, j].reshape(side, side), cmap="magma", alpha=0.75, vmin=0.0
+                attention[:, j].reshape(side, side),
+                cmap="magma",
+                alpha=0.75,
+                vmin=0.0,
+                vmax=brightest,
             )
             maps[j + 1].set_title(word, fontsize=8, weight="bold" if j in top else "normal")
             _bars(bars[j + 1], float(drawing.writing_gates[i][row, j, 0]), float(read[j]))
-        bars[0].text(1.0, 0.5, "writing gate\nread share", fontsize=8, ha="right", va="center")
+        for y, label in ((1, "writing gate"), (0, "read share")):
+            bars[0].text(1.0, y, label, fontsize=8, ha="right", va="center")
+        bars[0].set_ylim(-0.6, 1.6)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     figure.savefig(partial, dpi=110, format="png")

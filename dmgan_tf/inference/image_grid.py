@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dmgan_tf.config import UserError
+
 
 def enlarge(images: np.ndarray, side: int) -> np.ndarray:
     """uint8 [B, s, s, 3] → [B, side, side, 3], each pixel repeated; `side` a multiple of s."""
@@ -29,8 +31,16 @@ def image_grid(rows: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
 
 
 def save_png(path: Path, image: np.ndarray) -> None:
-    """Writes the picture beside its place and renames it when whole."""
+    """Writes the picture beside its place and renames it when whole.
+
+    Raises: UserError: when it can't be written there.
+    """
+    if path.is_dir() or not path.name:
+        raise UserError(f"{path}: is a folder. Name a PNG file to write.")
     partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(partial, format="PNG")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(partial, format="PNG")
+        partial.replace(path)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}.") from error

@@ -3,9 +3,11 @@
     metadata.json              format, network configs, fingerprint, step, versions
     config.yaml                the experiment it came from, for people and for `train`
     vocabulary.json            words and their fingerprint
-    NETWORK.weights.h5         generator (moving average), text_encoder, image_encoder
+    NETWORK.weights.h5         generator (moving average), text_encoder, image_encoder; of a
+                               converted model also discriminator_64, …
 
-Every weight file carries the fingerprint of the vocabulary that it was trained with.
+Every weight file carries the fingerprint of the vocabulary that it was trained with; a model that
+was converted without its vocabulary has neither.
 """
 
 import json
@@ -18,6 +20,7 @@ import keras
 
 from dmgan_tf.config import UserError
 from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
 from dmgan_tf.models.text_encoder import TextEncoder
@@ -25,7 +28,10 @@ from dmgan_tf.models.text_encoder import TextEncoder
 FORMAT = 1
 _FINGERPRINT = "vocabulary_fingerprint"
 # The only classes that a directory may name: nothing else from a stranger's file is ever built.
-_CLASSES = {c.__name__: c for c in (Generator, TextEncoder, CompactEncoder, InceptionV3Encoder)}
+_CLASSES = {
+    c.__name__: c
+    for c in (Generator, Discriminator, TextEncoder, CompactEncoder, InceptionV3Encoder)
+}
 
 
 def resolve(directory: Path) -> Path:
@@ -33,10 +39,11 @@ def resolve(directory: Path) -> Path:
 
     Raises: UserError: when neither is there.
     """
-    for candidate in (directory, directory / "model"):
-        _finish_renaming(candidate)
-        if (candidate / "metadata.json").is_file():
-            return candidate
+    for folder in (directory, directory / "model"):
+        # A kill may have fallen between the two renames of `save_model`; reading changes nothing.
+        for candidate in (folder, _previous(folder)):
+            if (candidate / "metadata.json").is_file():
+                return candidate
     raise UserError(
         f"{directory}: holds no model (no metadata.json here or in model/). "
         "Give the folder of a run or of a model."
@@ -46,17 +53,19 @@ def resolve(directory: Path) -> Path:
 def save_model(
     directory: Path,
     networks: dict[str, keras.Model],
-    vocabulary: Vocabulary,
+    vocabulary: Vocabulary | None,
     config_yaml: str,
     **metadata,
 ) -> None:
     """Writes a model directory beside its place and renames it when whole.
 
-    Args: networks: by name, of `generator`, `text_encoder`, `image_encoder`. config_yaml: text of
-        the experiment's config. metadata: plain values to keep, such as `step`.
+    Args: networks: by name, of `generator`, `text_encoder`, `image_encoder`, `discriminator_…`.
+        vocabulary: None where it isn't known. config_yaml: text of the experiment's config.
+        metadata: plain values to keep, such as `step`; without a text encoder `feature_size` too.
     """
+    fingerprint = vocabulary.fingerprint if vocabulary else None
     partial = directory.with_name(directory.name + ".partial")
-    old = directory.with_name(directory.name + ".old")
+    old = _previous(directory)
     shutil.rmtree(partial, ignore_errors=True)
     _finish_renaming(directory)
     try:
@@ -64,14 +73,16 @@ def save_model(
         for name, network in networks.items():
             path = partial / f"{name}.weights.h5"
             network.save_weights(path)
-            with h5py.File(path, "a") as file:
-                file.attrs[_FINGERPRINT] = vocabulary.fingerprint
-        vocabulary.save(partial / "vocabulary.json")
+            if vocabulary:
+                with h5py.File(path, "a") as file:
+                    file.attrs[_FINGERPRINT] = fingerprint
+        if vocabulary:
+            vocabulary.save(partial / "vocabulary.json")
         (partial / "config.yaml").write_text(config_yaml, encoding="utf-8")
         content = {
             "format": FORMAT,
             **metadata,
-            _FINGERPRINT: vocabulary.fingerprint,
+            _FINGERPRINT: fingerprint,
             "versions": {name: version(name) for name in ("tensorflow", "keras")},
             "networks": {
                 name: {"class": type(network).__name__, "config": _plain_config(network)}
@@ -91,9 +102,15 @@ def save_model(
         raise
 
 
+def _previous(directory):
+    """Where `save_model` puts the model that it replaces, until the new one stands there."""
+    directory = directory.absolute()
+    return directory.with_name(f".{directory.name}.replaced") if directory.name else directory
+
+
 def _finish_renaming(directory):
     """Brings back the old directory where a kill fell between the two renames of `save_model`."""
-    old = directory.with_name(directory.name + ".old")
+    old = _previous(directory)
     if old.is_dir() and not directory.exists():
         old.rename(directory)
 
@@ -134,26 +151,28 @@ def load_network(directory: Path, name: str, dtype: str = "float32") -> keras.Mo
     Raises: UserError: when the directory lacks it, or its weights are damaged, of another shape or
         of another vocabulary.
     """
-    networks = load_metadata(directory).get("networks")
+    metadata = load_metadata(directory)
+    networks = metadata.get("networks")
     if not isinstance(networks, dict):
         raise UserError(f"{directory / 'metadata.json'}: describes no networks.")
     if name not in networks:
         raise UserError(f"{directory}: holds no {name}; it holds {', '.join(networks) or 'none'}.")
-    vocabulary = load_vocabulary(directory)
+    has_vocabulary = metadata.get(_FINGERPRINT, "") is not None
+    expected = load_vocabulary(directory).fingerprint if has_vocabulary else None
     path = directory / f"{name}.weights.h5"
     try:
         described = networks[name]
         network = _CLASSES[described["class"]](**described["config"], dtype=dtype, name=name)
-        _build(network, networks)
+        _build(network, metadata)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{directory}/metadata.json: describes no {name}: {error!r}.") from error
     try:
         with h5py.File(path, "r") as file:
             fingerprint = file.attrs.get(_FINGERPRINT)
-        if fingerprint != vocabulary.fingerprint:
+        if fingerprint != expected:
             raise UserError(
                 f"{path}: was trained with another vocabulary ({fingerprint}) than "
-                f"{directory / 'vocabulary.json'} ({vocabulary.fingerprint}). "
+                f"{directory / 'vocabulary.json'} ({expected}). "
                 "Put the vocabulary that came with the weights beside them."
             )
         network.load_weights(path)
@@ -163,9 +182,17 @@ def load_network(directory: Path, name: str, dtype: str = "float32") -> keras.Mo
     return network
 
 
-def _build(network, networks):
+def _build(network, metadata):
     if isinstance(network, Generator):
-        feature_size = networks["text_encoder"]["config"]["feature_size"]
-        network.build((None, None, feature_size))
+        network.build((None, None, _feature_size(metadata)))
+    elif isinstance(network, Discriminator):
+        pictures = (None, network.side, network.side, 3)
+        network.build(pictures, (None, _feature_size(metadata)))
     else:
         network.build()
+
+
+def _feature_size(metadata):
+    if "feature_size" in metadata:
+        return metadata["feature_size"]
+    return metadata["networks"]["text_encoder"]["config"]["feature_size"]

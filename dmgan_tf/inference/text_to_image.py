@@ -51,7 +51,7 @@ class TextToImage:
     A picture depends on its caption and its seed alone, never on what else is in the batch.
 
     Args: generator, text_encoder: trained networks; vocabulary: theirs; max_words: int > 0, words
-        of a caption beyond it are left out with a warning.
+        of a caption beyond it are left out with a warning. quiet: bool, no warnings about words.
     """
 
     def __init__(
@@ -60,11 +60,13 @@ class TextToImage:
         text_encoder: TextEncoder,
         vocabulary: Vocabulary,
         max_words: int = 25,
+        quiet: bool = False,
     ):
         self.generator = generator
         self.text_encoder = text_encoder
         self.vocabulary = vocabulary
         self.max_words = max_words
+        self._quiet = quiet
         self._run = tf.function(
             self.forward,
             input_signature=[
@@ -108,7 +110,8 @@ class TextToImage:
                 "`captions` must not be empty, `seed` be one number or one per caption. "
                 f"Received: {len(seeds)} seeds, {len(captions)} captions."
             )
-        encoded = [self._encode(caption) for caption in captions]
+        known = {caption: self._encode(caption) for caption in dict.fromkeys(captions)}
+        encoded = [known[caption] for caption in captions]
         parts = []
         starts = range(0, len(captions), _BATCH_SIZE)
         for start in tqdm(starts, desc="drawing", unit="batch", disable=not progress):
@@ -146,10 +149,11 @@ class TextToImage:
     def _encode(self, caption):
         known, unknown = self.vocabulary.encode(caption)
         if not known:
-            found = f"none of {tokenize(caption)} is known" if tokenize(caption) else "it is empty"
-            raise UserError(f"The caption {caption!r} can't be drawn: {found} to this model.")
-        if unknown:
+            words = tokenize(caption)
+            reason = f"none of {words} is known to this model" if words else "it is empty"
+            raise UserError(f"The caption {caption!r} can't be drawn: {reason}.")
+        if unknown and not self._quiet:
             _LOGGER.warning("Left out of %r, not known to this model: %s", caption, unknown)
-        if len(known) > self.max_words:
+        if len(known) > self.max_words and not self._quiet:
             _LOGGER.warning("Only the first %d words of %r are read.", self.max_words, caption)
         return known

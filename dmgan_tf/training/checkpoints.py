@@ -63,12 +63,20 @@ class CheckpointFolder:
             path = self.path(step)
             try:
                 state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+                found = state["step"]
                 self._checkpoint.read(str(path / "variables")).assert_existing_objects_matched()
-            except (OSError, LookupError, ValueError, AssertionError, tf.errors.OpError) as error:
+            except (
+                OSError,
+                LookupError,
+                TypeError,
+                ValueError,
+                AssertionError,
+                tf.errors.OpError,
+            ) as error:
                 reason = " ".join(str(error).split())[:200]
                 _LOGGER.warning("%s is damaged (%s); trying the one before it.", path, reason)
                 continue
-            return state["step"]
+            return found
         if steps:
             raise UserError(
                 f"{self.directory}: none of the {len(steps)} checkpoints can be read. "

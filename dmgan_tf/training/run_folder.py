@@ -24,7 +24,10 @@ from dmgan_tf.config import Config, UserError
 
 def is_chief() -> bool:
     """Whether this process is the one that writes: the only one, the chief, or else worker 0."""
-    described = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    try:
+        described = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    except ValueError as error:
+        raise UserError(f"TF_CONFIG is not valid JSON: {error}.") from error
     task = described.get("task", {})
     writer = "chief" if "chief" in described.get("cluster", {}) else "worker"
     return task.get("type", writer) == writer and task.get("index", 0) == 0
@@ -43,6 +46,8 @@ class RunFolder:
         self.path = path
         self._config = config
         self._log = None
+        if path.exists() and not path.is_dir():
+            raise UserError(f"--run-dir {path}: is a file, not a folder.")
         config_path = path / "config.yaml"
         if config_path.exists():
             _check_same_config(config, config_path)
@@ -98,17 +103,24 @@ def _check_same_config(config, path):
         )
 
 
+def _commit():
+    """The checkout's commit; None in a wheel, or where there is no git."""
+    root = Path(__file__).parents[2]
+    if not (root / "setup.py").is_file():
+        return None  # a git folder further up would be somebody else's
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return found.stdout.strip() or None
+
+
 def _origin(config):
-    commit = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
         "command": sys.argv,
         "seed": config.training.seed,
-        "commit": commit.stdout.strip() or None,
+        "commit": _commit(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

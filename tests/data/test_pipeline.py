@@ -196,7 +196,7 @@ def test_unknown_words_are_left_out():
 
 def test_caption_without_a_known_word_is_refused_by_name():
     captions = (("a", "only zebras"), *[("a",)] * (COUNT - 1))
-    with pytest.raises(UserError, match="The caption 'only zebras' has no word of the vocabulary"):
+    with pytest.raises(UserError, match="the caption 'only zebras' has no known word"):
         batches(1, picture_set=pictures(captions))
 
 

@@ -2,40 +2,17 @@
 
 import io
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from command_lines import run_script
 from PIL import Image
 
 from dmgan_tf.inference.text_to_image import TextToImage
 
-ROOT = Path(__file__).parents[2]
 CAPTIONS = ["a red bird with white wings", "zzz", "", "the BLUE bird, on a branch!"]
 SEEDS = [3, 1, 2, -7]
-
-
-def export(*arguments):
-    return subprocess.run(
-        [sys.executable, ROOT / "export" / "saved_model.py", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", "PATH": ""},
-    )
-
-
-@pytest.fixture(scope="module")
-def exported(tiny_run, tmp_path_factory):
-    out = tmp_path_factory.mktemp("export") / "dmgan"
-    process = export("--model", tiny_run, "--out", out, "--version", 7)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.strip() == f"SavedModel: {out / '7'}"
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +112,9 @@ def test_warm_up_requests_are_ones_that_the_model_answers(exported, signatures):
 
 def test_a_version_that_is_there_is_never_overwritten(tiny_run, exported):
     before = sorted((exported / "7").rglob("*"))
-    process = export("--model", tiny_run, "--out", exported, "--version", 7)
+    process = run_script(
+        "export/saved_model.py", "--model", tiny_run, "--out", exported, "--version", 7
+    )
     assert process.returncode == 2
     assert "is there already: give the next --version" in process.stderr
     assert sorted((exported / "7").rglob("*")) == before
@@ -145,7 +124,7 @@ def test_a_damaged_model_leaves_nothing_behind(tiny_run, tmp_path):
     model = shutil.copytree(tiny_run / "model", tmp_path / "model")
     weights = model / "generator.weights.h5"
     weights.write_bytes(weights.read_bytes()[:1000])
-    process = export("--model", model, "--out", tmp_path / "out")
+    process = run_script("export/saved_model.py", "--model", model, "--out", tmp_path / "out")
     assert process.returncode == 2
     assert "generator.weights.h5: cannot be loaded" in process.stderr
     assert not list((tmp_path / "out").glob("*"))

@@ -1,6 +1,7 @@
 """Model directories: what is saved comes back, and whatever is wrong is told in one line."""
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -105,12 +106,24 @@ def test_nothing_is_left_beside_a_saved_directory(directory, networks, vocabular
 
 
 def test_leftovers_of_a_killed_save_are_no_hindrance(directory, networks, vocabulary):
-    for ending in (".partial", ".old"):
-        (directory.parent / f"model{ending}").mkdir()
-        (directory.parent / f"model{ending}" / "rest").touch()
+    for name in ("model.partial", ".model.replaced"):
+        (directory.parent / name).mkdir()
+        (directory.parent / name / "rest").touch()
     save_model(directory, networks, vocabulary, "", step=8)
     assert load_metadata(directory)["step"] == 8
     assert list(directory.parent.iterdir()) == [directory]
+
+
+def test_reading_finds_a_model_whose_replacement_was_killed_and_moves_nothing(directory):
+    replaced = directory.rename(directory.parent / ".model.replaced")
+    found = resolve(directory)
+    assert load_metadata(found)["step"] == 7
+    assert list(directory.parent.iterdir()) == [replaced]
+
+
+def test_a_model_is_found_where_one_stands(directory, monkeypatch):
+    monkeypatch.chdir(directory)
+    assert load_metadata(resolve(Path(".")))["step"] == 7
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])

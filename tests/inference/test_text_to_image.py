@@ -151,13 +151,13 @@ def test_words_beyond_the_most_are_left_out_with_a_warning(artist, caplog):
     [
         ("", "it is empty"),
         (" …! ", "it is empty"),
-        ("purple zebra", "none of ['purple', 'zebra'] is known"),
+        ("purple zebra", "none of ['purple', 'zebra'] is known to this model"),
     ],
 )
 def test_caption_without_a_known_word_is_refused(artist, caption, reason):
     with pytest.raises(UserError) as caught:
         artist.generate([SHORT, caption])
-    assert str(caught.value) == f"The caption {caption!r} can't be drawn: {reason} to this model."
+    assert str(caught.value) == f"The caption {caption!r} can't be drawn: {reason}."
 
 
 def test_seeds_of_another_number_than_captions_are_refused(artist):

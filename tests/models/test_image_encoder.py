@@ -1,8 +1,4 @@
-"""Image encoders: parity with the authors' network, oracles and properties."""
-
-import json
-import runpy
-from pathlib import Path
+"""Image encoders: oracles and properties; `tests/parity` holds Inception to the authors' values."""
 
 import keras
 import numpy as np
@@ -12,80 +8,9 @@ import tensorflow as tf
 from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
 from dmgan_tf.models.inception_v3 import InceptionV3Backbone, average_pool_counting_padding
 
-PARITY = Path(__file__).parents[1] / "parity"
-NORM_NAMES = {
-    "weight": "gamma",
-    "bias": "beta",
-    "running_mean": "moving_mean",
-    "running_var": "moving_variance",
-}
-
 
 def random_images(batch, side, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (batch, side, side, 3)).astype("float32")
-
-
-# --- parity with the authors' network ---------------------------------------------------------
-
-
-def load_official_weights(encoder, state):
-    """Put a state dict with the official names into `encoder`; every array must find its place."""
-    places = {
-        "emb_features.weight": encoder.region_embedding.kernel,
-        "emb_cnn_code.weight": encoder.code_embedding.kernel,
-        "emb_cnn_code.bias": encoder.code_embedding.bias,
-    }
-    for name, unit in encoder.backbone.conv_units.items():
-        places[f"{name}.conv.weight"] = unit.conv.kernel
-        for theirs, ours in NORM_NAMES.items():
-            places[f"{name}.bn.{theirs}"] = getattr(unit.bn, ours)
-    arrays = {name: a for name, a in state.items() if not name.endswith("num_batches_tracked")}
-    assert set(arrays) == set(places)
-    assert len(places) == len(encoder.weights)
-    for name, array in arrays.items():
-        if array.ndim == 4:
-            array = array.transpose(2, 3, 1, 0)
-        elif array.ndim == 2:
-            array = array.T
-        places[name].assign(array)
-
-
-@pytest.fixture(scope="module", params=["small", "coco"])
-def official_pair(request):
-    """(reference arrays, our regions as a 17x17 map, our code), computed once per pair."""
-    description = json.loads((PARITY / "data" / f"{request.param}.json").read_text())
-    with np.load(PARITY / "data" / f"{request.param}.npz") as file:
-        reference = {k: file[k] for k in file.files if k.startswith(("in/", "image_encoder/"))}
-    build_state = runpy.run_path(str(PARITY / "weights.py"))["state_dict"]
-    manifest = description["manifest"]["image_encoder"]
-    encoder = InceptionV3Encoder(manifest["emb_cnn_code.bias"][0])
-    encoder.build()
-    load_official_weights(encoder, build_state(manifest, description["seed"]))
-    images = reference["in/real_256"].transpose(0, 2, 3, 1)
-    regions, code = encoder(images)
-    assert regions.shape == (len(images), 289, encoder.feature_size)
-    return reference, regions.numpy().reshape(len(images), 17, 17, -1), code.numpy()
-
-
-def error_to_largest(actual, expected):
-    return np.abs(actual - expected).max() / np.abs(expected).max()
-
-
-def test_regions_equal_the_authors(official_pair):
-    reference, regions, _ = official_pair
-    strided = regions[:, ::4, ::4].transpose(0, 3, 1, 2)
-    assert error_to_largest(strided, reference["image_encoder/regions_strided"]) <= 1e-4
-
-
-def test_region_statistics_equal_the_authors(official_pair):
-    reference, regions, _ = official_pair
-    mean_std = np.stack([regions.mean((1, 2)), regions.std((1, 2))])
-    assert error_to_largest(mean_std, reference["image_encoder/regions_mean_std"]) <= 1e-4
-
-
-def test_code_equals_the_authors(official_pair):
-    reference, _, code = official_pair
-    assert error_to_largest(code, reference["image_encoder/code"]) <= 1e-4
 
 
 # --- Inception v3 -----------------------------------------------------------------------------

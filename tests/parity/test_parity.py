@@ -1,0 +1,118 @@
+"""This project against the authors' values, and a check that fails when it must."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from parity import check
+
+HERE = Path(__file__).parent
+DATA = HERE / "data"
+NAMES = ("small", "coco")
+QUICK = {method: groups for method, groups in check.PLAN.items() if method != "steps"}
+
+
+def run(path):
+    command = [sys.executable, HERE / "check.py", path]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_networks_and_losses_equal_the_authors(name):
+    lines = list(check.check(DATA / name, QUICK))
+    assert len(lines) == 8
+    assert all(line.good for line in lines), "\n".join(line.text for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_equals_the_authors_three_training_steps_on(name):
+    result = run(DATA / name)
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == 22
+    assert all(line.startswith("ok ") for line in lines)
+
+
+# --- a check that fails when it must ------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """Function: `small` with the text encoder's keys alone, changed as it says → path."""
+
+    def copy(**changes):
+        with np.load(DATA / "small.npz") as file:
+            arrays = {key: file[key] for key in file.files if key.startswith(("in/", "text/"))}
+        for key, change in changes.items():
+            arrays[key] = change(arrays.get(key))
+        shutil.copy(DATA / "small.json", tmp_path / "copy.json")
+        np.savez(tmp_path / "copy.npz", **arrays)
+        return tmp_path / "copy"
+
+    return copy
+
+
+def moved(by):
+    """One entry of an array moved."""
+
+    def change(array):
+        array.flat[7] += by
+        return array
+
+    return change
+
+
+def test_untouched_copy_passes(copied):
+    result = run(copied())
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("\n") == 1
+
+
+def test_perturbed_tensor_fails_by_the_name_of_its_group(copied):
+    result = run(copied(**{"text/var_words": moved(2e-5)}))
+    assert result.returncode == 1
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("FAILED text encoder ")
+    assert line.endswith("all within 1e-05; worst: text/var_words")
+
+
+def test_key_that_nothing_is_compared_with_fails_by_its_name(copied):
+    unknown = dict.fromkeys(("text/other", "speech/words"), lambda _: np.zeros(3))
+    result = run(copied(**unknown))
+    assert result.returncode == 1
+    good, bad = result.stdout.splitlines()
+    assert good.startswith("ok     text encoder ")
+    assert bad == "FAILED 2 keys were not compared: speech/words, text/other"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda a: a[:, :-1], lambda a: np.full_like(a, np.nan)],
+    ids=["another shape", "not a number"],
+)
+def test_array_that_cannot_be_compared_fails(copied, change):
+    plan = {"text": check.PLAN["text"]}
+    (line,) = check.check(copied(**{"text/sentence": change}), plan)
+    assert not line.good
+    assert "worst: text/sentence" in line.text
+
+
+@pytest.mark.parametrize(
+    ("errors", "good"),
+    [([0.0] * 98 + [3e-5] * 2, True), ([0.0] * 97 + [3e-5] * 3, False), ([0.0] * 99 + [1], False)],
+    ids=["few beyond the first limit", "too many", "one beyond the last limit"],
+)
+def test_share_of_values_may_be_off_by_more(errors, good):
+    tolerance = check.absolute((0.98, 2e-5), 4e-4)
+    assert tolerance.judge(np.array(errors))[0] is good
+
+
+def test_missing_pair_is_one_line():
+    result = run(DATA / "absent")
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "absent: holds no pair of reference files" in result.stderr

@@ -1,0 +1,41 @@
+"""The moving average by hand, and how it warms up."""
+
+import keras
+import numpy as np
+import pytest
+
+from dmgan_tf.training.ema import start_average, update_average
+
+
+@pytest.fixture
+def pair():
+    models = []
+    for _ in range(2):
+        model = keras.Sequential([keras.layers.Dense(2), keras.layers.BatchNormalization()])
+        model.build((None, 3))
+        models.append(model)
+    start_average(*models)
+    for weight in models[1].weights:
+        weight.assign(weight + 1.0)
+    return models
+
+
+@pytest.mark.parametrize(
+    ("step", "warm_up", "share"),
+    [(0, False, 0.9), (0, True, 0.1), (8, True, 0.5), (10_000, True, 0.9)],
+)
+def test_parameters_move_by_the_decay_or_by_what_is_warm(pair, step, warm_up, share):
+    average, model = pair
+    before = [weight.numpy() for weight in average.trainable_weights]
+    update_average(average, model, 0.9, step, warm_up)
+    for old, weight in zip(before, average.trainable_weights, strict=True):
+        np.testing.assert_allclose(weight, old + (1 - share), rtol=1e-5, atol=1e-6)
+
+
+def test_statistics_are_copied(pair):
+    average, model = pair
+    update_average(average, model, 0.9, 0)
+    for mine, theirs in zip(
+        average.non_trainable_weights, model.non_trainable_weights, strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
