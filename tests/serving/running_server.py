@@ -43,6 +43,7 @@ def serve(folder, log, *arguments):
     killer.start()
     try:
         line = process.stdout.readline()
+        killer.cancel()
         found = re.fullmatch(r"gRPC: (\S+)  REST: (\S+)\n", line)
         assert found, log.read_text()
         yield Server(process, found[1], f"http://{found[2]}/v1/models", log)

@@ -275,7 +275,7 @@ class Load:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
-            threading.Thread(target=self._ask, args=(address,)) for _ in range(threads)
+            threading.Thread(target=self._ask, args=(address,), daemon=True) for _ in range(threads)
         ]
         for thread in self._threads:
             thread.start()
