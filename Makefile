@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+TFA_VENV := .venv-tfa
+TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo test test-slow lint types clean
+.PHONY: setup demo test test-slow lint types clean tfa-oracle
 
 setup: $(VENV)/installed
 
@@ -27,6 +29,15 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
+# What tensorflow-addons computes, for tests/tfa_oracle; in an environment of its own.
+tfa-oracle: $(TFA_VENV)/installed
+	$(TFA_VENV)/bin/python tests/tfa_oracle/make.py
+
+$(TFA_VENV)/installed: tests/tfa_oracle/requirements.txt
+	$(TFA_PYTHON) -m venv $(TFA_VENV)
+	$(TFA_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,4 +46,4 @@ types: setup
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(TFA_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
