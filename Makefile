@@ -29,7 +29,8 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
-# What tensorflow-addons computes, for tests/tfa_oracle; in an environment of its own.
+# What tensorflow-addons computes, for tests/tfa_oracle; in an environment of its own, of an older
+# Python: 3.9 to 3.11.
 tfa-oracle: $(TFA_VENV)/installed
 	$(TFA_VENV)/bin/python tests/tfa_oracle/make.py
 

@@ -15,3 +15,10 @@ LATENCY = Histogram(
 BATCH_ROWS = Histogram("serving_batch_rows", "Rows of a batch", ["model"], buckets=_ROWS)
 QUEUE_FULL = Counter("serving_queue_full_total", "Requests refused by a full queue", ["model"])
 VERSION = Gauge("serving_model_version", "Version that answers", ["model"])
+
+
+def answered() -> int:
+    """Requests that were answered without an error since the start."""
+    samples = (sample for metric in REQUESTS.collect() for sample in metric.samples)
+    good = (s.value for s in samples if s.name.endswith("_total") and s.labels["code"] == "OK")
+    return int(sum(good))

@@ -82,6 +82,7 @@ def _serve(arguments, stop):
     import grpc
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc
     from grpc_services import ModelService, PredictionService
+    from metrics import answered
     from models import Limits, Models
     from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
@@ -135,6 +136,7 @@ def _serve(arguments, stop):
     server.stop(arguments.drain_seconds).wait()
     rest_thread.join(arguments.drain_seconds)
     models.close()
+    _LOGGER.info("Ended; %d requests were answered.", answered())
 
 
 def _start_rest(arguments, models, max_message_bytes):

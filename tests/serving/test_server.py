@@ -306,6 +306,7 @@ class Load:
             thread.join()
 
 
+@pytest.mark.slow
 def test_a_newer_version_takes_over_under_load_without_a_failed_request(exported, tmp_path):
     folder = tmp_path / "dmgan"
     shutil.copytree(exported / "7", folder / "7")
@@ -325,6 +326,7 @@ def test_a_newer_version_takes_over_under_load_without_a_failed_request(exported
         assert load.versions[-1] == 8
 
 
+@pytest.mark.slow
 def test_sigterm_under_load_answers_what_was_accepted(exported, tmp_path):
     with serve(exported, tmp_path / "log.txt") as server:
         load = Load(server.address)
@@ -332,10 +334,12 @@ def test_sigterm_under_load_answers_what_was_accepted(exported, tmp_path):
         assert server.stop() == 0
         load.wait_for(lambda load: len(load.errors) == 4)
         load.stop()
-        # Each thread ends by a request that was never accepted, and no accepted one was lost.
-        assert set(load.errors) == {grpc.StatusCode.UNAVAILABLE}
+        # Each thread ended by a request that no handler had begun; all others have their answer.
+        assert set(load.errors) <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        assert f"{len(load.versions)} requests were answered" in server.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_full_queue_refuses_and_recovers(exported, tmp_path):
     options = ("--max-queued-rows", 4, "--max-batch-size", 4, "--batch-timeout-ms", 1000)
     with (
@@ -349,6 +353,7 @@ def test_a_full_queue_refuses_and_recovers(exported, tmp_path):
         assert len(images(predict(request(["a bird"], [1])))) == 1
 
 
+@pytest.mark.slow
 def test_models_are_replaced_by_a_reload_request(exported, tmp_path):
     with (
         serve(exported, tmp_path / "log.txt", "--no-batching") as server,
@@ -380,6 +385,7 @@ def test_a_taken_port_is_a_one_line_error(exported, server):
     assert process.stderr.splitlines()[-1].startswith("error: 127.0.0.1:")
 
 
+@pytest.mark.slow
 def test_a_message_beyond_the_limit_is_refused(exported, tmp_path):
     options = ("--max-message-mib", 1, "--max-string-bytes", 10**8)
     with (
