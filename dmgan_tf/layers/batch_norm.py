@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-# The longest sum over which the CPU's fused kernel, which adds up in one go, keeps six digits.
+# The longest sum over which the CPU's fused kernel, which adds up in one go, keeps five digits.
 _LONGEST_FUSED_SUM = 2**15
 
 
@@ -13,8 +13,9 @@ class BatchNorm(keras.layers.Layer):
 
     The moving variance is fed with the unbiased batch variance, as the authors' framework does;
     Keras' own layer feeds the biased one (a factor 1.11 at batch 10 in the first dense layer).
-    With one replica the fused kernel does the work, but for large pictures on a CPU, where it loses
-    four of seven digits: there each row is added up first. With several, sums are all-reduced.
+    With one replica the fused kernel does the work, but for large pictures on a CPU, where its sums
+    lose up to three of seven digits: there each row is added up first. With several replicas, sums
+    are all-reduced.
 
     Args:
         epsilon: float > 0, added to the variance.

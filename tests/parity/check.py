@@ -5,12 +5,19 @@
 Prints a line per group of keys: the largest absolute error, the largest error relative to the
 largest value of its key, and the tolerance. Exits with 1 when a tolerance is exceeded or a key of
 the file was not compared. `docs/precision.md` says where the tolerances come from.
+
+`--write OTHER` makes a pair of what was computed, to see how far this project is from itself:
+
+    python tests/parity/check.py tests/parity/data/small --write /tmp/ours
+    TF_ENABLE_ONEDNN_OPTS=0 python tests/parity/check.py /tmp/ours
 """
 
 import argparse
 import os
 import re
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -182,10 +189,15 @@ def _errors(ours, theirs, part):
     return np.where(np.isnan(difference), np.inf, difference), scale or 1.0
 
 
-def check(path: str, plan: dict[str, tuple[Group, ...]] | None = None):
+def check(
+    path: str | Path,
+    plan: dict[str, tuple[Group, ...]] | None = None,
+    write: str | Path | None = None,
+) -> Iterator[Line]:
     """Yields a Line per group of a pair's keys, and one about the keys that no group has compared.
 
     Args: path: of the pair, without ending. plan: what to compute and to judge; None: all.
+        write: where to write the pair again, with what was computed in the place of what was read.
     Raises: UserError: when the pair can't be read.
     """
     from parity.computed import Computed
@@ -195,17 +207,21 @@ def check(path: str, plan: dict[str, tuple[Group, ...]] | None = None):
         pair = Pair(path)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: holds no pair of reference files: {error!r}.") from error
-    computed, theirs = Computed(pair), pair.arrays
+    computed, theirs, found = Computed(pair), pair.arrays, dict(pair.arrays)
     left = {key for key in theirs if not re.fullmatch(_INPUTS, key)}
     for method, groups in (PLAN if plan is None else plan).items():
         if not any(re.fullmatch(group.keys, key) for group in groups for key in theirs):
             continue
         ours = getattr(computed, method)()
+        found |= {key: ours[key] for key in theirs if key in ours}
         for group in groups:
             line, keys = judge(group, ours, theirs)
             left -= keys
             if line:
                 yield line
+    if write:
+        shutil.copy(f"{path}.json", f"{write}.json")
+        np.savez(f"{write}.npz", **found)
     if left and plan is None:
         yield Line(False, f"FAILED {len(left)} keys were not compared: {', '.join(sorted(left))}")
 
@@ -214,11 +230,12 @@ def main() -> int:
     """Prints the lines as they come."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", help="a pair of files, without their ending")
-    path = parser.parse_args().path
+    parser.add_argument("--write", metavar="OTHER", help="make a pair of what was computed")
+    arguments = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import_tensorflow()
     good = True
-    for line in check(path):
+    for line in check(arguments.path, write=arguments.write):
         print(line.text, flush=True)
         good &= line.good
     return 0 if good else 1

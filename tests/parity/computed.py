@@ -145,9 +145,9 @@ class Computed:
                 values |= self._norms(gradients)
             values |= _losses(f"train/step{step}", scalars, self.pair.sides)
             for network in (trainer.generator, *trainer.discriminators):
-                values |= _stored(f"train/step{step}/{network.name}", network)
+                values |= stored(f"train/step{step}/{network.name}", to_authors(network))
         average = f"train/step{self.pair.steps}/generator_ema"
-        return values | _stored(average, trainer.average_generator)
+        return values | stored(average, to_authors(trainer.average_generator))
 
     def _norms(self, gradients) -> Values:
         """Norm of each gradient; put into a generator they get the authors' names."""
@@ -197,10 +197,10 @@ def _losses(prefix, scalars, sides) -> Values:
     }
 
 
-def _stored(prefix, network) -> Values:
-    """Mean, standard deviation and evenly spaced entries of each of a network's tensors."""
+def stored(prefix: str, state: dict[str, np.ndarray]) -> Values:
+    """Mean, standard deviation and evenly spaced entries of each tensor of a state dict."""
     values = {}
-    for name, array in to_authors(network).items():
+    for name, array in state.items():
         flat = array.ravel().astype(np.float64)
         places = np.linspace(0, flat.size - 1, min(_STORED_ENTRIES, flat.size)).astype(int)
         values[f"{prefix}/{name}"] = np.array([flat.mean(), flat.std(), *flat[places]])

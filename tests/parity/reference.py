@@ -75,14 +75,17 @@ class Pair:
             ),
         )
 
-    def load(self, network: keras.Model, name: str) -> keras.Model:
-        """Gives a network the weights of the pair, where the manifest calls it `name`."""
+    def state(self, name: str) -> dict[str, np.ndarray]:
+        """The authors' state dict of the network that the manifest calls `name`."""
+        seed = self._description["seed"]
         if name.startswith(_DISCRIMINATOR):
-            seed = self._description["discriminator_seeds"][self.sides.index(network.side)]
-        else:
-            seed = self._description["seed"]
-        manifest = self._description["manifest"][name]
-        load_authors(network, state_dict(manifest, seed), f"{self.path}, {name}")
+            place = self.sides.index(int(name.removeprefix(_DISCRIMINATOR)))
+            seed = self._description["discriminator_seeds"][place]
+        return state_dict(self._description["manifest"][name], seed)
+
+    def load(self, network: keras.Model, name: str) -> keras.Model:
+        """Gives a network the weights of the pair."""
+        load_authors(network, self.state(name), f"{self.path}, {name}")
         return network
 
     def text_encoder(self) -> keras.Model:
