@@ -110,7 +110,7 @@ PLAN: dict[str, tuple[Group, ...]] = {
         Group(
             "gradient norms of the generator",
             "grad_g/.*",
-            relative((0.95, 1e-2), 3e-2, floor=1e-3),
+            relative((0.95, 1e-2), 3e-2, floor=3e-4),
         ),
         Group("step 1: losses", r"train/step1/\w+", relative(1e-3)),
         Group(

@@ -15,8 +15,8 @@ NAMES = ("small", "coco")
 QUICK = {method: groups for method, groups in check.PLAN.items() if method != "steps"}
 
 
-def run(path):
-    command = [sys.executable, HERE / "check.py", path]
+def run(*arguments):
+    command = [sys.executable, HERE / "check.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -66,10 +66,16 @@ def moved(by):
     return change
 
 
-def test_untouched_copy_passes(copied):
-    result = run(copied())
+def test_untouched_copy_passes_and_what_it_wrote_is_what_was_computed(copied, tmp_path):
+    result = run(copied(), "--write", tmp_path / "ours")
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("\n") == 1
+    with np.load(tmp_path / "copy.npz") as theirs, np.load(tmp_path / "ours.npz") as ours:
+        assert theirs.files == ours.files
+        np.testing.assert_array_equal(theirs["in/z"], ours["in/z"])
+        assert 0 < np.abs(theirs["text/words"] - ours["text/words"]).max() < 1e-6
+    (line,) = check.check(tmp_path / "ours", {"text": check.PLAN["text"]})
+    assert line.good and "abs 0.0e+00" in line.text
 
 
 def test_perturbed_tensor_fails_by_the_name_of_its_group(copied):
