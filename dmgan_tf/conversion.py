@@ -44,6 +44,8 @@ class AuthorsFiles:
             if path := getattr(self, kind):
                 yield kind, path
         if self.discriminators:
+            if not self.discriminators.is_dir():
+                raise UserError(f"{self.discriminators}: there is no such folder.")
             paths = sorted(self.discriminators.glob("netD*.pth"))
             if not paths:
                 raise UserError(f"{self.discriminators}: holds no netD0.pth, netD1.pth, …")
@@ -194,14 +196,15 @@ def export(model: Path, directory: Path) -> list[Path]:
     `torch.load(weights_only=True)` takes them. A compact image encoder, which the authors don't
     have, is left out with a warning.
 
-    Raises: UserError: when the model can't be loaded, or the authors have no such generator.
+    Raises: UserError: when the model can't be loaded, the authors have no such generator, or a file
+        is there already; nothing is written then.
     """
     model = resolve(model)
     names = load_metadata(model).get("networks")
     if not names:
         raise UserError(f"{model}: holds no networks.")
     stems = _EXPORTED | _discriminator_stems(names)
-    written = []
+    states = {}
     for name in names:
         if name not in stems:
             raise UserError(f"{model}: the authors have no network {name!r}.")
@@ -210,9 +213,12 @@ def export(model: Path, directory: Path) -> list[Path]:
             _LOGGER.warning("Left out the %s: the authors have no compact one.", name)
             continue
         path = directory / f"{stems[name]}.pth"
-        write_state_dict(path, to_authors(network))
-        written.append(path)
-    return written
+        if path.exists():
+            raise UserError(f"{path} is there already: give another folder, or remove it.")
+        states[path] = to_authors(network)
+    for path, state in states.items():
+        write_state_dict(path, state)
+    return list(states)
 
 
 def _discriminator_stems(names):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from dmgan_tf.config import UserError
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.interop.restricted_pickle import read_pickle
@@ -22,7 +24,10 @@ def read_vocabulary(path: Path) -> Vocabulary:
     word_of_id, id_of_word = content[2:]
     words = [word_of_id.get(i) for i in range(len(word_of_id))]
     contradictions = [
-        i for i, word in enumerate(words) if not isinstance(word, str) or id_of_word.get(word) != i
+        i
+        for i, word in enumerate(words)
+        if not (isinstance(word, str) and isinstance(id_of_word.get(word), int | np.integer))
+        or id_of_word[word] != i
     ]
     if contradictions or len(id_of_word) != len(words):
         where = f", first at id {contradictions[0]}" if contradictions else ""

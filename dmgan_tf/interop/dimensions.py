@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmgan_tf.config import UserError
+from dmgan_tf.models.inception_v3 import POOLED_CHANNELS, REGION_CHANNELS
 
 State = Mapping[str, np.ndarray]
 _KINDS = {  # section of the config → a tensor that none of the authors' other networks has
@@ -125,18 +126,25 @@ def _text_encoder(shapes):
 
 
 def _image_encoder(shapes):
-    return Dimensions(values={}, feature_size=shapes.of("emb_features.weight", 4)[0])
+    feature_size = shapes.of("emb_features.weight", 4)[0]
+    shapes.expect("emb_features.weight", feature_size, REGION_CHANNELS, 1, 1)
+    shapes.expect("emb_cnn_code.weight", feature_size, POOLED_CHANNELS)
+    return Dimensions(values={}, feature_size=feature_size)
 
 
 def _discriminator(shapes):
     halvings = shapes.count(r"img_code_s16\.(\d+)\.module\.weight_bar")
-    halvings += shapes.count(r"img_code_s(\d+)\.0\.module\.weight_bar") - 1  # s16.0 is in both
+    wider = shapes.count(r"img_code_s(\d+)\.0\.module\.weight_bar") - 1  # s16.0 is in both
+    halvings += wider
     side = _FIRST_SIDE * 2**halvings
     if halvings > _MOST_HALVINGS:  # each doubles the widths
         raise UserError(f"{shapes.source}: judges pictures of {side} pixels; 1,024 at most can be.")
     channels = shapes.of("UNCOND_DNET.outlogits.0.weight", 4)[1]
     joint = shapes.of("COND_DNET.jointConv.0.module.weight_bar", 4)[1]
     shapes.expect("COND_DNET.jointConv.0.module.weight_bar", channels, joint, 3, 3)
+    for i in range(wider):
+        width = channels * 2**i
+        shapes.expect(f"img_code_s{32 * 2**i}.0.module.weight_bar", 2 * width, width, 4, 4)
     values = {"base_width": channels // 8}
     return Dimensions(values=values, feature_size=joint - channels, side=side)
 

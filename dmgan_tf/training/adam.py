@@ -11,8 +11,14 @@ class Adam(keras.optimizers.Adam):
     Keras adds ε to √v before the bias of v is corrected, which makes it 1 / √(1 − β2ᵗ) times as
     large: 32 × in the first step at β2 = 0.999. Small gradients then move their parameters less.
 
-    Args: as keras.optimizers.Adam; `amsgrad` is not supported.
+    Args: as keras.optimizers.Adam.
+    Raises: ValueError: for `amsgrad`, which is not supported.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.amsgrad:
+            raise ValueError("`amsgrad` is not supported. Received: amsgrad=True.")
 
     def update_step(self, gradient, variable, learning_rate):
         dtype = variable.dtype

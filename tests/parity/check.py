@@ -145,6 +145,8 @@ PLAN: dict[str, tuple[Group, ...]] = {
         Group("moving average", r"train/step\d+/generator_ema/.*", absolute(2e-6)),
     ),
 }
+# What every pair holds, or has been robbed of.
+_REQUIRED = [re.compile(f"{name}/") for name in ("text", "g_eval", "g_train", "damsm", "train")]
 _INPUTS = r"in/((var_)?(captions|lengths)|z|eps|class_ids|real_\d+)"
 
 
@@ -222,6 +224,9 @@ def check(
     if write:
         shutil.copy(f"{path}.json", f"{write}.json")
         np.savez(f"{write}.npz", **found)
+    if plan is None and (missing := [t for t in _REQUIRED if not any(map(t.match, theirs))]):
+        names = ", ".join(pattern.pattern for pattern in missing)
+        yield Line(False, f"FAILED the file has no keys of {names}: nothing was compared there")
     if left and plan is None:
         yield Line(False, f"FAILED {len(left)} keys were not compared: {', '.join(sorted(left))}")
 
