@@ -35,30 +35,9 @@ LITTLE = tuple_of(number(3), text("<"), b"NNN", number(-1), number(-1), number(0
 
 
 @pytest.fixture
-def read(tmp_path):
-    """Function of a file's bytes: what is read from it."""
-
-    def read_bytes(content):
-        path = tmp_path / "list.pickle"
-        path.write_bytes(content)
-        return read_pickle(path)
-
-    return read_bytes
-
-
-@pytest.fixture
-def refusal(read, tmp_path):
-    """Function of a file's bytes: the message, without the file's name, of the error it ends in."""
-
-    def refused(content):
-        with pytest.raises(UserError) as caught:
-            read(content)
-        message = str(caught.value)
-        assert "\n" not in message
-        assert message.startswith(f"{tmp_path / 'list.pickle'}: ")
-        return message.removeprefix(f"{tmp_path / 'list.pickle'}: ")
-
-    return refused
+def reader():
+    """What the tests of this file read with, and the name of the file."""
+    return read_pickle, "list.pickle"
 
 
 def crlf(content):

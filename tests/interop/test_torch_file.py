@@ -37,30 +37,9 @@ FORMATS = pytest.mark.parametrize("file", [old_file, zip_file])
 
 
 @pytest.fixture
-def read(tmp_path):
-    """Function of a file's bytes: the tensors in it."""
-
-    def read_bytes(content):
-        path = tmp_path / "net.pth"
-        path.write_bytes(content)
-        return read_state_dict(path)
-
-    return read_bytes
-
-
-@pytest.fixture
-def refusal(read, tmp_path):
-    """Function of a file's bytes: the message, without the file's name, of the error it ends in."""
-
-    def refused(content):
-        with pytest.raises(UserError) as caught:
-            read(content)
-        message = str(caught.value)
-        assert "\n" not in message
-        assert message.startswith(f"{tmp_path / 'net.pth'}: ")
-        return message.removeprefix(f"{tmp_path / 'net.pth'}: ")
-
-    return refused
+def reader():
+    """What the tests of this file read with, and the name of the file."""
+    return read_state_dict, "net.pth"
 
 
 def one(tensor_):

@@ -95,6 +95,15 @@ def test_key_that_nothing_is_compared_with_fails_by_its_name(copied):
     assert bad == "FAILED 2 keys were not compared: speech/words, text/other"
 
 
+def test_pair_without_results_fails(copied):
+    bare = copied()
+    with np.load(f"{bare}.npz") as file:
+        np.savez(f"{bare}.npz", **{key: file[key] for key in file.files if key.startswith("in/")})
+    (line,) = check.check(bare)
+    assert not line.good
+    assert "nothing was compared" in line.text
+
+
 @pytest.mark.parametrize(
     "change",
     [lambda a: a[:, :-1], lambda a: np.full_like(a, np.nan)],
