@@ -212,6 +212,9 @@ class TrainingConfig:
     batch_size: int = 10  # global, over all replicas
     steps: int = 530_000
     seed: int = 0
+    # A model directory (of `convert`, or of a run) that training begins with: its generator, the
+    # discriminators where it holds any, and its encoders unless `damsm.directory` names others.
+    initial_model: str | None = None
     generator_learning_rate: float = 2e-4
     discriminator_learning_rate: float = 2e-4
     beta_1: float = 0.5

@@ -59,6 +59,7 @@ class _Job:
     options: PipelineOptions
     shown: dict[str, str]  # label in the progress bar → scalar
     save_model: Callable[[int], None]
+    begin: Callable[[], None] = lambda: None  # before the first step of all
     observers: Callable[[tf.summary.SummaryWriter], list] = lambda writer: []
 
 
@@ -147,6 +148,7 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
             options=build.pipeline_options(config),
             shown={"G": "generator_loss", "D": f"discriminator_loss/{config.generator.sides[-1]}"},
             save_model=lambda step: save_to("model", step),
+            begin=lambda: _take_weights(trainer, section.initial_model),
             observers=observers,
         )
     )
@@ -161,8 +163,8 @@ def _encoders(config, directory, strategy, resume):
     if resume:
         with contextlib.suppress(UserError):  # stopped before it had a model
             return resolve(directory)
-    if config.damsm.directory:
-        return resolve(Path(config.damsm.directory))
+    if named := config.damsm.directory or config.training.initial_model:
+        return resolve(Path(named))
     model = directory / "damsm" / "model"
     done = model.is_dir() and load_metadata(model).get("step") == config.damsm.steps
     if not every_worker(strategy, done):
@@ -171,11 +173,35 @@ def _encoders(config, directory, strategy, resume):
     return model
 
 
+def _take_weights(trainer, initial_model):
+    """Gives a trainer the networks of the model directory that its training begins with."""
+    if not initial_model:
+        return
+    directory = resolve(Path(initial_model))
+    held = load_metadata(directory).get("networks", {})
+    taken = {"generator": (trainer.generator, trainer.average_generator)}
+    taken |= {
+        network.name: (network,) for network in trainer.discriminators if network.name in held
+    }
+    for name, networks in taken.items():
+        weights = load_network(directory, name).get_weights()
+        for network in networks:
+            try:
+                network.set_weights(weights)
+            except ValueError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(
+                    f"`training.initial_model`: the {name} of {directory} is of other sizes than "
+                    f"the config's: {reason}"
+                ) from error
+    _LOGGER.info("%s: training begins with its %s.", directory, ", ".join(taken))
+
+
 def _check_feature_size(config, text_encoder, directory):
     wanted, found = config.text_encoder.feature_size, text_encoder.feature_size
     if wanted != found:
         raise UserError(
-            "`text_encoder.feature_size` must be that of the encoders in `damsm.directory`. "
+            "`text_encoder.feature_size` must be that of the encoders that training takes. "
             f"Received: {wanted}, but {directory} has {found}."
         )
 
@@ -206,6 +232,8 @@ def _run(job: _Job) -> None:
             _LOGGER.info("%s: going on after step %d of %d.", folder, first_step, job.last_step)
             if is_chief():
                 job.save_model(first_step)  # a kill may have fallen between checkpoint and model
+        else:
+            job.begin()
         run_steps(
             job.strategy,
             job.trainer,

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from command_lines import ROOT, TINY, fail, run, succeed
@@ -180,8 +181,26 @@ def test_missing_data_are_named_with_the_format_wanted(tmp_path):
 def test_encoders_of_another_size_than_the_config_wants_are_refused(tiny_judge, tmp_path):
     settings = ("--set", f"damsm.directory={tiny_judge}", "--set", "text_encoder.feature_size=16")
     line = fail("train", *TINY, *settings, "--run-dir", tmp_path / "run")
-    assert "`text_encoder.feature_size` must be that of the encoders in `damsm.directory`" in line
+    assert "`text_encoder.feature_size` must be that of the encoders that training takes" in line
     assert "Received: 16, but" in line
+
+
+def test_training_begins_with_the_networks_of_a_model(tiny_run, tmp_path):
+    settings = {"initial_model": tiny_run, "steps": 1, "generator_learning_rate": 1e-9}
+    options = [o for k, v in settings.items() for o in ("--set", f"training.{k}={v}")]
+    succeed("train", *TINY, *options, "--run-dir", tmp_path / "run")
+    kernels = []
+    for run_folder in (tiny_run, tmp_path / "run"):
+        with h5py.File(run_folder / "model" / "generator.weights.h5") as file:
+            kernels.append(file["initial_stage/dense/vars/0"][()])
+    np.testing.assert_allclose(*kernels, rtol=0, atol=1e-7)
+    assert not (tmp_path / "run" / "damsm").exists()
+    line = fail(
+        *("train", *TINY, *options, "--set", "generator.noise_size=6"),
+        *("--run-dir", tmp_path / "other"),
+    )
+    assert "`training.initial_model`: the generator of " in line
+    assert "is of other sizes than the config's" in line
 
 
 # --- without TensorFlow -------------------------------------------------------------------------
