@@ -15,6 +15,8 @@ SERVING = [
     "tensorflow-serving-api>=2.19,<2.23",
     "uvicorn>=0.32,<1",
 ]
+EDGE = ["numpy>=2.0,<3", "onnxruntime>=1.20,<2", "pillow>=11,<14"]
+ONNX = [*EDGE, "onnx>=1.17,<2", "tf2onnx>=1.17,<2"]
 
 setup(
     name="dmgan_tf",
@@ -42,6 +44,8 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
         "serving": SERVING,
-        "dev": [*SERVING, "mypy>=1.13", "pytest>=8", "ruff>=0.8", "types-PyYAML", "types-tqdm"],
+        "onnx": ONNX,  # to export
+        "edge": EDGE,  # to draw: with `pip install --no-deps`, as docs/edge.md says
+        "dev": [*SERVING, *ONNX, "mypy>=1.13", "pytest>=8", "ruff>=0.8", "types-PyYAML", "types-tqdm"],
     },
 )

@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dmgan_tf.config import Config, UserError
+from dmgan_tf.config import Config
 from dmgan_tf.data.folder import load_folder
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions
 from dmgan_tf.data.toy_birds import birds, draw_all
 from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.errors import UserError
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dmgan_tf.config import Config, Interrupted, UserError, find_config, load_config
+from dmgan_tf.config import Config, find_config, load_config
+from dmgan_tf.errors import Interrupted, UserError
 
 
 def import_tensorflow() -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 
 
 def main() -> int:

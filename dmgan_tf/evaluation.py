@@ -11,9 +11,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from dmgan_tf import build
-from dmgan_tf.config import Config, UserError, load_config
+from dmgan_tf.config import Config, load_config
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.data.toy_birds import birds, color_share, judge_colors
+from dmgan_tf.errors import UserError
 from dmgan_tf.inference.captioned_grid import save_captioned_grid
 from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
 from dmgan_tf.inference.text_to_image import TextToImage

@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from dmgan_tf import build
-from dmgan_tf.config import Config, Interrupted, UserError
+from dmgan_tf.config import Config
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions, read_pictures, training_dataset
 from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.errors import Interrupted, UserError
 from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
 from dmgan_tf.inference.model_directory import (
     load_metadata,

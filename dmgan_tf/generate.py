@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 
 _WARM_UP_BATCHES = (1, 4)
 

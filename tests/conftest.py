@@ -51,3 +51,14 @@ def exported(tiny_run, tmp_path_factory):
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip() == f"SavedModel: {out / '7'}"
     return out
+
+
+@pytest.fixture(scope="session")
+def onnx_folder(tiny_run, tmp_path_factory):
+    """`tiny_run` as ONNX in all precisions, exported by the command line."""
+    out = tmp_path_factory.mktemp("export") / "onnx"
+    options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8"
+    process = run_script("export/to_onnx.py", *options)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.endswith(f"ONNX: {out}\n")
+    return out

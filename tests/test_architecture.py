@@ -8,13 +8,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "dmgan_tf"
 FLOORS = (
+    ("errors",),
     ("config",),
     ("layers",),
     ("models", "losses", "metrics", "data"),
     ("training", "inference", "interop"),
     ("build",),
     ("experiment", "evaluation", "conversion", "command_line"),
-    ("train", "pretrain_damsm", "generate", "evaluate", "convert"),
+    ("train", "pretrain_damsm", "generate", "evaluate", "convert", "edge"),
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -74,7 +75,7 @@ def test_file_imports_only_from_floors_below_its_own(path):
 
 def test_config_needs_the_standard_library_and_yaml_only():
     tops = {name.split(".")[0] for name in imports((PACKAGE / "config.py").read_text())}
-    assert tops - sys.stdlib_module_names == {"yaml"}
+    assert tops - sys.stdlib_module_names == {"yaml", "dmgan_tf"}
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dmgan_tf.config import UserError
 from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.errors import UserError
 
 _HELP = (
     "A data folder holds train/metadata.jsonl and test/metadata.jsonl, a line per picture: "

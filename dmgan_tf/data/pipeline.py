@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from dmgan_tf.config import UserError
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.errors import UserError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,8 @@ class Vocabulary:
         known = [self._ids[word] for word in words if word in self._ids]
         return known, [word for word in words if word not in self._ids]
 
-    def pad(self, ids: list[list[int]], max_words: int) -> tuple[np.ndarray, np.ndarray]:
+    @staticmethod
+    def pad(ids: Sequence[list[int]], max_words: int) -> tuple[np.ndarray, np.ndarray]:
         """Ids int32 [B, max_words] and lengths int32 [B]; longer captions are cut at the end."""
         padded = np.zeros((len(ids), max_words), np.int32)
         lengths = np.array([min(len(row), max_words) for row in ids], np.int32)

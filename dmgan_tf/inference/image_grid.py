@@ -1,4 +1,4 @@
-"""Pictures side by side, as PNG."""
+"""Pictures as grey levels, side by side, as PNG."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
+
+
+def to_uint8(images) -> np.ndarray:
+    """float in [−1, 1] → uint8, rounded to the nearest grey level."""
+    return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
 def enlarge(images: np.ndarray, side: int) -> np.ndarray:

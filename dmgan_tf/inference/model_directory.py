@@ -18,8 +18,8 @@ from pathlib import Path
 import h5py
 import keras
 
-from dmgan_tf.config import UserError
 from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.errors import UserError
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder

@@ -110,5 +110,5 @@ class Signatures(tf.Module):
 
 
 def _to_uint8(images):
-    """As `text_to_image.to_uint8`: rounded to the nearest grey level, halves to even."""
+    """As `image_grid.to_uint8`: rounded to the nearest grey level, halves to even."""
     return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)

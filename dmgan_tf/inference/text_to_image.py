@@ -1,6 +1,5 @@
 """Captions to pictures, from a model directory."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +8,18 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from dmgan_tf.config import UserError
-from dmgan_tf.data.vocabulary import Vocabulary, tokenize
+from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.inference.image_grid import to_uint8
+from dmgan_tf.inference.inputs import encode_caption, model_inputs, with_seeds
 from dmgan_tf.inference.model_directory import (
     load_metadata,
     load_network,
     load_vocabulary,
     resolve,
 )
-from dmgan_tf.inference.noise import seeded_noise
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 from dmgan_tf.models.text_encoder import TextEncoder
 
-_LOGGER = logging.getLogger(__name__)
 _BATCH_SIZE = 32
 
 
@@ -38,11 +36,6 @@ class Drawing:
     attention: tuple[np.ndarray, ...]
     writing_gates: tuple[np.ndarray, ...]
     response_gates: tuple[np.ndarray, ...]
-
-
-def to_uint8(images) -> np.ndarray:
-    """float in [−1, 1] → uint8, rounded to the nearest grey level."""
-    return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
 class TextToImage:
@@ -103,38 +96,37 @@ class TextToImage:
         Args: captions: one or many. seed: for all of them, or one each. progress: show a bar.
         Raises: UserError: when a caption is empty or none of its words is known.
         """
-        captions = [captions] if isinstance(captions, str) else list(captions)
-        seeds = [seed] * len(captions) if isinstance(seed, int | np.integer) else list(seed)
-        if not captions or len(seeds) != len(captions):
-            raise ValueError(
-                "`captions` must not be empty, `seed` be one number or one per caption. "
-                f"Received: {len(seeds)} seeds, {len(captions)} captions."
-            )
-        known = {caption: self._encode(caption) for caption in dict.fromkeys(captions)}
-        encoded = [known[caption] for caption in captions]
+        captions, seeds = with_seeds(captions, seed)
+        encoded = self.encode(captions)
         parts = []
         starts = range(0, len(captions), _BATCH_SIZE)
         for start in tqdm(starts, desc="drawing", unit="batch", disable=not progress):
             rows = slice(start, start + _BATCH_SIZE)
-            ids, lengths = self.vocabulary.pad(encoded[rows], self.max_words)
-            output = self._run(ids, lengths, *self._noise(seeds[rows]))
+            output = self._run(*self.inputs(encoded[rows], seeds[rows]).values())
             output = tf.nest.map_structure(lambda tensor: tensor.numpy(), output)
             parts.append(output._replace(images=tuple(to_uint8(i) for i in output.images)))
         whole = tf.nest.map_structure(lambda *pieces: np.concatenate(pieces), *parts)
         words = self.vocabulary.words
         return Drawing(
             images=whole.images,
-            words=tuple(tuple(words[i] for i in row[: self.max_words]) for row in encoded),
+            words=tuple(tuple(words[i] for i in row) for row in encoded),
             attention=whole.attention,
             writing_gates=whole.writing_gates,
             response_gates=whole.response_gates,
         )
 
-    def _noise(self, seeds):
-        """Noise and condition noise: the two parts of one stream."""
-        size = self.generator.noise_size
-        both = seeded_noise(seeds, size + self.generator.condition_size)
-        return both[:, :size], both[:, size:]
+    def encode(self, captions: Sequence[str]) -> list[list[int]]:
+        """Ids of each caption's known words, warned once per caption of what is left out."""
+        known = {
+            caption: encode_caption(caption, self.vocabulary, self.max_words, self._quiet)
+            for caption in dict.fromkeys(captions)
+        }
+        return [known[caption] for caption in captions]
+
+    def inputs(self, rows: Sequence[list[int]], seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        """The arrays that `forward` takes, of captions' ids and a seed each."""
+        sizes = self.generator.noise_size, self.generator.condition_size
+        return model_inputs(rows, seeds, self.max_words, sizes)
 
     def forward(self, ids, lengths, noise, condition_noise) -> GeneratorOutput:
         """From tokens and noise, as tensors: what `draw` and every export run.
@@ -145,15 +137,3 @@ class TextToImage:
         words, sentence = self.text_encoder(ids, lengths)
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
         return self.generator(words, mask, sentence, noise, condition_noise, training=False)
-
-    def _encode(self, caption):
-        known, unknown = self.vocabulary.encode(caption)
-        if not known:
-            words = tokenize(caption)
-            reason = f"none of {words} is known to this model" if words else "it is empty"
-            raise UserError(f"The caption {caption!r} can't be drawn: {reason}.")
-        if unknown and not self._quiet:
-            _LOGGER.warning("Left out of %r, not known to this model: %s", caption, unknown)
-        if len(known) > self.max_words and not self._quiet:
-            _LOGGER.warning("Only the first %d words of %r are read.", self.max_words, caption)
-        return known

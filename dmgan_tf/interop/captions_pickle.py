@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dmgan_tf.config import UserError
 from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.errors import UserError
 from dmgan_tf.interop.restricted_pickle import read_pickle
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.models.inception_v3 import POOLED_CHANNELS, REGION_CHANNELS
 
 State = Mapping[str, np.ndarray]

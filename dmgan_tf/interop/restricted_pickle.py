@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.interop.pickle_machine import FormatError, PickleMachine, Unfinished
 
 _MOST_BYTES = 2**32

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.models.inception_v3 import InceptionV3Backbone
 
 _SOURCE = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 
 _LOGGER = logging.getLogger(__name__)
 _PREFIX = "step_"

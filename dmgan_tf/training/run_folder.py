@@ -19,7 +19,8 @@ from pathlib import Path
 
 import yaml
 
-from dmgan_tf.config import Config, UserError
+from dmgan_tf.config import Config
+from dmgan_tf.errors import UserError
 
 
 def is_chief() -> bool:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmgan_tf.config import UserError
 from dmgan_tf.data.folder import load_folder
 from dmgan_tf.data.pipeline import read_pictures
+from dmgan_tf.errors import UserError
 
 COORDINATES = np.stack(np.broadcast_arrays(np.arange(60), np.arange(40)[:, None], 0), -1)
 

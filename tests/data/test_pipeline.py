@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmgan_tf.config import UserError
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions, read_pictures, training_dataset
 from dmgan_tf.data.vocabulary import END, Vocabulary
+from dmgan_tf.errors import UserError
 
 COUNT, SIDE = 10, 16
 WORDS = tuple("abcdefgh")

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from dmgan_tf.config import UserError
 from dmgan_tf.data.vocabulary import END, Vocabulary
+from dmgan_tf.errors import UserError
 from dmgan_tf.inference.model_directory import (
     load_metadata,
     load_network,

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.inference.text_to_image import TextToImage, to_uint8
 
 SHORT, LONG = "a red bird", "the bird with the red wings a bird with a bird"

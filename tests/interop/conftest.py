@@ -2,7 +2,7 @@
 
 import pytest
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from parity.reference import Pair
 
 from dmgan_tf import build
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.interop.authors_layout import load_authors, to_authors
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator

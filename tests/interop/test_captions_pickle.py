@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.interop.captions_pickle import read_vocabulary
 
 WORDS = ("<end>", "red", "bird", "a")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.interop.dimensions import dimensions
 
 DATA = Path(__file__).parents[1] / "parity" / "data"

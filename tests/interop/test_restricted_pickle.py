@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pickles import call, name, number, pickled, python_2_text, text, tuple_of
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.interop.restricted_pickle import read_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

@@ -29,7 +29,7 @@ from pickles import (
     zip_file,
 )
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.interop.torch_file import read_state_dict, write_state_dict
 
 ROW = np.arange(24, dtype=np.float32)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.models.inception_v3 import InceptionV3Backbone
 from dmgan_tf.models.inception_weights import load_imagenet_weights
 

@@ -26,7 +26,7 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 from dmgan_tf.command_line import import_tensorflow, run  # noqa: E402
-from dmgan_tf.config import UserError  # noqa: E402
+from dmgan_tf.errors import UserError  # noqa: E402
 
 
 class Tolerance(NamedTuple):

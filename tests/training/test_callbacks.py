@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.training.callbacks import Evaluation, LossGuard, SampleGrid, ScalarLog
 
 

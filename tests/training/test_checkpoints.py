@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from small_trainer import make_damsm_trainer, make_trainer
 
-from dmgan_tf.config import UserError
+from dmgan_tf.errors import UserError
 from dmgan_tf.training.checkpoints import CheckpointFolder
 
 

@@ -1,0 +1,127 @@
+"""Draws captions with an exported ONNX model: `onnxruntime`, `numpy` and `pillow` are all it needs.
+
+    python -m dmgan_tf.edge --model runs/demo/onnx --caption "a red bird" --out bird.png
+
+The same caption and seed give the same picture as `generate` and the server.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.errors import UserError
+from dmgan_tf.inference.image_grid import save_png, to_uint8
+from dmgan_tf.inference.inputs import encode_caption, model_inputs, with_seeds
+
+FORMAT = 1
+_BATCH_SIZE = 4
+
+
+class EdgeModel:
+    """An exported text-to-image model.
+
+    Args: directory: what `export/to_onnx.py` wrote. precision: float32, float16 or int8. ort:
+        bool, the `.ort` file for runtimes that read nothing else. threads: int, 0: one per core.
+    Raises: UserError: when the directory lacks a file, or one isn't as it was written.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        precision: str = "float32",
+        ort: bool = False,
+        threads: int = 0,
+    ):
+        directory = Path(directory)
+        manifest = _manifest(directory)
+        name = f"dmgan_{precision}.{'ort' if ort else 'onnx'}"
+        if name not in manifest["files"]:
+            raise UserError(
+                f"{directory}: holds no {name}; it holds {', '.join(manifest['files'])}."
+            )
+        content = _checked(directory / name, manifest["files"][name])
+        vocabulary = directory / "vocabulary.json"
+        _checked(vocabulary, manifest["files"][vocabulary.name])
+        self.vocabulary = Vocabulary.load(vocabulary)
+        self.max_words = manifest["max_words"]
+        self._sizes = manifest["noise_size"], manifest["condition_size"]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"]
+        )
+
+    def generate(self, captions: str | Sequence[str], seed: int | Sequence[int] = 0) -> np.ndarray:
+        """Pictures of the captions, uint8 [B, side, side, 3].
+
+        Args: captions: one or many. seed: for all of them, or one each.
+        Raises: UserError: when a caption is empty or none of its words is known.
+        """
+        captions, seeds = with_seeds(captions, seed)
+        rows = [encode_caption(caption, self.vocabulary, self.max_words) for caption in captions]
+        images = []
+        for start in range(0, len(rows), _BATCH_SIZE):
+            part = slice(start, start + _BATCH_SIZE)
+            feed = model_inputs(rows[part], seeds[part], self.max_words, self._sizes)
+            images.append(self._session.run(["image"], feed)[0])
+        drawn = np.concatenate(images)
+        return drawn if drawn.dtype == np.uint8 else to_uint8(drawn)
+
+
+def _manifest(directory):
+    path = directory / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        found = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: describes no exported model: {error}.") from error
+    if found != FORMAT:
+        raise UserError(f"{path}: format {found} is not {FORMAT}, the one this version reads.")
+    return manifest
+
+
+def _checked(path, described):
+    """The file's bytes, which must be those that were written."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != described["sha256"]:
+        raise UserError(f"{path}: is damaged or was changed (SHA-256). Copy or export it again.")
+    return content
+
+
+def main() -> int:
+    """Draws and saves."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True, help="folder of the ONNX export")
+    parser.add_argument("--caption", required=True, help="one sentence")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the picture's noise")
+    parser.add_argument("--precision", default="float32", help="float32, float16 or int8")
+    parser.add_argument("--ort", action="store_true", help="use the .ort file")
+    parser.add_argument("--threads", type=int, default=0, help="0: one per core")
+    parser.add_argument("--out", type=Path, default=Path("picture.png"), help="PNG file to write")
+    arguments = parser.parse_args()
+    if not -(2**63) <= arguments.seed < 2**63:
+        parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        model = EdgeModel(arguments.model, arguments.precision, arguments.ort, arguments.threads)
+        save_png(arguments.out, model.generate(arguments.caption, arguments.seed)[0])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"Picture: {arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

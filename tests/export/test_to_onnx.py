@@ -1,0 +1,163 @@
+"""The ONNX files: what is in them, and that they draw what Keras draws."""
+
+import hashlib
+import json
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from command_lines import run_script
+
+from dmgan_tf.edge import EdgeModel
+from dmgan_tf.inference.text_to_image import TextToImage
+
+pytestmark = pytest.mark.slow
+
+CAPTIONS = ["a red bird", "a small bird with a blue crown and brown wings in the snow", "a bird"]
+SEEDS = [3, -1, 2**40]
+PRECISIONS = ("float32", "float16", "int8")
+NAMES = ("dmgan", "text_encoder", "generator")
+
+
+def within(one, other):
+    """The largest difference in grey levels."""
+    assert one.shape == other.shape
+    return int(np.abs(one.astype(int) - other.astype(int)).max())
+
+
+def graph(folder, name):
+    model = onnx.load(folder / f"{name}.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    return model.graph
+
+
+def session(folder, name):
+    path = folder / f"{name}.onnx"
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def artist(tiny_run):
+    return TextToImage.from_preset(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def feed(artist):
+    return artist.inputs(artist.encode(CAPTIONS), SEEDS)
+
+
+def test_recurrent_layers_are_lstm_nodes_and_nothing_loops(onnx_folder):
+    for precision in PRECISIONS:
+        for name, layers in zip(NAMES, (2, 2, 0), strict=True):
+            kinds = Counter(n.op_type for n in graph(onnx_folder, f"{name}_{precision}").node)
+            assert kinds["LSTM"] == layers
+            assert not {"Loop", "Scan", "If"} & set(kinds)
+
+
+def test_batch_norm_is_folded_into_the_kernels(onnx_folder):
+    found = graph(onnx_folder, "dmgan_float32")
+    vectors = {t.name for t in found.initializer if np.prod(t.dims) > 1}
+    scaled = [n.name for n in found.node if n.op_type == "Mul" and vectors & set(n.input)]
+    assert not scaled
+    assert not any(node.op_type == "BatchNormalization" for node in found.node)
+
+
+def test_manifest_describes_every_file(onnx_folder):
+    manifest = json.loads((onnx_folder / "manifest.json").read_text())
+    files = {path.name for path in onnx_folder.iterdir()}
+    assert set(manifest["files"]) == files - {"manifest.json"}
+    wanted = {f"{name}_{p}.onnx" for name in NAMES for p in PRECISIONS}
+    assert wanted | {f"dmgan_{p}.ort" for p in PRECISIONS} <= files
+    for name, described in manifest["files"].items():
+        content = (onnx_folder / name).read_bytes()
+        assert described["bytes"] == len(content)
+        assert described["sha256"] == hashlib.sha256(content).hexdigest()
+    for name in (n for n in manifest["files"] if n.endswith(".onnx")):
+        described = manifest["files"][name]
+        inputs = session(onnx_folder, name.removesuffix(".onnx")).get_inputs()
+        assert {i.name: i.shape for i in inputs} == {
+            key: value["shape"] for key, value in described["inputs"].items()
+        }
+        assert all(shape["shape"][0] == "batch" for shape in described["outputs"].values())
+
+
+def test_report_holds_what_the_files_are(onnx_folder):
+    rows = json.loads((onnx_folder / "manifest.json").read_text())["report"]
+    assert [row["precision"] for row in rows] == list(PRECISIONS)
+    assert rows[0]["grey_levels"] <= 1
+    for row in rows:
+        size = (onnx_folder / f"dmgan_{row['precision']}.onnx").stat().st_size
+        assert row["mebibytes"] == pytest.approx(size / 2**20, abs=0.01)
+        assert 0 < row["latency_ms"] <= row["cold_start_ms"]
+        assert row["peak_memory_mib"] > 10
+
+
+@pytest.mark.parametrize("ort", [False, True], ids=["onnx", "ort"])
+def test_float32_draws_what_keras_draws_in_any_batch(onnx_folder, artist, ort):
+    model = EdgeModel(onnx_folder, ort=ort)
+    captions, seeds = (CAPTIONS * 3)[:8], list(range(8))
+    expected = artist.generate(captions, seeds)
+    assert within(model.generate(captions, seeds), expected) <= 1
+    assert within(model.generate(captions[:3], seeds[:3]), expected[:3]) <= 1
+    for i in range(3):
+        assert within(model.generate(captions[i], seeds[i]), expected[i : i + 1]) <= 1
+
+
+@pytest.mark.parametrize(("precision", "least_psnr"), [("float16", 45), ("int8", 25)])
+def test_lower_precisions_stay_near(onnx_folder, artist, precision, least_psnr):
+    found = EdgeModel(onnx_folder, precision).generate(CAPTIONS, SEEDS).astype(float)
+    error = np.mean((found - artist.generate(CAPTIONS, SEEDS)) ** 2)
+    assert 10 * np.log10(255**2 / error) > least_psnr
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_halves_make_the_whole(onnx_folder, feed, precision):
+    whole = session(onnx_folder, f"dmgan_{precision}").run(["image"], feed)[0]
+    encoder = session(onnx_folder, f"text_encoder_{precision}")
+    names = ["word_features", "sentence_feature"]
+    text = encoder.run(names, {name: feed[name] for name in ("ids", "lengths")})
+    rest = {name: feed[name] for name in ("lengths", "noise", "condition_noise")}
+    drawn = session(onnx_folder, f"generator_{precision}").run(
+        ["image"], dict(zip(names, text, strict=True)) | rest
+    )[0]
+    # int8: both halves were calibrated on their own.
+    assert within(drawn, whole) <= (40 if precision == "int8" else 2)
+
+
+def test_padding_beyond_the_longest_caption_changes_nothing(onnx_folder, feed):
+    whole = session(onnx_folder, "dmgan_float32")
+    trimmed = feed | {"ids": feed["ids"][:, : feed["lengths"].max()]}
+    assert within(whole.run(None, trimmed)[0], whole.run(None, feed)[0]) <= 1
+
+
+def test_pictures_can_stay_float(tiny_run, artist, feed, tmp_path):
+    options = "--model", tiny_run, "--out", tmp_path / "onnx", "--float-images"
+    (tmp_path / "captions.txt").write_text("a red bird\na blue bird\n")
+    process = run_script(
+        "export/to_onnx.py", *options, "--captions-file", tmp_path / "captions.txt"
+    )
+    assert process.returncode == 0, process.stderr
+    found = session(tmp_path / "onnx", "dmgan_float32").run(["image"], feed)[0]
+    assert found.dtype == np.float32 and np.abs(found).max() <= 1
+    expected = artist.generate(CAPTIONS, SEEDS)
+    assert within(np.rint((found + 1) * 127.5), expected) <= 1
+    assert within(EdgeModel(tmp_path / "onnx").generate(CAPTIONS, SEEDS), expected) <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--precision", "float8"], "--precision knows float32, float16, int8. Received: float8."),
+        (["--captions-file", "absent.txt"], "absent.txt: cannot be read as text"),
+        (["--out", "."], "is there already: name another folder, or remove it."),
+    ],
+    ids=["precision", "captions", "out"],
+)
+def test_mistake_is_one_line_and_leaves_nothing(tiny_run, tmp_path, options, message):
+    line = ["--model", tiny_run, "--out", tmp_path / "onnx", *options]
+    process = run_script("export/to_onnx.py", *line)
+    assert process.returncode == 2
+    assert message in process.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())

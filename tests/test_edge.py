@@ -1,0 +1,104 @@
+"""`dmgan_tf.edge` where there is no TensorFlow."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from command_lines import ROOT, environment, run, succeed
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+CAPTION = "a red bird with a blue crown"
+ALLOWED = {"dmgan_tf", "numpy", "onnxruntime", "PIL"}
+# Prints what was imported from outside of the standard library, and draws.
+PROGRAM = """
+import importlib.metadata, sys
+from dmgan_tf.edge import EdgeModel
+image = EdgeModel(sys.argv[1]).generate("a red bird", 3)
+owners = importlib.metadata.packages_distributions()
+print(image.shape, *{n.split(".")[0] for n in sys.modules} & set(owners))
+"""
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image, int)
+
+
+def test_command_line_draws_what_generate_draws(tiny_run, onnx_folder, tmp_path):
+    options = "--caption", CAPTION, "--seed", "5", "--out"
+    succeed("generate", "--model", tiny_run, *options, tmp_path / "keras.png")
+    for extra in ((), ("--ort",)):
+        printed = succeed("edge", "--model", onnx_folder, *options, tmp_path / "edge.png", *extra)
+        assert printed == f"Picture: {tmp_path / 'edge.png'}\n"
+        assert np.abs(pixels(tmp_path / "edge.png") - pixels(tmp_path / "keras.png")).max() <= 1
+
+
+def test_it_needs_three_packages(onnx_folder):
+    command = [sys.executable, "-c", PROGRAM, str(onnx_folder)]
+    printed = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
+    ).stdout
+    shape, names = printed.rsplit(")", 1)
+    assert shape == "(1, 16, 16, 3"
+    # Of onnxruntime itself, and of the environment.
+    own = {"flatbuffers", "google", "packaging", "sympy", "mpmath", "_distutils_hack"}
+    assert set(names.split()) - own <= ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda folder: (folder / "manifest.json").unlink(),
+            "manifest.json: describes no exported",
+        ),
+        (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json: describes no"),
+        (
+            lambda folder: cut(folder / "dmgan_float32.onnx"),
+            "dmgan_float32.onnx: is damaged or was",
+        ),
+        (lambda folder: cut(folder / "vocabulary.json"), "vocabulary.json: is damaged or was"),
+        (lambda folder: (folder / "dmgan_float32.onnx").unlink(), "cannot be read: No such file"),
+    ],
+    ids=["no manifest", "no description", "cut model", "cut vocabulary", "no model"],
+)
+def test_damaged_export_is_told_in_one_line(onnx_folder, tmp_path, damage, message):
+    folder = shutil.copytree(onnx_folder, tmp_path / "onnx")
+    damage(folder)
+    assert message in refusal("--model", folder, "--caption", CAPTION, cwd=tmp_path)
+    assert not (tmp_path / "picture.png").exists()
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--caption", "qwerty"],
+            "The caption 'qwerty' can't be drawn: none of ['qwerty'] is known",
+        ),
+        (
+            ["--caption", CAPTION, "--precision", "int4"],
+            "holds no dmgan_int4.onnx; it holds dmgan_",
+        ),
+        (["--caption", CAPTION, "--seed", str(2**63)], "--seed must fit into 64 bits."),
+    ],
+    ids=["caption", "precision", "seed"],
+)
+def test_mistake_is_one_line(onnx_folder, tmp_path, options, message):
+    assert message in refusal("--model", onnx_folder, *options, cwd=tmp_path)
+
+
+def refusal(*arguments, cwd):
+    """The last line of an `edge` that must fail."""
+    process = run("edge", *arguments, cwd=cwd)
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
+    return process.stderr.splitlines()[-1]
