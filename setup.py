@@ -46,6 +46,14 @@ setup(
         "serving": SERVING,
         "onnx": ONNX,  # to export
         "edge": EDGE,  # to draw: with `pip install --no-deps`, as docs/edge.md says
-        "dev": [*SERVING, *ONNX, "mypy>=1.13", "pytest>=8", "ruff>=0.8", "types-PyYAML", "types-tqdm"],
+        "dev": [
+            *SERVING,
+            *ONNX,
+            "mypy>=1.13",
+            "pytest>=8",
+            "ruff>=0.8",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
     },
 )
