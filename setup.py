@@ -52,6 +52,7 @@ setup(
             "mypy>=1.13",
             "pytest>=8",
             "ruff>=0.8",
+            "trustme>=1.2",
             "types-PyYAML",
             "types-tqdm",
         ],

@@ -3,7 +3,8 @@
     python benchmarks/edge.py --config cub.yaml
 
 The weights are random ones (no trained ones are to be had without the data set), with batch-norm
-statistics of the model's own activations: what is measured is size, speed and rounding.
+statistics of the model's own activations and pictures of full contrast: what is measured is size,
+speed and rounding.
 """
 
 import argparse
@@ -66,7 +67,11 @@ def _save_random_model(config: Config, words: list[str], directory: Path):
         features, sentence = encoder(feed["ids"], feed["lengths"])
         mask = tf.sequence_mask(feed["lengths"], features.shape[1])
         noises = feed["noise"], feed["condition_noise"]
-        generator(features, mask, sentence, *noises, training=True)
+        output = generator(features, mask, sentence, *noises, training=True)
+    # Pictures of the whole range of grey levels: rounding would not be seen in faint ones.
+    contrast = tf.math.reduce_std(tf.math.atanh(output.images[-1]))
+    head = generator.image_heads[-1].kernel
+    head.assign(head / contrast)
     save_model(
         directory,
         {"generator": generator, "text_encoder": encoder},

@@ -2,8 +2,10 @@
 
 import sys
 
+import grpc
 import pytest
 from running_server import SERVING, serve
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 sys.path.insert(0, str(SERVING))  # its files are scripts, and import one another by name
 
@@ -12,3 +14,19 @@ sys.path.insert(0, str(SERVING))  # its files are scripts, and import one anothe
 def server(exported, tmp_path_factory):
     with serve(exported, tmp_path_factory.mktemp("server") / "log.txt") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def channel(server):
+    with grpc.insecure_channel(server.address) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def predict(channel):
+    return prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+
+
+@pytest.fixture(scope="session")
+def model_service(channel):
+    return model_service_pb2_grpc.ModelServiceStub(channel)
