@@ -7,7 +7,7 @@ TFA_VENV := .venv-tfa
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo test test-slow lint types clean tfa-oracle
+.PHONY: setup demo serve-demo test test-slow lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -22,6 +22,10 @@ demo: setup
 	$(BIN)/python -m dmgan_tf.pretrain_damsm --config toy_birds.yaml --run-dir $(DEMO)/judge \
 		--set training.seed=1 --resume
 	$(BIN)/python -m dmgan_tf.evaluate --model $(DEMO) --judge $(DEMO)/judge --since $(STARTED)
+
+# The demo's model through a server and a client; `make demo` comes first.
+serve-demo: setup
+	$(BIN)/python serving/demo.py --model $(DEMO) --out $(DEMO)/served.png
 
 test: setup
 	$(BIN)/python -m pytest
@@ -38,6 +42,11 @@ $(TFA_VENV)/installed: tests/tfa_oracle/requirements.txt
 	$(TFA_PYTHON) -m venv $(TFA_VENV)
 	$(TFA_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+# serving/wire_pb2.py from serving/wire.proto.
+wire: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt grpcio-tools
+	$(BIN)/python -m grpc_tools.protoc --proto_path=serving --python_out=serving wire.proto
 
 lint: setup
 	$(BIN)/ruff check .

@@ -60,6 +60,8 @@ def _save_random_model(config: Config, words: list[str], directory: Path):
     vocabulary = Vocabulary([END, *words])
     generator, encoder = build.generator(config), build.text_encoder(config, len(vocabulary))
     artist = TextToImage(generator, encoder, vocabulary, config.data.max_words_evaluation)
+    head = generator.image_heads[-1].kernel
+    head.assign(1e-3 * head)
     rng = np.random.default_rng(0)
     for _ in range(_STATISTICS_BATCHES):
         rows = [list(rng.integers(1, len(vocabulary), 12)) for _ in range(_BATCH_SIZE)]
@@ -68,10 +70,9 @@ def _save_random_model(config: Config, words: list[str], directory: Path):
         mask = tf.sequence_mask(feed["lengths"], features.shape[1])
         noises = feed["noise"], feed["condition_noise"]
         output = generator(features, mask, sentence, *noises, training=True)
-    # Pictures of the whole range of grey levels: rounding would not be seen in faint ones.
-    contrast = tf.math.reduce_std(tf.math.atanh(output.images[-1]))
-    head = generator.image_heads[-1].kernel
-    head.assign(head / contrast)
+    # From faint pictures, where tanh does nothing yet, to ones of full contrast: rounding would be
+    # seen neither in faint ones nor in ones that are black and white throughout.
+    head.assign(head / tf.math.reduce_std(output.images[-1]))
     save_model(
         directory,
         {"generator": generator, "text_encoder": encoder},

@@ -101,3 +101,18 @@ def test_a_taken_port_is_a_one_line_error(exported, server):
     )
     assert process.returncode == 2
     assert process.stderr.splitlines()[-1].startswith("error: 127.0.0.1:")
+
+
+@pytest.mark.slow
+def test_the_demo_exports_serves_asks_and_stops(tiny_run, tmp_path):
+    from command_lines import run_script
+
+    options = "--model", tiny_run, "--caption", CAPTIONS[0], "--seed", SEEDS[0]
+    process = run_script("serving/demo.py", *options, "--out", tmp_path / "served.png")
+    assert process.returncode == 0, process.stderr
+    with Image.open(tmp_path / "served.png") as image:
+        expected = TextToImage.from_preset(tiny_run).generate(CAPTIONS[0], SEEDS[0])[0]
+        assert np.abs(np.asarray(image, int) - expected).max() <= 1
+    process = run_script("serving/demo.py", "--model", tmp_path, "--out", tmp_path / "a.png")
+    assert process.returncode == 2
+    assert "holds no model" in process.stderr

@@ -42,9 +42,7 @@ def localhost(address):
 def test_a_client_that_knows_the_authority_gets_a_picture(secure_server, certificates, tmp_path):
     address, out = localhost(secure_server.address), tmp_path / "bird.png"
     root = "--root-certificates", certificates / "root.pem"
-    process = run_script(
-        "serving/client.py", "--address", address, *root, *OPTIONS, "--out", out
-    )
+    process = run_script("serving/client.py", "--address", address, *root, *OPTIONS, "--out", out)
     assert process.returncode == 0, process.stderr
     assert out.read_bytes().startswith(b"\x89PNG")
     context = ssl.create_default_context(cafile=certificates / "root.pem")

@@ -1,0 +1,53 @@
+"""Exports a model, serves it, asks through the client, saves the picture, stops.
+
+python serving/demo.py --model runs/demo --out runs/demo/served.png
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+_CAPTION = "a small yellow bird with blue wings and a red crown in the snow"
+
+
+def main() -> int:
+    """Runs the three commands as a person would."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
+    parser.add_argument("--caption", default=_CAPTION)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--out", type=Path, default=Path("served.png"), help="PNG file to write")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        served = Path(folder) / "dmgan"
+        export = [HERE.parent / "export" / "saved_model.py", "--model", arguments.model]
+        if code := _run([*export, "--out", served]):
+            return code
+        server = [HERE / "server.py", "--model", f"dmgan={served}", "--port", 0, "--rest-port", 0]
+        with subprocess.Popen(_command(server), stdout=subprocess.PIPE, text=True) as process:
+            try:
+                line = process.stdout.readline() if process.stdout else ""
+                if not (found := re.match(r"gRPC: (\S+)", line)):
+                    return process.wait() or 1
+                print(line, end="", flush=True)
+                ask = ["--caption", arguments.caption, "--seed", arguments.seed]
+                ask += ["--out", arguments.out]
+                return _run([HERE / "client.py", "--address", found[1], *ask])
+            finally:
+                process.terminate()
+
+
+def _command(arguments):
+    return [sys.executable, *map(str, arguments)]
+
+
+def _run(arguments):
+    return subprocess.run(_command(arguments), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
