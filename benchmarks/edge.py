@@ -21,7 +21,7 @@ from dmgan_tf.command_line import import_tensorflow, run  # noqa: E402
 from dmgan_tf.config import Config, find_config, load_config  # noqa: E402
 
 _WORDS, _CAPTIONS = 5450, 64
-_STATISTICS_BATCHES, _BATCH_SIZE, _REPEATS = 16, 4, 5
+_STATISTICS_BATCH, _REPEATS = 16, 5
 
 
 def main() -> int:
@@ -55,24 +55,27 @@ def _save_random_model(config: Config, words: list[str], directory: Path):
     from dmgan_tf.data.vocabulary import END, Vocabulary
     from dmgan_tf.inference.model_directory import save_model
     from dmgan_tf.inference.text_to_image import TextToImage
+    from dmgan_tf.layers.batch_norm import BatchNorm
 
     keras.utils.set_random_seed(0)
     vocabulary = Vocabulary([END, *words])
     generator, encoder = build.generator(config), build.text_encoder(config, len(vocabulary))
     artist = TextToImage(generator, encoder, vocabulary, config.data.max_words_evaluation)
-    head = generator.image_heads[-1].kernel
-    head.assign(1e-3 * head)
+    for layer in generator._flatten_layers():
+        if isinstance(layer, BatchNorm):
+            layer.momentum = 0.0  # the statistics of the batch below
     rng = np.random.default_rng(0)
-    for _ in range(_STATISTICS_BATCHES):
-        rows = [list(rng.integers(1, len(vocabulary), 12)) for _ in range(_BATCH_SIZE)]
-        feed = artist.inputs(rows, rng.integers(0, 2**31, _BATCH_SIZE))
-        features, sentence = encoder(feed["ids"], feed["lengths"])
-        mask = tf.sequence_mask(feed["lengths"], features.shape[1])
-        noises = feed["noise"], feed["condition_noise"]
-        output = generator(features, mask, sentence, *noises, training=True)
+    rows = [list(rng.integers(1, len(vocabulary), 12)) for _ in range(_STATISTICS_BATCH)]
+    feed = artist.inputs(rows, range(_STATISTICS_BATCH))
+    features, sentence = encoder(feed["ids"], feed["lengths"])
+    mask = tf.sequence_mask(feed["lengths"], features.shape[1])
+    inputs = features, mask, sentence, feed["noise"], feed["condition_noise"]
+    generator(*inputs, training=True)
     # From faint pictures, where tanh does nothing yet, to ones of full contrast: rounding would be
     # seen neither in faint ones nor in ones that are black and white throughout.
-    head.assign(head / tf.math.reduce_std(output.images[-1]))
+    head = generator.image_heads[-1].kernel
+    head.assign(1e-3 * head)
+    head.assign(head / tf.math.reduce_std(generator(*inputs, training=False).images[-1]))
     save_model(
         directory,
         {"generator": generator, "text_encoder": encoder},

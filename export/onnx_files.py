@@ -70,10 +70,10 @@ def _captions(artist, model, captions_file):
             raise UserError(f"{captions_file}: cannot be read as text: {error}.") from error
     else:
         try:
-            data = build.pictures(load_config(resolve(model) / "config.yaml"), "train")
+            data = build.captions(load_config(resolve(model) / "config.yaml"), "train")
         except UserError as error:
             raise UserError(f"{error} Or name captions with --captions-file.") from error
-        found = [caption for captions in data.captions for caption in captions]
+        found = [caption for captions in data for caption in captions]
     known = sorted({caption for caption in found if artist.vocabulary.encode(caption)[0]})
     if len(known) < 2:
         raise UserError(
