@@ -17,6 +17,7 @@ SERVING = [
 ]
 EDGE = ["numpy>=2.0,<3", "onnxruntime>=1.20,<2", "pillow>=11,<14"]
 ONNX = [*EDGE, "onnx>=1.17,<2", "tf2onnx>=1.17,<2"]
+EMOJI = ["emoji>=2.14,<3"]
 
 setup(
     name="dmgan_tf",
@@ -37,23 +38,27 @@ setup(
         "numpy>=2.0,<3",
         "pillow>=11,<14",
         "pyyaml>=6,<7",
+        "requests>=2.32,<3",
         "scipy>=1.14,<2",
         "tensorboard>=2.20,<2.23",
         "tqdm>=4.66,<5",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
+        "emoji": EMOJI,
         "serving": SERVING,
         "onnx": ONNX,  # to export
         "edge": EDGE,  # to draw: with `pip install --no-deps`, as docs/edge.md says
         "dev": [
             *SERVING,
             *ONNX,
+            *EMOJI,
             "mypy>=1.13",
             "pytest>=8",
             "ruff>=0.8",
             "trustme>=1.2",
             "types-PyYAML",
+            "types-requests",
             "types-tqdm",
         ],
     },

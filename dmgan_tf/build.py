@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from dmgan_tf.config import Config
-from dmgan_tf.data.folder import load_folder
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions
+from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
 from dmgan_tf.data.toy_birds import birds, draw_all
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
@@ -53,7 +53,7 @@ def check_batch_size(name: str, batch_size: int, replicas: int) -> None:
 
 def captions(config: Config, split: str) -> tuple[tuple[str, ...], ...]:
     """The captions of a split's pictures, without the pictures where they would be drawn."""
-    if config.data.source == "folder":
+    if config.data.source == "prepared":
         return pictures(config, split).captions
     flock = birds(split, config.data.images_per_class, config.data.seed)
     return tuple(tuple(caption.text for caption in bird.captions) for bird in flock)
@@ -63,8 +63,8 @@ def captions(config: Config, split: str) -> tuple[tuple[str, ...], ...]:
 def pictures(config: Config, split: str) -> PictureSet:
     """The pictures of a split, `train` or `test`; pretraining and training share what is drawn."""
     data = config.data
-    if data.source == "folder" and data.directory:
-        return load_folder(data.directory, split, data.homepage)
+    if data.source == "prepared" and data.directory:
+        return load_prepared(data.directory, split, data.homepage)
     flock = birds(split, data.images_per_class, data.seed)
     return PictureSet(
         images=draw_all(flock, config.generator.sides[-1]),
@@ -74,7 +74,9 @@ def pictures(config: Config, split: str) -> PictureSet:
 
 
 def vocabulary(config: Config, training_pictures: PictureSet) -> Vocabulary:
-    """The words of the training captions."""
+    """The words of the prepared folder, or of the training captions."""
+    if config.data.source == "prepared" and config.data.directory:
+        return load_prepared_vocabulary(config.data.directory)
     captions = (caption for row in training_pictures.captions for caption in row)
     return Vocabulary.from_captions(captions, config.text_encoder.vocabulary_size)
 

@@ -61,8 +61,8 @@ def _power_of_two(section, name):
 class DataConfig:
     """Where pictures and captions come from, and how they are read."""
 
-    source: str = "folder"  # toy_birds | folder
-    directory: str | None = None  # folder: holds train/ and test/, each with a metadata.jsonl
+    source: str = "prepared"  # toy_birds | prepared
+    directory: str | None = None  # what `prepare_data` wrote
     homepage: str | None = None  # where the data are to be had, for who lacks them
     images_per_class: int = 20  # toy_birds
     seed: int = 0  # toy_birds: of the drawing
@@ -72,7 +72,7 @@ class DataConfig:
     horizontal_flip: bool = True
 
     def __post_init__(self):
-        _one_of(self, "source", ("toy_birds", "folder"))
+        _one_of(self, "source", ("toy_birds", "prepared"))
         _positive(self, "images_per_class", "max_words", "max_words_evaluation")
         _seed(self, "seed")
         _require(

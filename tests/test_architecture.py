@@ -13,9 +13,10 @@ FLOORS = (
     ("layers",),
     ("models", "losses", "metrics", "data"),
     ("training", "inference", "interop"),
+    ("preparation",),
     ("build",),
     ("experiment", "evaluation", "conversion", "command_line"),
-    ("train", "pretrain_damsm", "generate", "evaluate", "convert", "edge"),
+    ("train", "pretrain_damsm", "generate", "evaluate", "convert", "edge", "prepare_data"),
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -174,7 +174,7 @@ def test_run_folder_of_another_config_is_refused_with_what_differs(tiny_run):
 
 def test_missing_data_are_named_with_the_format_wanted(tmp_path):
     line = fail("train", "--config", "cub.yaml", cwd=tmp_path)
-    assert "data/cub/train/metadata.jsonl: there is no such file. Get the data from https:" in line
+    assert "data/cub: is no prepared folder: it has no metadata.json. Get the data from" in line
     assert not (tmp_path / "runs").exists()
 
 

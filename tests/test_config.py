@@ -135,7 +135,7 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("data.seed=-1", "`seed` must lie in [0, 2³²). Received: seed=-1"),
         ("training.seed=4294967296", "`seed` must lie in [0, 2³²)"),
         ("data.load_side_ratio=0.9", "`load_side_ratio` must be at least 1"),
-        ("data.source=web", "`source` must be one of ['toy_birds', 'folder']. Received: 'web'"),
+        ("data.source=web", "`source` must be one of ['toy_birds', 'prepared']. Received: 'web'"),
         ("text_encoder.vocabulary_size=1", "`vocabulary_size` must be 2 or more"),
         ("text_encoder.feature_size=7", "`feature_size` must be even. Received: feature_size=7"),
         ("text_encoder.dropout=1", "`dropout` must lie in [0, 1)"),
@@ -168,7 +168,7 @@ def test_value_out_of_its_range_is_refused_with_file_and_section(file, override,
 
 
 def test_folder_as_source_needs_a_directory(file):
-    assert "`directory` must name the data's folder" in refused(file("data: {source: folder}\n"))
+    assert "`directory` must name the data's folder" in refused(file("data: {source: prepared}\n"))
 
 
 def test_writing_gate_needs_the_memory(file):
@@ -180,7 +180,7 @@ def test_writing_gate_needs_the_memory(file):
 def test_toy_birds_are_drawn_at_16_to_256_pixels_only(file, stages):
     overrides = ["generator.first_side=8", f"generator.stages={stages}"]
     load_config(file(), [overrides[0], "generator.stages=2"])
-    load_config(file("data: {source: folder, directory: there}\n"), overrides)
+    load_config(file("data: {source: prepared, directory: there}\n"), overrides)
     if stages == 5:
         overrides[0] = "generator.first_side=32"
     side = 8 if stages == 1 else 512

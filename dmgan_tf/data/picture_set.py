@@ -6,22 +6,39 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Where on disk N pictures stand.
+
+    Attributes:
+        names: N names, for people.
+        files: names of the files that hold the pictures.
+        file_of: int32 [N], place in `files`. offsets, sizes: int64 [N], bytes within it.
+        crops: int32 [N, 4], (x, y, width, height) to cut from each; zeros = all of it.
+    """
+
+    names: tuple[str, ...]
+    files: tuple[str, ...]
+    file_of: np.ndarray
+    offsets: np.ndarray
+    sizes: np.ndarray
+    crops: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSet:
-    """N pictures with their captions; either `images` or `paths` holds the pictures.
+    """N pictures with their captions; either `images` or `records` holds the pictures.
 
     Attributes:
         captions: N tuples of at least one caption each.
         class_ids: int32 [N]; pictures of one class are no negatives of each other in DAMSM.
         images: uint8 [N, side, side, 3], or None.
-        paths: N file names of JPEG or PNG pictures, or None.
-        crops: int32 [N, 4], (x, y, width, height) to cut from each file; zeros = all of it.
+        records: JPEG or PNG pictures on disk, or None.
     """
 
     captions: tuple[tuple[str, ...], ...]
     class_ids: np.ndarray
     images: np.ndarray | None = None
-    paths: tuple[str, ...] | None = None
-    crops: np.ndarray | None = None
+    records: Records | None = None
 
     def __len__(self):
         return len(self.captions)

@@ -39,3 +39,25 @@ def read_vocabulary(path: Path) -> Vocabulary:
         return Vocabulary(words)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def read_captions(path: Path) -> tuple[list[list[int]], list[list[int]]]:
+    """Ids of the training and of the test captions, in the file's order.
+
+    Raises: UserError: when the file holds something else, or an id that is no word's.
+    """
+    content = read_pickle(path)
+    parts = content if isinstance(content, list | tuple) and len(content) == 4 else ()
+    words = len(parts[2]) if parts else 0
+    splits = []
+    for part in parts[:2]:
+        try:
+            rows = [[int(word) for word in row] for row in part]
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{path}: its captions are no lists of ids.") from error
+        if any(not 0 <= word < words for row in rows for word in row):
+            raise UserError(f"{path}: its captions hold ids beyond its {words} words.")
+        splits.append(rows)
+    if not splits:
+        raise UserError(f"{path}: is no captions.pickle.")
+    return splits[0], splits[1]

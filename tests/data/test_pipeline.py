@@ -1,12 +1,13 @@
 """The input pipeline: what training sees depends on seed and position, and on nothing else."""
 
+import io
 from itertools import islice
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.data.picture_set import PictureSet, Records
 from dmgan_tf.data.pipeline import PipelineOptions, read_pictures, training_dataset
 from dmgan_tf.data.vocabulary import END, Vocabulary
 from dmgan_tf.errors import UserError
@@ -296,17 +297,34 @@ def test_crop_is_a_window_of_the_enlarged_picture_at_any_place():
 
 def test_pictures_on_disk_are_seen_as_those_in_memory(tmp_path):
     source = pictures()
-    paths = []
-    for i, image in enumerate(source.images):
+    contents = []
+    for image in source.images:
         framed = np.zeros((SIDE + 5, SIDE + 7, 3), np.uint8)
         framed[2 : 2 + SIDE, 3 : 3 + SIDE] = image
-        paths.append(str(tmp_path / f"{i}.png"))
-        Image.fromarray(framed).save(paths[-1])
+        buffer = io.BytesIO()
+        Image.fromarray(framed).save(buffer, format="PNG")
+        contents.append(buffer.getvalue())
+    # Two files, each with something before and between the pictures.
+    places = []
+    for number in range(2):
+        with (tmp_path / str(number)).open("wb") as file:
+            for content in contents[number::2]:
+                file.write(b"between")
+                places.append((number, file.tell(), len(content)))
+                file.write(content)
+    order = [number + 2 * i for number in range(2) for i in range(len(contents[number::2]))]
+    file_of, offsets, sizes = np.array(places)[np.argsort(order)].T
     on_disk = PictureSet(
         captions=source.captions,
         class_ids=source.class_ids,
-        paths=tuple(paths),
-        crops=np.array([[3, 2, SIDE, SIDE]] * COUNT, np.int32),
+        records=Records(
+            names=tuple(map(str, range(COUNT))),
+            files=tuple(str(tmp_path / str(number)) for number in range(2)),
+            file_of=file_of,
+            offsets=offsets,
+            sizes=sizes,
+            crops=np.array([[3, 2, SIDE, SIDE]] * COUNT, np.int32),
+        ),
     )
     for one, other in zip(
         batches(2, picture_set=on_disk, changes=AUGMENTED),

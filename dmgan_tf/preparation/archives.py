@@ -1,0 +1,93 @@
+"""Archives from strangers, unpacked without trust."""
+
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from dmgan_tf.errors import UserError
+
+MOST_BYTES = 200 * 2**30
+_MOST_MEMBERS = 2_000_000
+_TARBALLS = (".tgz", ".tar.gz", ".tar", ".tar.bz2", ".tar.xz")
+
+
+class _Member(NamedTuple):
+    name: str
+    size: int
+    kind: str  # file | folder | other
+    open: Callable[[], IO[bytes] | None]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file's name is that of a tarball or a ZIP."""
+    return path.is_file() and path.name.lower().endswith((*_TARBALLS, ".zip"))
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpacks an archive beside `folder`, then renames; one that was unpacked stays.
+
+    Only ordinary files and folders come out, and only below `folder`.
+
+    Raises: UserError: for a name that leaves the folder, a link or a device, more than 200 GiB, or
+        a damaged or cut archive.
+    """
+    if folder.is_dir():
+        return folder
+    writing = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(writing, ignore_errors=True)
+    writing.mkdir(parents=True)
+    try:
+        total = 0
+        for count, member in enumerate(_members(archive)):
+            total += member.size
+            if total > MOST_BYTES or count > _MOST_MEMBERS:
+                raise UserError(f"{archive}: refused: holds more than 200 GiB or 2,000,000 files.")
+            _unpack(member, writing, archive)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        shutil.rmtree(writing, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno:
+            raise
+        reason = " ".join(str(error).split())[:100]
+        raise UserError(f"{archive}: is damaged or cut short: {reason}") from error
+    except BaseException:
+        shutil.rmtree(writing, ignore_errors=True)
+        raise
+    writing.rename(folder)
+    return folder
+
+
+def _members(archive) -> Iterator[_Member]:
+    if archive.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(archive) as packed:
+            for info in packed.infolist():
+                mode = info.external_attr >> 16
+                ordinary = stat.S_IFMT(mode) in (0, stat.S_IFREG)
+                kind = "folder" if info.is_dir() else "file" if ordinary else "other"
+                yield _Member(info.filename, info.file_size, kind, partial(packed.open, info))
+        return
+    with tarfile.open(archive) as tar:
+        for entry in tar:
+            kind = "folder" if entry.isdir() else "file" if entry.isreg() else "other"
+            yield _Member(entry.name, entry.size, kind, partial(tar.extractfile, entry))
+
+
+def _unpack(member, folder, archive):
+    if member.kind == "other":
+        raise UserError(f"{archive}: refused: {member.name!r} is no ordinary file.")
+    target = (folder / member.name).resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise UserError(f"{archive}: refused: {member.name!r} leaves the folder.")
+    if member.kind == "folder":
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with member.open() as source, target.open("wb") as file:
+        shutil.copyfileobj(source, file)
+    if target.stat().st_size != member.size:
+        raise tarfile.ReadError(f"{member.name!r} ends early")

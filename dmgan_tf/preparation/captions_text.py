@@ -1,0 +1,32 @@
+"""Captions out of people's text files."""
+
+from pathlib import Path
+
+from dmgan_tf.data.vocabulary import tokenize
+
+# A file of another encoding decodes as one of these without an error and full of nonsense; UTF-16
+# is told by its mark.
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that are not empty.
+
+    UTF-8 with or without a byte-order mark, UTF-16 with one; what is neither is read as
+    Windows-1252, as old Windows programs write it.
+
+    Raises: OSError.
+    """
+    content = path.read_bytes()
+    encoding = _MARKS.get(content[:2], "utf-8-sig")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def split_captions(captions: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """(captions that hold a word, captions that hold none)."""
+    good = tuple(caption for caption in captions if tokenize(caption))
+    return good, [caption for caption in captions if not tokenize(caption)]

@@ -1,0 +1,136 @@
+"""Downloads of data sets from a list of mirrors, gone on where they stopped, and checked."""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import requests
+from requests.adapters import HTTPAdapter
+from tqdm import tqdm
+from urllib3.util import Retry
+
+from dmgan_tf.errors import UserError
+
+_LOGGER = logging.getLogger(__name__)
+_TIMEOUT_SECONDS = 60
+_CHUNK_BYTES = 2**16  # so much at most is fetched again
+
+
+class File(NamedTuple):
+    """A file and where it is to be had.
+
+    `checksum` is "md5:…" or "sha256:…", hexadecimal; None: not known, the size alone is held.
+    """
+
+    name: str
+    size: int
+    checksum: str | None
+    mirrors: tuple[str, ...]
+
+
+FILES = {
+    "cub": (
+        File(
+            "CUB_200_2011.tgz",
+            1_150_585_339,
+            "md5:97eceeb196236b17998738112f37df78",
+            (
+                "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz?download=1",
+                "https://s3.amazonaws.com/fast-ai-imageclas/CUB_200_2011.tgz",
+            ),
+        ),
+    ),
+    "coco": (
+        File(
+            "train2014.zip",
+            13_510_573_713,
+            "md5:0da8c0bd3d6becc4dcb32757491aca88",
+            ("http://images.cocodataset.org/zips/train2014.zip",),
+        ),
+        File(
+            "val2014.zip",
+            6_645_013_297,
+            "md5:a3d79f5ed8d289b7a7554ce06a5782b3",
+            ("http://images.cocodataset.org/zips/val2014.zip",),
+        ),
+        File(
+            "annotations_trainval2014.zip",
+            252_872_794,
+            "md5:0a379cfc70b0e71301e0f377548639bd",
+            ("http://images.cocodataset.org/annotations/annotations_trainval2014.zip",),
+        ),
+    ),
+}
+
+
+def download(file: File, folder: Path) -> Path:
+    """Fetches a file, whole and checked; what is there already is kept, what is half there goes on.
+
+    Raises: UserError: when no mirror gives it, or what came isn't it.
+    """
+    path = folder / file.name
+    if path.is_file() and path.stat().st_size == file.size:
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{file.name}.partial"
+    failures = []
+    for url in file.mirrors:
+        try:
+            _fetch(url, partial, file)
+            _check(partial, file)
+        except (requests.RequestException, UserError) as error:
+            failures.append(f"{url}: {' '.join(str(error).split())[:200]}")
+            _LOGGER.warning("%s", failures[-1])
+            continue
+        partial.rename(path)
+        return path
+    raise UserError(
+        f"{file.name}: could be had from none of its mirrors; the last: {failures[-1]}. Fetch it "
+        f"by hand into {folder}, or try again: what has come is kept."
+    )
+
+
+def _fetch(url, partial, file):
+    """Adds to `partial` what it lacks."""
+    have = partial.stat().st_size if partial.is_file() else 0
+    if have > file.size:
+        partial.unlink()
+        have = 0
+    if have == file.size:
+        return
+    with requests.Session() as session:
+        retry = Retry(total=5, backoff_factor=1, status_forcelist=(429, 500, 502, 503, 504))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
+        with session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as answer:
+            answer.raise_for_status()
+            resumed = answer.status_code == requests.codes.partial_content
+            start = have if resumed else 0  # a server that knows no ranges sends all of it
+            with (
+                partial.open("ab" if resumed else "wb") as target,
+                tqdm(
+                    total=file.size, initial=start, unit="B", unit_scale=True, desc=file.name
+                ) as bar,
+            ):
+                for chunk in answer.iter_content(_CHUNK_BYTES):
+                    start += len(chunk)
+                    if start > file.size:
+                        raise UserError(f"sends more than the {file.size:,} bytes of {file.name}")
+                    target.write(chunk)
+                    bar.update(len(chunk))
+
+
+def _check(partial, file):
+    size = partial.stat().st_size
+    if size != file.size:
+        raise UserError(f"sent {size:,} of {file.size:,} bytes")
+    if not file.checksum:
+        return
+    algorithm, _, wanted = file.checksum.partition(":")
+    with partial.open("rb") as content:
+        found = hashlib.file_digest(content, algorithm).hexdigest()
+    if found != wanted:
+        partial.unlink()
+        raise UserError(f"sent another file: its {algorithm} is {found}, not {wanted}")

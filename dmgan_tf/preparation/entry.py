@@ -1,0 +1,46 @@
+"""A picture with its captions as a data source finds it, before it is looked at."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+
+class LeftOut(NamedTuple):
+    """Something that will not be trained with, by name, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One picture of a source.
+
+    Attributes:
+        name: unique in its source; tells a person which picture is meant.
+        split: `train` or `test`.
+        path: of the picture.
+        captions: as they were found, in their order.
+        class_id: int32, or None; pictures of one class are no negatives of each other.
+        box: (x, y, width, height) of the object in pixels, or None.
+    """
+
+    name: str
+    split: str
+    path: Path
+    captions: tuple[str, ...]
+    class_id: int | None = None
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a source gives.
+
+    Attributes: entries: in a fixed order. left_out: what the source itself could not use. words:
+        the vocabulary that came with it, id for id; None: it is made of the training captions.
+    """
+
+    entries: list[Entry]
+    left_out: list[LeftOut] = field(default_factory=list)
+    words: tuple[str, ...] | None = None

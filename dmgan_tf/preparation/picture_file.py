@@ -1,0 +1,105 @@
+"""A stranger's picture file: looked at, and made what training reads, or refused with a reason.
+
+Whatever is an ordinary RGB JPEG or PNG stays as it is, byte for byte. Everything else becomes an
+RGB PNG: upright by its EXIF orientation, grey and palette in colour, 16 bits as 8, CMYK as RGB, the
+first frame of an animation, what is transparent on white.
+"""
+
+import io
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MOST_BYTES = 64 * 2**20
+MOST_PIXELS = 100_000_000  # beyond it a small file asks for gigabytes
+LEAST_SIDE = 8
+_ORIENTATION = 0x0112
+
+
+class Picture(NamedTuple):
+    """Bytes of a JPEG or PNG that TensorFlow reads, and what was changed to make it one."""
+
+    content: bytes
+    width: int
+    height: int
+    changed: tuple[str, ...]
+
+
+class PictureError(ValueError):
+    """A picture that can't be used; the message is the reason."""
+
+
+def read_picture(path: Path) -> Picture:
+    """Reads, checks to the last pixel, and converts where needed.
+
+    Raises: PictureError.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise PictureError(f"is larger than {MOST_BYTES // 2**20} MiB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"cannot be read: {error.strerror}") from error
+    if not content:
+        raise PictureError("is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _checked(content)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureError("holds too many pixels") from error
+    except UnidentifiedImageError as error:
+        raise PictureError("is no picture of a known format") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+        if isinstance(error, PictureError):
+            raise
+        reason = " ".join(str(error).split())[:100]
+        raise PictureError(f"is damaged or cut short: {reason}") from error
+
+
+def _checked(content):
+    with Image.open(io.BytesIO(content)) as image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise PictureError(f"holds too many pixels: {width} × {height}")
+        if min(width, height) < LEAST_SIDE:
+            raise PictureError(f"is too small: {width} × {height} pixels")
+        image.load()
+        changed = _changes(image)
+        if image.format in ("JPEG", "PNG") and not changed:
+            return Picture(content, width, height, ())
+        upright = _to_rgb(ImageOps.exif_transpose(image))
+    buffer = io.BytesIO()
+    upright.save(buffer, format="PNG")
+    changed = changed or (f"{image.format} made PNG",)
+    return Picture(buffer.getvalue(), *upright.size, changed)
+
+
+def _changes(image):
+    """What of a picture TensorFlow would read wrongly or not at all."""
+    found = []
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        found.append("turned upright by EXIF")
+    if getattr(image, "n_frames", 1) > 1:
+        found.append("first frame of an animation")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        found.append("put on white where transparent")
+    elif image.mode.startswith(("I", "F")):
+        found.append("16 bits made 8")
+    elif image.mode != "RGB":
+        found.append(f"{image.mode} made RGB")
+    return tuple(found)
+
+
+def _to_rgb(image):
+    if image.mode.startswith(("I", "F")):
+        # Pillow would cut off at 255 instead of scaling.
+        return image.convert("I").point(lambda v: v / 256.0).convert("L").convert("RGB")
+    if image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,85 @@
+"""Tarballs from strangers."""
+
+import io
+import stat
+import tarfile
+import zipfile
+
+import pytest
+
+from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.archives import unpack
+
+
+def make(path, *members):
+    """A tarball of (name, content) or (name, None, tarfile's type)."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content, *kind in members:
+            member = tarfile.TarInfo(name)
+            if kind:
+                (member.type,), member.linkname = kind, "/etc/passwd"
+            else:
+                member.size = len(content)
+            tar.addfile(member, None if kind else io.BytesIO(content))
+    return path
+
+
+def test_files_and_folders_come_out_and_stay(tmp_path):
+    archive = make(
+        tmp_path / "a.tgz", ("a", None, tarfile.DIRTYPE), ("a/b.txt", b"b"), ("./c/d", b"d")
+    )
+    assert (unpack(archive, tmp_path / "out") / "a" / "b.txt").read_bytes() == b"b"
+    assert (tmp_path / "out" / "c" / "d").read_bytes() == b"d"
+    archive.unlink()
+    assert unpack(archive, tmp_path / "out") == tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (("../evil", b"x"), "'../evil' leaves the folder"),
+        (("a/../../evil", b"x"), "leaves the folder"),
+        (("/tmp/evil", b"x"), "'/tmp/evil' leaves the folder"),
+        (("link", None, tarfile.SYMTYPE), "'link' is no ordinary file"),
+        (("link", None, tarfile.LNKTYPE), "'link' is no ordinary file"),
+        (("device", None, tarfile.CHRTYPE), "'device' is no ordinary file"),
+    ],
+)
+def test_no_member_leaves_the_folder(tmp_path, member, message):
+    archive = make(tmp_path / "a.tgz", ("good", b"x"), member)
+    with pytest.raises(UserError, match=message):
+        unpack(archive, tmp_path / "deep" / "out")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.tgz", "deep"]
+
+
+def test_archive_that_grows_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("dmgan_tf.preparation.archives.MOST_BYTES", 1000)
+    archive = make(tmp_path / "a.tgz", *((f"{i}", b"x" * 300) for i in range(4)))
+    with pytest.raises(UserError, match=r"refused: .*more than"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_zip_comes_out_the_same_way_and_is_trusted_as_little(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("a/b.txt", b"b")
+    assert (unpack(tmp_path / "a.zip", tmp_path / "out") / "a" / "b.txt").read_bytes() == b"b"
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    for name, message in (("../evil", "leaves the folder"), (link, "is no ordinary file")):
+        with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
+            packed.writestr(name, b"/etc/passwd")
+        with pytest.raises(UserError, match=message):
+            unpack(tmp_path / "bad.zip", tmp_path / "bad")
+    (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:50])
+    with pytest.raises(UserError, match="is damaged or cut short"):
+        unpack(tmp_path / "a.zip", tmp_path / "bad")
+
+
+@pytest.mark.parametrize("keep", [0, 10, 60])
+def test_tarball_cut_short_leaves_nothing(tmp_path, keep):
+    archive = make(tmp_path / "a.tgz", *((f"{i}", bytes(range(256)) * 40) for i in range(9)))
+    archive.write_bytes(archive.read_bytes()[:keep])
+    with pytest.raises(UserError, match="is damaged or cut short"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.partial").exists()

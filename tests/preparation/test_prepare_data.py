@@ -1,0 +1,141 @@
+"""`python -m dmgan_tf.prepare_data` as a user meets it, and training from what it made."""
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from command_lines import ROOT, TINY, environment, fail, run, succeed
+from small_pictures import COLORS, save_picture
+
+# Enough pictures for a batch of four and for evaluation's shares.
+PICTURES = 12
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Anybody's folder of a dozen pictures."""
+    for i in range(PICTURES):
+        color = list(COLORS)[i % len(COLORS)]
+        save_picture(tmp_path / "many" / f"{i}.jpg", color)
+        (tmp_path / "many" / f"{i}.txt").write_text(f"a {color} bird\nnumber {i % 3} is {color}\n")
+    return tmp_path / "many"
+
+
+def test_dry_run_tells_and_writes_nothing(many, tmp_path):
+    out = tmp_path / "out"
+    printed = succeed("prepare_data", "folder", many, "--out", out, "--dry-run")
+    assert "train: " in printed and "vocabulary: " in printed and "size: about" in printed
+    assert not out.exists() and not (tmp_path / "out.partial").exists()
+
+
+def test_what_is_left_out_is_told_and_strict_stops(many, tmp_path):
+    (many / "3.jpg").write_bytes(b"")
+    (many / "5.txt").unlink()
+    printed = succeed("prepare_data", "folder", many, "--out", tmp_path / "out")
+    assert "left out: 2, each with its reason in" in printed
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert {item["name"] for item in report["left_out"]} == {"3.jpg", "5.jpg"}
+    line = fail("prepare_data", "folder", many, "--out", tmp_path / "strict", "--strict")
+    assert line.startswith("error: 5.jpg: has no caption: there is no 5.txt")
+    assert not (tmp_path / "strict").exists()
+
+
+def test_mistakes_are_one_line(many, tmp_path):
+    out = tmp_path / "out"
+    line = fail("prepare_data", "folder", tmp_path / "absent", "--out", out)
+    assert "absent: there is no such file or folder" in line
+    line = fail("prepare_data", "folder", many, "--out", many)
+    assert "is there already: name another --out" in line
+    line = fail("prepare_data", "cub", many, "--out", out)
+    assert "is no CUB-200-2011" in line
+    process = run("prepare_data", "folder", many, "--out", out, "--download")
+    assert process.returncode == 2
+    assert "--download knows cub and coco, not folder" in process.stderr.splitlines()[-1]
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_ends_as_without(tmp_path):
+    folder = tmp_path / "many"
+    for i in range(1500):  # three shards
+        save_picture(folder / f"{i}.png")
+        (folder / f"{i}.txt").write_text("a red bird\n")
+    options = "folder", folder, "--test-share", "0", "--processes", "1"
+    succeed("prepare_data", *options, "--out", tmp_path / "straight")
+    line = [sys.executable, "-m", "dmgan_tf.prepare_data", *options, "--out", tmp_path / "out"]
+    with subprocess.Popen(list(map(str, line)), cwd=ROOT, env=environment()) as process:
+        while not list((tmp_path / "out.partial").glob("*.tfrecord")) and process.poll() is None:
+            time.sleep(0.02)
+        process.kill()
+    assert not (tmp_path / "out").exists()
+    first = next((tmp_path / "out.partial").glob("*.tfrecord"))
+    stamp = first.stat().st_mtime_ns
+    succeed("prepare_data", *options, "--out", tmp_path / "out")
+    assert (tmp_path / "out" / first.name).stat().st_mtime_ns == stamp
+    for path in (tmp_path / "straight").iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+# --- through training ---------------------------------------------------------------------------
+
+
+def lay_out_attngan(root):
+    words = ("<end>", "a", "bird", "red", "blue", "green", "white")
+    encoded = [[[1, 3 + i % 4, 2] for i in range(PICTURES)], [[1, 3, 2]] * 2]
+    for split, count in (("train", PICTURES), ("test", 2)):
+        names = [f"{split}/{i}" for i in range(count)]
+        for i, name in enumerate(names):
+            save_picture(root / "images" / f"{name}.jpg", list(COLORS)[i % 4])
+        (root / split).mkdir(parents=True, exist_ok=True)
+        (root / split / "filenames.pickle").write_bytes(pickle.dumps(names, 0))
+    content = [*encoded, dict(enumerate(words)), {w: i for i, w in enumerate(words)}]
+    (root / "captions.pickle").write_bytes(pickle.dumps(content, 2))
+    return root
+
+
+@pytest.fixture
+def sources(many, cub_folder, coco_folder, tmp_path):
+    """Path by the name of each source, with enough pictures to train."""
+    pytest.importorskip("emoji")
+    for i in range(6):  # more birds of a training class
+        stem = f"002.Crow/Crow_9{i}"
+        save_picture(cub_folder / "CUB_200_2011" / "images" / f"{stem}.jpg")
+        (cub_folder / "text_c10" / f"{stem}.txt").write_text("a red bird number 1\n" * 10)
+        for name, line in (("images", f"{stem}.jpg"), ("bounding_boxes", "5 5 20 20")):
+            with (cub_folder / "CUB_200_2011" / f"{name}.txt").open("a") as file:
+                file.write(f"9{i} {line}\n")
+    for code in ("1f347", "1f348", "1f349", "1f34a", "1f34b", "1f34c"):
+        save_picture(tmp_path / "emoji" / f"{code}.webp")
+    shutil.copytree(coco_folder, tmp_path / "coco_source")
+    return {
+        "folder": many,
+        "cub": cub_folder,
+        "coco": coco_folder,
+        "attngan": lay_out_attngan(tmp_path / "birds"),
+        "fluent-emoji": tmp_path / "emoji",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["cub", "coco", "attngan", "folder", "fluent-emoji"])
+def test_every_source_is_trained_with(sources, source, tmp_path):
+    out, run_folder = tmp_path / "prepared", tmp_path / "run"
+    succeed("prepare_data", source, sources[source], "--out", out)
+    settings = {
+        "data.source": "prepared",
+        "data.directory": out,
+        "training.steps": 2,
+        "training.batch_size": 2,
+        "training.evaluation_images": 2,
+        "damsm.steps": 2,
+        "damsm.batch_size": 2,
+    }
+    options = [o for key, value in settings.items() for o in ("--set", f"{key}={value}")]
+    succeed("train", *TINY, *options, "--run-dir", run_folder)
+    words = json.loads((run_folder / "model" / "vocabulary.json").read_text())["words"]
+    assert words == json.loads((out / "vocabulary.json").read_text())["words"]
+    assert list((run_folder / "samples").glob("*.png"))

@@ -1,0 +1,370 @@
+"""Data sets laid out as people find them, and what is wrong with some."""
+
+import json
+import pickle
+import shutil
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from small_pictures import save_picture
+
+from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.sources import attngan, coco, cub, fluent_emoji, folder
+
+LISTS = Path(__file__).parent / "data"
+
+
+def splits(found):
+    return Counter(entry.split for entry in found.entries)
+
+
+def by_name(found):
+    return {entry.name: entry for entry in found.entries}
+
+
+# --- cub ----------------------------------------------------------------------------------------
+
+
+def assert_is_cub(found):
+    assert splits(found) == {"train": 4, "test": 2}
+    entry = by_name_(found, "001.Albatross/Albatross_0001_2")
+    assert (entry.split, entry.class_id, entry.box) == ("test", 1, (10.0, 5.0, 20.0, 16.0))
+    assert entry.captions == tuple(f"a blue bird number {j}" for j in range(10))
+    assert entry.path.is_file()
+
+
+def by_name_(found, name):
+    return by_name(found)[name]
+
+
+def test_cub_folder_or_the_one_above_it(cub_folder, tmp_path):
+    assert_is_cub(cub.find(cub_folder, None, tmp_path / "work"))
+    assert_is_cub(cub.find(cub_folder / "CUB_200_2011", None, tmp_path / "work"))
+
+
+def test_cub_tarballs(cub_folder, tmp_path):
+    for name in ("CUB_200_2011", "text_c10"):
+        with tarfile.open(tmp_path / f"{name}.tgz", "w:gz") as tar:
+            tar.add(cub_folder / name, name)
+    shutil.rmtree(cub_folder)
+    archives = tmp_path / "CUB_200_2011.tgz", tmp_path / "text_c10.tgz"
+    assert_is_cub(cub.find(*archives, tmp_path / "work"))
+
+
+def test_cub_without_captions_or_lists_is_told(cub_folder, tmp_path):
+    next(cub_folder.glob("text_c10/*/*.txt")).unlink()
+    found = cub.find(cub_folder, None, tmp_path)
+    assert len(found.entries) == 5
+    assert "has no captions: there is no" in found.left_out[0].reason
+    (cub_folder / "CUB_200_2011" / "bounding_boxes.txt").write_text("1 2 3\n")
+    with pytest.raises(UserError, match=r"bounding_boxes.txt: picture 1: '2 3' is no box"):
+        cub.find(cub_folder, cub_folder, tmp_path)
+    shutil.rmtree(cub_folder / "text_c10")
+    with pytest.raises(UserError, match="holds no captions: a folder such as text_c10"):
+        cub.find(cub_folder, None, tmp_path)
+    (cub_folder / "CUB_200_2011" / "images.txt").unlink()
+    with pytest.raises(UserError, match="is no CUB-200-2011"):
+        cub.find(cub_folder, None, tmp_path)
+
+
+# --- coco ---------------------------------------------------------------------------------------
+
+
+def test_coco_folder(coco_folder, tmp_path):
+    found = coco.find(coco_folder, None, tmp_path)
+    assert splits(found) == {"train": 3, "test": 2}
+    entry = by_name(found)["COCO_train2014_000000000025"]
+    assert entry.captions == tuple(f"A green thing no {i}." for i in range(5))
+    assert entry.path.is_file()
+
+
+def test_coco_captions_and_pictures_without_each_other(coco_folder, tmp_path):
+    path = coco_folder / "annotations" / "captions_val2014.json"
+    content = json.loads(path.read_text())
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 73]
+    content["annotations"].append({"id": 1, "image_id": 5, "caption": "nobody's"})
+    path.write_text(json.dumps(content))
+    found = coco.find(coco_folder, None, tmp_path)
+    assert splits(found) == {"train": 3, "test": 1}
+    reasons = [item.reason for item in found.left_out]
+    assert any("has no caption in" in reason for reason in reasons)
+    assert any("is in no list of files" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is no file of COCO's captions"),
+        ("[]", "is no file of COCO's captions"),
+        (
+            {"images": [{"id": 1, "file_name": "../../a.jpg"}], "annotations": []},
+            "leaves the folder",
+        ),
+    ],
+)
+def test_coco_file_that_is_none(coco_folder, tmp_path, content, message):
+    text = content if isinstance(content, str) else json.dumps(content)
+    (coco_folder / "annotations" / "captions_train2014.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        coco.find(coco_folder, None, tmp_path)
+
+
+# --- attngan ------------------------------------------------------------------------------------
+
+WORDS = ("<end>", "a", "bird", "red", "blue")
+
+
+def make_attngan(root, names, class_ids=None, captions_each=2, text=False, suffix=".jpg"):
+    """The folder of AttnGAN's users. Args: names: by split."""
+    encoded = []
+    for split in ("train", "test"):
+        encoded.append([[1, 3 + i % 2, 2] for i in range(captions_each * len(names[split]))])
+        (root / split).mkdir(parents=True)
+        (root / split / "filenames.pickle").write_bytes(pickle.dumps(names[split], 0))
+        if class_ids:
+            (root / split / "class_info.pickle").write_bytes(pickle.dumps(class_ids[split], 2))
+        for name in names[split]:
+            save_picture(root / "images" / f"{name}{suffix}")
+            if text:
+                path = root / "text" / f"{name}.txt"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(f"a blue bird called {name}\n")
+    content = [*encoded, dict(enumerate(WORDS)), {w: i for i, w in enumerate(WORDS)}]
+    (root / "captions.pickle").write_bytes(pickle.dumps(content, 2))
+    return root
+
+
+NAMES = {"train": ["one/a", "one/b", "two/c"], "test": ["three/d"]}
+
+
+def test_attngan_keeps_its_vocabulary_and_reads_its_pickles(tmp_path):
+    classes = {"train": [1, 1, 2], "test": [3]}
+    found = attngan.find(make_attngan(tmp_path / "birds", NAMES, classes), None, tmp_path)
+    assert found.words == WORDS
+    assert splits(found) == {"train": 3, "test": 1}
+    entry = by_name(found)["one/b"]
+    assert (entry.class_id, entry.captions) == (1, ("a red bird", "a blue bird"))
+
+
+def test_attngan_takes_texts_where_they_are(tmp_path):
+    found = attngan.find(make_attngan(tmp_path / "birds", NAMES, text=True), None, tmp_path)
+    assert by_name(found)["two/c"].captions == ("a blue bird called two/c",)
+    assert by_name(found)["two/c"].class_id is None
+
+
+def test_attngan_mistakes_are_told(tmp_path):
+    root = make_attngan(tmp_path / "birds", NAMES)
+    (root / "images" / "one" / "a.jpg").unlink()
+    (left_out,) = attngan.find(root, None, tmp_path).left_out
+    assert left_out.name == "one/a" and "there is no picture" in left_out.reason
+    names = root / "train" / "filenames.pickle"
+    names.write_bytes(pickle.dumps([*NAMES["train"], "x", "y"], 2))
+    with pytest.raises(
+        UserError, match="holds 6 captions of the train split, no multiple of the 5"
+    ):
+        attngan.find(root, None, tmp_path)
+    names.write_bytes(pickle.dumps(["../../etc/passwd"], 2))
+    with pytest.raises(UserError, match="refused: a name leaves the folder"):
+        attngan.find(root, None, tmp_path)
+    names.write_bytes(pickle.dumps(NAMES, 2)[:-5])
+    with pytest.raises(UserError, match=r"filenames\.pickle"):
+        attngan.find(root, None, tmp_path)
+
+
+def test_real_cub_lists_give_the_split_of_the_papers(tmp_path):
+    """The community's own lists, pictures and captions of one byte's worth."""
+    from dmgan_tf.interop.restricted_pickle import read_pickle
+
+    root, picture = tmp_path / "birds", save_picture(tmp_path / "a.jpg")
+    encoded = []
+    for split in ("train", "test"):
+        (root / split).mkdir(parents=True)
+        for name in ("filenames", "class_info"):
+            shutil.copy(LISTS / f"cub_{split}_{name}.pickle", root / split / f"{name}.pickle")
+        names = read_pickle(root / split / "filenames.pickle")
+        encoded.append([[1, 2]] * len(names))
+        for name in names:
+            path = root / "images" / f"{name}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(picture)
+    content = [*encoded, dict(enumerate(WORDS)), {w: i for i, w in enumerate(WORDS)}]
+    (root / "captions.pickle").write_bytes(pickle.dumps(content, 2))
+    found = attngan.find(root, None, tmp_path)
+    assert splits(found) == {"train": 8855, "test": 2933}
+    for entry in found.entries:
+        assert (entry.split == "test") == (entry.class_id in cub.TEST_CLASSES)
+        assert entry.class_id == int(entry.name[:3])
+
+
+# --- anybody's ----------------------------------------------------------------------------------
+
+
+def find(source, **options):
+    return folder.find(source, options.pop("captions", None), source, **options)
+
+
+def reasons(found):
+    return {item.name: item.reason for item in found.left_out}
+
+
+def test_text_files_beside_the_pictures(mine):
+    found = find(mine)
+    assert by_name(found)["red.jpg"].captions == ("a red bird", "the red bird no 0")
+
+
+def test_pictures_and_texts_without_each_other(mine):
+    (mine / "red.txt").unlink()
+    (mine / "alone.txt").write_text("a bird\n")
+    save_picture(mine / "blue.png")
+    found = reasons(find(mine))
+    assert found == {
+        "red.jpg": "has no caption: there is no red.txt",
+        "alone.txt": "has no picture beside it",
+        "blue.png": "shares blue.txt with another picture",
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a café bird\n\n  \nthe other\n".encode(),
+        b"\xef\xbb\xbf" + "a café bird\r\nthe other\r\n".encode(),
+        "a café bird\nthe other".encode("utf-16"),
+        "a café bird\nthe other".encode("cp1252"),
+    ],
+    ids=["utf-8", "byte-order mark", "utf-16", "windows"],
+)
+def test_text_files_of_any_encoding(mine, content):
+    (mine / "red.txt").write_bytes(content)
+    assert by_name(find(mine))["red.jpg"].captions == ("a café bird", "the other")
+
+
+def write_jsonl(mine, *rows):
+    text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
+    (mine / "metadata.jsonl").write_text(text)
+
+
+def test_metadata_jsonl(mine):
+    write_jsonl(
+        mine,
+        {"file_name": "red.jpg", "text": "a red bird", "class_id": 7, "box": [1, 2, 30, 20]},
+        {"file_name": "blue.jpg", "captions": ["a blue bird", "blue"], "split": "validation"},
+        {"file_name": "blue.jpg", "text": "again"},
+        {"file_name": "../outside.jpg", "text": "a bird"},
+        {"file_name": "white.jpg"},
+        {"file_name": "green.jpg", "text": "a bird", "box": [1, 2]},
+    )
+    found = find(mine, test_share=0.0)
+    red, blue = by_name(found)["red.jpg"], by_name(found)["blue.jpg"]
+    assert (red.class_id, red.box, red.split) == (7, (1.0, 2.0, 30.0, 20.0), "train")
+    assert (blue.captions, blue.split) == (("a blue bird", "blue"), "test")
+    assert reasons(found) == {
+        "blue.jpg": "stands twice in metadata.jsonl: line 3",
+        "../outside.jpg": "leaves the folder",
+        "white.jpg": "has no caption",
+        "green.jpg": "has a class or a box that can't be read: box [1, 2]",
+    }
+
+
+def test_metadata_csv(mine):
+    (mine / "metadata.csv").write_bytes(
+        b"\xef\xbb\xbffile_name,text,class_id,box\r\n"
+        b'red.jpg,"a red, small bird",3,"[1, 2, 30, 20]"\r\nblue.jpg,a blue bird,,\r\n'
+    )
+    found = find(mine, test_share=0.0)
+    red = by_name(found)["red.jpg"]
+    assert (red.captions, red.class_id, red.box) == (("a red, small bird",), 3, (1, 2, 30, 20))
+    assert by_name(found)["blue.jpg"].class_id is None
+    assert reasons(found) == {"green.jpg": "has no caption", "white.jpg": "has no caption"}
+
+
+def test_json_of_names(mine, tmp_path):
+    path = tmp_path / "captions.json"
+    path.write_text(json.dumps({"red.jpg": "a red bird", "blue.jpg": ["one", "two"]}))
+    found = find(mine, captions=path)
+    assert by_name(found)["blue.jpg"].captions == ("one", "two")
+    assert set(reasons(found)) == {"green.jpg", "white.jpg"}
+
+
+def test_folders_train_and_test_are_the_splits(tmp_path):
+    for split, color in (("train", "red"), ("test", "blue")):
+        save_picture(tmp_path / split / "a.jpg", color)
+        (tmp_path / split / "a.txt").write_text(f"a {color} bird")
+    found = find(tmp_path)
+    assert {(e.split, e.captions) for e in found.entries} == {
+        ("train", ("a red bird",)),
+        ("test", ("a blue bird",)),
+    }
+    assert len({entry.name for entry in found.entries}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"file_name": "red.jpg"', "metadata.jsonl, line 1: is no JSON"),
+        ("[1]", "metadata.jsonl, line 1: must be an object"),
+        ('\n{"text": "a bird"}', "metadata.jsonl, line 2: has no `file_name`"),
+    ],
+)
+def test_bad_list_is_told_by_its_line(mine, text, message):
+    write_jsonl(mine, text)
+    with pytest.raises(UserError, match=message):
+        find(mine)
+
+
+def test_splits_by_fraction_class_and_file(mine, tmp_path):
+    rows = [{"file_name": f"{i}.jpg", "text": "a bird", "class_id": i // 10} for i in range(400)]
+    write_jsonl(mine, *rows)
+    found = find(mine, test_share=0.25)
+    assert 70 < splits(found)["test"] < 130
+    fewer = {"file_name": rows[0]["file_name"], "text": "a bird"}
+    write_jsonl(mine, fewer)
+    assert by_name(find(mine, test_share=0.25))["0.jpg"].split == by_name(found)["0.jpg"].split
+    write_jsonl(mine, *rows)
+    by_class = find(mine, split="class", test_share=0.25)
+    seen = {e.class_id: e.split for e in by_class.entries}
+    assert all(seen[e.class_id] == e.split for e in by_class.entries)
+    assert set(seen.values()) == {"train", "test"}
+    (tmp_path / "unseen.txt").write_text("3.jpg\n5.jpg\n")
+    named = find(mine, split=str(tmp_path / "unseen.txt"))
+    assert {e.name for e in named.entries if e.split == "test"} == {"3.jpg", "5.jpg"}
+    (tmp_path / "unseen.txt").write_text("nobody.jpg\n")
+    with pytest.raises(UserError, match=r"names 'nobody\.jpg', which is no picture"):
+        find(mine, split=str(tmp_path / "unseen.txt"))
+    write_jsonl(mine, {"file_name": "red.jpg", "text": "a bird"})
+    with pytest.raises(UserError, match="a picture has no class_id"):
+        find(mine, split="class")
+
+
+# --- fluent emoji -------------------------------------------------------------------------------
+
+
+def test_emoji_names_splits_and_what_is_left_out(tmp_path):
+    pytest.importorskip("emoji")
+    colors = ("2764-fe0f", "1f9e1", "1f49b", "1f49a", "1f499", "1f49c", "1f90e", "1f5a4", "1f90d")
+    tones = [f"1f44c-1f3f{t}" for t in "bcdef"] + [f"1f44d-1f3f{t}" for t in "bcdef"]
+    odd = [
+        "1f1e9-1f1ea",
+        "1f3f4-e0067_e0062",
+        "1f468-200d-1f4bb",
+        "1f3ae",
+        "1f4ce",
+        "0023-fe0f-20e3",
+    ]
+    for code in (*colors, *tones, *odd, "23-fe0f-20e3", "1f347"):
+        save_picture(tmp_path / "package" / "assets" / f"{code}.webp")
+    found = fluent_emoji.find(tmp_path, None, tmp_path / "work")
+    names = {entry.name: entry.captions[0] for entry in found.entries}
+    assert names["1f49a"] == "green heart" and names["1f347"] == "grapes"
+    # Files of one medium tone show the other.
+    assert names["1f44c-1f3fc"] == "ok hand medium skin tone"
+    assert names["1f44c-1f3fd"] == "ok hand medium light skin tone"
+    assert names["1f44c-1f3fe"] == "ok hand medium dark skin tone"
+    assert by_name(found)["1f347"].split == "train"  # alone of its kind
+    assert {item.name for item in found.left_out} == {*odd[:-1], "23-fe0f-20e3"}
+    with pytest.raises(UserError, match="takes its captions from the package"):
+        fluent_emoji.find(tmp_path, tmp_path, tmp_path / "work")
+    with pytest.raises(UserError, match=r"holds no \.webp pictures"):
+        fluent_emoji.find(tmp_path / "work", None, tmp_path / "work")

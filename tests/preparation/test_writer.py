@@ -1,0 +1,215 @@
+"""The prepared folder: what is in it, that it is whole or not there, and that it goes on."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from small_pictures import COLORS, save_picture
+
+from dmgan_tf.data.pipeline import read_pictures
+from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
+from dmgan_tf.errors import UserError
+from dmgan_tf.preparation import writer
+from dmgan_tf.preparation.entry import Entry, Found
+from dmgan_tf.preparation.sources import folder as folder_source
+
+
+def entries(tmp_path, count=5, **changes):
+    """Entries of one picture each; every fifth is a test picture."""
+    colors = list(COLORS)
+    made = []
+    for i in range(count):
+        color = colors[i % len(colors)]
+        values = {
+            "name": f"picture {i}",
+            "split": "test" if i % 5 == 4 else "train",
+            "path": save_picture(tmp_path / "files" / f"{i}.png", color),
+            "captions": (f"a {color} bird", f"number {i}"),
+            "class_id": i,
+        }
+        made.append(Entry(**values | changes))
+    return made
+
+
+def prepare(found, out, strict=False, **options):
+    plan = writer.plan(found, "test", None, strict)
+    return writer.write(plan, out, strict, processes=1, **options)
+
+
+def report(out):
+    left_out = json.loads((out / "report.json").read_text())["left_out"]
+    return {(item["name"], item["reason"]) for item in left_out}
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_was_written_is_read_back(tmp_path):
+    found = entries(tmp_path)
+    prepare(Found(entries=found), tmp_path / "out")
+    train, test = (load_prepared(tmp_path / "out", split) for split in ("train", "test"))
+    assert train.captions == tuple(e.captions for e in found[:4])
+    assert train.class_ids.tolist() == [0, 1, 2, 3] and test.class_ids.tolist() == [4]
+    expected = [np.asarray(Image.open(e.path).resize((8, 8))) for e in found[:4]]
+    drawn = read_pictures(train, np.arange(4), 8)
+    for picture, wanted in zip(drawn, expected, strict=True):
+        assert np.abs(picture[4, 4].astype(int) - wanted[4, 6]).max() <= 2
+    words = load_prepared_vocabulary(tmp_path / "out")
+    assert words.encode("a red bird number 2")[1] == []
+    assert words.encode("number 4")[1] == ["4"]  # of the test split alone
+
+
+def test_shards_are_tfrecords_of_examples(tmp_path):
+    found = entries(tmp_path)
+    prepare(Found(entries=found), tmp_path / "out")
+    (shard,) = (tmp_path / "out").glob("train-*.tfrecord")
+    examples = [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(shard))]
+    values = [example.features.feature for example in examples]
+    assert [v["name"].bytes_list.value[0].decode() for v in values] == [e.name for e in found[:4]]
+    assert values[1]["image"].bytes_list.value[0] == found[1].path.read_bytes()
+    assert list(values[1]["captions"].bytes_list.value) == [b"a blue bird", b"number 1"]
+
+
+def test_same_input_gives_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        prepare(Found(entries=entries(tmp_path)), tmp_path / name)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+
+
+def test_a_stopped_run_goes_on_after_the_last_whole_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "PICTURES_PER_SHARD", 2)
+    found = entries(tmp_path, 10)
+    prepare(Found(entries=found), tmp_path / "straight")
+    real, written = writer._write_shard, []
+
+    def stop_at_the_third(partial, name, *rest):
+        if len(written) == 2:
+            (partial / f"{name}.writing").write_bytes(b"half")
+            raise KeyboardInterrupt
+        written.append(name)
+        return real(partial, name, *rest)
+
+    monkeypatch.setattr(writer, "_write_shard", stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Found(entries=found), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    again = []
+    monkeypatch.setattr(
+        writer, "_write_shard", lambda p, name, *rest: again.append(name) or real(p, name, *rest)
+    )
+    prepare(Found(entries=found), tmp_path / "out")
+    assert written and not set(written) & set(again)
+    assert files(tmp_path / "out") == files(tmp_path / "straight")
+
+
+def test_a_changed_source_begins_anew(tmp_path, monkeypatch):
+    found = entries(tmp_path)
+    partial = tmp_path / "out.partial"
+    partial.mkdir()
+    (partial / "plan.json").write_text(json.dumps("of something else"))
+    (partial / "train-00000-of-00001.tfrecord").write_bytes(b"of something else")
+    prepare(Found(entries=found), tmp_path / "out")
+    assert len(load_prepared(tmp_path / "out", "train")) == 4
+
+
+def test_everything_left_out_has_its_name_and_reason(tmp_path):
+    good = entries(tmp_path, 4)
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"<html>")
+    box = {"box": (100.0, 5.0, 10.0, 10.0)}
+    more = [
+        Entry(name="broken", split="train", path=bad, captions=("a red bird",)),
+        Entry(name="missing", split="train", path=tmp_path / "no.jpg", captions=("a red bird",)),
+        Entry(name="silent", split="train", path=good[0].path, captions=("", "!?")),
+        Entry(name="picture 1", split="train", path=good[0].path, captions=("a red bird",)),
+        Entry(name="boxed", split="train", path=good[0].path, captions=("a red bird",), **box),
+        Entry(
+            name="flat", split="train", path=good[0].path, captions=("a bird",), box=(1, 1, 0, 5)
+        ),
+        Entry(name="foreign", split="test", path=good[0].path, captions=("ein Vogel", "a bird")),
+        Entry(name="strange", split="test", path=good[0].path, captions=("ein Vogel",)),
+    ]
+    printed = prepare(Found(entries=good + more), tmp_path / "out")
+    found = report(tmp_path / "out")
+    for name, reason in (
+        ("broken", "is no picture of a known format"),
+        ("missing", "cannot be read: No such file or directory"),
+        ("silent", "has no caption"),
+        ("silent", "a caption without a word: '!?'"),
+        ("picture 1", "is the name of an earlier picture as well"),
+        ("boxed", "its box [100.0, 5.0, 10.0, 10.0] lies outside of its 40 × 30 pixels"),
+        ("flat", "its box [1, 1, 0, 5] has no area"),
+        ("foreign", "1 captions without a known word"),
+        ("strange", "has no caption with a known word"),
+    ):
+        assert (name, reason) in found
+    assert f"left out: {len(found)}" in printed
+    assert len(load_prepared(tmp_path / "out", "train")) == 4
+    assert load_prepared(tmp_path / "out", "test").captions == (("a bird",),)
+
+
+@pytest.mark.parametrize("when", ["planning", "looking"])
+def test_strict_makes_the_first_one_an_error(tmp_path, when):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"")
+    captions = ("a red bird",) if when == "looking" else ("!",)
+    extra = Entry(name="bad one", split="train", path=bad, captions=captions)
+    with pytest.raises(UserError, match=r"bad one: .* Without --strict it would be left out"):
+        prepare(Found(entries=[*entries(tmp_path), extra]), tmp_path / "out", strict=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_to_train_with_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="holds no picture with a caption to train with"):
+        prepare(Found(entries=[]), tmp_path / "out")
+
+
+def test_vocabulary_of_the_source_is_kept_id_for_id(tmp_path):
+    words = ("<end>", "bird", "never", "red", "a")
+    found = Found(entries=entries(tmp_path, captions=("a red bird",)), words=words)
+    prepare(found, tmp_path / "out")
+    assert load_prepared_vocabulary(tmp_path / "out").words == words
+
+
+def test_crop_is_cubs_square(tmp_path):
+    found = entries(tmp_path, box=(10.0, 5.0, 20.0, 16.0))
+    prepare(Found(entries=found), tmp_path / "out")
+    # Middle (20, 13), half side 15, cut at the top edge.
+    assert load_prepared(tmp_path / "out", "train").records.crops[0].tolist() == [5, 0, 30, 28]
+
+
+def cut_shard(out):
+    (shard,) = out.glob("train-*.tfrecord")
+    shard.write_bytes(shard.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda out: (out / "metadata.json").unlink(), "is no prepared folder"),
+        (lambda out: (out / "metadata.json").write_text("{"), "metadata.json: is damaged"),
+        (lambda out: (out / "metadata.json").write_text('{"format": 0}'), "format 0 is not 1"),
+        (lambda out: (out / "index.jsonl").write_text("{}\n"), "index.jsonl: is damaged"),
+        (lambda out: (out / "index.jsonl").write_text(""), "holds no picture of the train split"),
+        (lambda out: next(out.glob("train-*")).unlink(), "the shard train-00000-of-00001.tfrecord"),
+        (cut_shard, "is cut short"),
+    ],
+    ids=["no metadata", "metadata", "format", "index", "empty index", "no shard", "cut shard"],
+)
+def test_damaged_folder_is_told_in_one_line(tmp_path, damage, message):
+    out = tmp_path / "out"
+    prepare(Found(entries=entries(tmp_path)), out)
+    damage(out)
+    with pytest.raises(UserError, match=message) as caught:
+        load_prepared(out, "train")
+    assert "\n" not in str(caught.value)
+
+
+def test_anybodys_folder_becomes_one(mine, tmp_path):
+    found = folder_source.find(mine, None, tmp_path, test_share=0.5)
+    prepare(found, tmp_path / "out")
+    train, test = (load_prepared(tmp_path / "out", split) for split in ("train", "test"))
+    assert len(train) + len(test) == 4
