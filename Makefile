@@ -7,7 +7,7 @@ TFA_VENV := .venv-tfa
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo test test-slow lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo test test-slow bench-data lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -32,6 +32,10 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# The input pipeline beside a Pillow loader and the trainer, at CUB's sizes.
+bench-data: setup
+	$(BIN)/python benchmarks/data.py
 
 # What tensorflow-addons computes, for tests/tfa_oracle; in an environment of its own, of an older
 # Python: 3.9 to 3.11.

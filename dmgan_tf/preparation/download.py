@@ -37,7 +37,7 @@ FILES = {
             "md5:97eceeb196236b17998738112f37df78",
             (
                 "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz?download=1",
-                "https://s3.amazonaws.com/fast-ai-imageclas/CUB_200_2011.tgz",
+                "https://data.caltech.edu/api/records/65de6-vp158/files/CUB_200_2011.tgz/content",
             ),
         ),
     ),
