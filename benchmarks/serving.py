@@ -30,6 +30,8 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60.0)
     arguments = parser.parse_args()
+    if not arguments.saved_model.is_dir():
+        parser.error(f"--saved-model: there is no folder {arguments.saved_model}.")
     print("| | pictures/s | p50, ms | p95, ms | p99, ms | errors |\n|---|---|---|---|---|---|")
     for title, options in (("batching", []), ("no batching", ["--no-batching"])):
         with _Server(arguments.saved_model, options) as address:

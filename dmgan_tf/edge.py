@@ -23,6 +23,8 @@ from dmgan_tf.inference.inputs import encode_caption, model_inputs, with_seeds
 
 FORMAT = 1
 _BATCH_SIZE = 4
+_NUMBERS = ("max_words", "noise_size", "condition_size")  # of the manifest
+_MOST_THREADS = 1024
 
 
 class EdgeModel:
@@ -47,9 +49,9 @@ class EdgeModel:
             raise UserError(
                 f"{directory}: holds no {name}; it holds {', '.join(manifest['files'])}."
             )
-        content = _checked(directory / name, manifest["files"][name])
+        content = _checked(directory / name, manifest)
         vocabulary = directory / "vocabulary.json"
-        _checked(vocabulary, manifest["files"][vocabulary.name])
+        _checked(vocabulary, manifest)
         self.vocabulary = Vocabulary.load(vocabulary)
         self.max_words = manifest["max_words"]
         self._sizes = manifest["noise_size"], manifest["condition_size"]
@@ -81,20 +83,27 @@ def _manifest(directory):
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         found = manifest["format"]
+        described = {key: manifest[key] for key in ("files", *_NUMBERS)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: describes no exported model: {error}.") from error
     if found != FORMAT:
         raise UserError(f"{path}: format {found} is not {FORMAT}, the one this version reads.")
+    if not isinstance(described.pop("files"), dict) or not all(
+        isinstance(number, int) and number > 0 for number in described.values()
+    ):
+        raise UserError(f"{path}: is damaged. Copy or export it again.")
     return manifest
 
 
-def _checked(path, described):
+def _checked(path, manifest):
     """The file's bytes, which must be those that were written."""
+    described = manifest["files"].get(path.name)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
-    if hashlib.sha256(content).hexdigest() != described["sha256"]:
+    wanted = described.get("sha256") if isinstance(described, dict) else None
+    if hashlib.sha256(content).hexdigest() != wanted:
         raise UserError(f"{path}: is damaged or was changed (SHA-256). Copy or export it again.")
     return content
 
@@ -112,6 +121,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if not -(2**63) <= arguments.seed < 2**63:
         parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
+    if not 0 <= arguments.threads <= _MOST_THREADS:
+        parser.error(f"--threads must lie in 0 … {_MOST_THREADS}. Received: {arguments.threads}.")
+    if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
+        parser.error(f"--out must name a .png file. Received: {arguments.out}.")
     logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
         model = EdgeModel(arguments.model, arguments.precision, arguments.ort, arguments.threads)

@@ -62,9 +62,8 @@ def _peak_memory_mib():
     """Of this program, Python and ONNX Runtime included; None where the system doesn't say."""
     # Not getrusage: a program's peak there includes that of the one that started it.
     status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) // 1024
+    found = status.exists() and re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+    return int(found[1]) // 1024 if found else None
 
 
 if __name__ == "__main__":

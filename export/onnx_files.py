@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,9 @@ from dmgan_tf.config import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.model_directory import resolve
 from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.inference.whole_folder import whole_folder
 
+PRECISIONS = ("float32", "float16", "int8")
 _CALIBRATION_CAPTIONS, _REPORT_CAPTIONS, _BATCH_SIZE = 48, 16, 4
 TOKEN_RULES = (
     r"lower case; runs of \w (Unicode); characters beyond ASCII removed from each; ids by place in "
@@ -44,20 +45,14 @@ def export(
     Returns: the report, a table.
     Raises: UserError: when there is no model, or there are no captions.
     """
+    if wrong := [p for p in precision if p not in PRECISIONS]:
+        raise UserError(f"`precision` knows {', '.join(PRECISIONS)}. Received: {', '.join(wrong)}.")
     artist = TextToImage.from_preset(model)
     captions = _captions(artist, model, captions_file)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir()
+    with whole_folder(out) as partial:
         rows = _write_graphs(artist, partial, precision, captions, not float_images)
         artist.vocabulary.save(partial / "vocabulary.json")
         _write_manifest(artist, partial, rows)
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return onnx_report.table(rows)
 
 

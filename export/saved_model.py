@@ -7,7 +7,6 @@ OUT never sees half a model.
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
@@ -29,6 +28,12 @@ def main() -> int:
     if target.exists():
         raise UserError(f"{target} is there already: give the next --version, or remove it.")
     import_tensorflow()
+    try:
+        import tensorflow_serving  # noqa: F401 - for the warm-up requests, known before the work
+    except ImportError as error:
+        raise UserError(
+            "Exporting needs tensorflow-serving-api: pip install '.[serving]'."
+        ) from error
     export(arguments.model, target)
     print(f"SavedModel: {target}")
     return 0
@@ -40,19 +45,13 @@ def export(model: Path, target: Path) -> None:
 
     from dmgan_tf.inference.signatures import Signatures
     from dmgan_tf.inference.text_to_image import TextToImage
+    from dmgan_tf.inference.whole_folder import whole_folder
 
     artist = TextToImage.from_preset(model)
-    # Servers look for names of digits alone.
-    partial = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with whole_folder(target) as partial:  # servers look for names of digits alone
         module = Signatures(artist)
         tf.saved_model.save(module, str(partial), signatures=module.functions())
         _write_warm_up(partial, artist.vocabulary.words[1], target.parent.name)
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _write_warm_up(directory: Path, word: str, name: str) -> None:

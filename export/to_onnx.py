@@ -17,7 +17,7 @@ from pathlib import Path
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.errors import UserError
 
-PRECISIONS = ("float32", "float16", "int8")
+PRECISIONS = ("float32", "float16", "int8")  # `onnx_files` knows them too late for --help
 
 
 def main() -> int:
@@ -39,7 +39,12 @@ def main() -> int:
     if arguments.out.exists():
         raise UserError(f"{arguments.out} is there already: name another folder, or remove it.")
     import_tensorflow()
-    from onnx_files import export
+    try:
+        from onnx_files import export
+    except ImportError as error:
+        raise UserError(
+            f"Exporting needs more packages: pip install '.[onnx]' ({error})."
+        ) from error
 
     print(export(**vars(arguments) | {"precision": tuple(dict.fromkeys(precisions))}))
     print(f"ONNX: {arguments.out}")

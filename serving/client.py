@@ -55,7 +55,7 @@ class Client:
         options = [
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.service_config", _retry_policy(attempts)),
+            ("grpc.service_config", _service_config(attempts)),
         ]
         if root_certificates is None:
             self._channel = grpc.insecure_channel(address, options)
@@ -97,7 +97,8 @@ class Client:
         caption.dtype, seed.dtype = wire.DT_STRING, wire.DT_INT64
         for tensor in (caption, seed):
             tensor.tensor_shape.dim.add(size=len(captions))
-        caption.string_val.extend(text.encode() for text in captions)
+        # Bytes of a command line that are no UTF-8; the server reads past them.
+        caption.string_val.extend(text.encode("utf-8", "surrogateescape") for text in captions)
         seed.int64_val.extend(seeds)
         outputs = self._predict(request, timeout=self._timeout_seconds).outputs
         for text, error in zip(captions, outputs["error"].string_val, strict=True):
@@ -128,7 +129,7 @@ class Client:
         }
 
 
-def _retry_policy(attempts):
+def _service_config(attempts):
     policy = {
         "maxAttempts": attempts,
         "initialBackoff": _RETRIED_FIRST_AFTER,
@@ -136,8 +137,14 @@ def _retry_policy(attempts):
         "backoffMultiplier": 2,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
-    # gRPC takes one attempt for an error; it means no policy.
-    return json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": policy}] * (attempts > 1)})
+    return json.dumps(
+        {
+            # All servers behind the address in turn, not the first alone.
+            "loadBalancingConfig": [{"round_robin": {}}],
+            # gRPC takes one attempt for an error; it means no policy.
+            "methodConfig": [{"name": [{}], "retryPolicy": policy}] * (attempts > 1),
+        }
+    )
 
 
 def _described(info):
@@ -166,9 +173,32 @@ def _parser():
     return parser
 
 
+def _arguments():
+    parser = _parser()
+    arguments = parser.parse_args()
+    ranges = {
+        "count": (1, 10_000),
+        "seed": (-(2**63), 2**63 - arguments.count),
+        "version": (0, 2**63 - 1),
+        "max_message_mib": (1, 2047),
+        "timeout": (0.001, 86_400),
+    }
+    for name, (least, most) in ranges.items():
+        value = getattr(arguments, name)
+        if value is not None and not least <= value <= most:
+            option = name.replace("_", "-")
+            parser.error(f"--{option} must lie in {least} … {most}. Received: {value}.")
+    if arguments.caption:
+        if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
+            parser.error(f"--out must name a .png file. Received: {arguments.out}.")
+        if not arguments.out.parent.is_dir():
+            parser.error(f"--out: there is no folder {arguments.out.parent}.")
+    return arguments
+
+
 def main() -> int:
     """Asks, and saves the answer."""
-    arguments = _parser().parse_args()
+    arguments = _arguments()
     try:
         certificates = arguments.root_certificates and arguments.root_certificates.read_bytes()
         with Client(
@@ -200,8 +230,11 @@ def _draw(client, arguments):
         number = f"_{i}" if len(pictures) > 1 else ""
         path = arguments.out.with_stem(arguments.out.stem + number)
         partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(picture)
-        partial.replace(path)
+        try:
+            partial.write_bytes(picture)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
         print(f"Picture: {path}")
 
 

@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--out", type=Path, default=Path("served.png"), help="PNG file to write")
     arguments = parser.parse_args()
+    if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
+        parser.error(f"--out must name a .png file. Received: {arguments.out}.")
     with tempfile.TemporaryDirectory() as folder:
         served = Path(folder) / "dmgan"
         export = [HERE.parent / "export" / "saved_model.py", "--model", arguments.model]

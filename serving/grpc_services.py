@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-_MOST_VALUES = 2**24
+_MOST_REPEATED = 4096
 
 
 def _answered(handle: Callable) -> Callable:
@@ -39,7 +39,7 @@ def _answered(handle: Callable) -> Callable:
             context.abort(code, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
         finally:
             # Names that strangers made up must not become labels without end.
-            label = name if code != grpc.StatusCode.NOT_FOUND else ""
+            label = name if name in self._models else ""
             REQUESTS.labels(label, "grpc", code.name).inc()
             LATENCY.labels(label, "grpc").observe(time.perf_counter() - start)
 
@@ -129,7 +129,10 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         missing = [c.base_path for c in configs if not Path(c.base_path).is_dir()]
         if missing:
             context.abort(grpc.StatusCode.NOT_FOUND, f"No such folder: {missing[0]}")
-        self._models.replace({c.name: Path(c.base_path) for c in configs})
+        try:
+            self._models.replace({c.name: Path(c.base_path) for c in configs})
+        except RequestError as error:
+            context.abort(error.code, str(error))
         return response
 
 
@@ -137,9 +140,12 @@ def _array(name, proto):
     sizes = [dimension.size for dimension in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
         raise invalid(f"Input {name!r} is no tensor: its shape is not known.")
-    # A shape alone asks for memory: one value may stand for all of them.
-    if math.prod(sizes) > _MOST_VALUES:
-        raise invalid(f"Input {name!r} is refused: it has more than {_MOST_VALUES} values.")
+    # A shape alone asks for memory, as one value may stand for all; values sent take a byte each.
+    if math.prod(sizes) > max(_MOST_REPEATED, proto.ByteSize()):
+        raise invalid(
+            f"Input {name!r} is refused: its shape has more than {_MOST_REPEATED} values, and "
+            "fewer were sent."
+        )
     try:
         return tf.make_ndarray(proto)
     except (TypeError, ValueError, KeyError) as error:

@@ -1,6 +1,5 @@
 """One version of a model: a SavedModel, loaded, warmed up, and held against its signatures."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-_LOGGER = logging.getLogger("serving")
 _PRIVATE = "__saved_model"  # names of signatures that TensorFlow adds for itself
 DEFAULT_SIGNATURE = "serving_default"
 

@@ -1,6 +1,7 @@
 """The models that a server holds: which version answers, and how a newer one takes its place."""
 
 import logging
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,36 +49,48 @@ class ServedModel:
         self._limits = limits
         self._current: _Version | None = None
         self._states: dict[int, tuple[str, str]] = {}  # version → (state, error)
+        self._failed: dict[int, object] = {}  # version → what was there when it failed to load
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
-        """Loads the newest version if it isn't the one that answers; a bad one changes nothing."""
-        numbers = [int(path.name) for path in self.base_path.glob("[0-9]*") if path.name.isdigit()]
-        newest = max(numbers, default=None)
+        """Loads the newest version that can be loaded, if it isn't the one that answers."""
         with self._lock:
             current = self._current
-        if newest is None or (current and current.number == newest):
-            return
-        if self._states.get(newest, ("", ""))[1]:
-            return  # it failed to load before; a higher version is waited for
-        self._states[newest] = ("LOADING", "")
-        try:
-            version = self._load(newest)
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            self._states[newest] = ("END", f"{type(error).__name__}: {reason}")
-            _LOGGER.error("%s version %d can't be served: %s", self.name, newest, reason)
+        for number, path in self._versions():
+            if current and number <= current.number:
+                return
+            if self._failed.get(number) == _stamp(path):
+                continue  # it failed before, and nothing has changed there
+            if version := self._try_to_load(number, path):
+                break
+        else:
             return
         with self._lock:
             self._current = version
-        self._states[newest] = ("AVAILABLE", "")
-        VERSION.labels(self.name).set(newest)
-        _LOGGER.info("%s: version %d answers.", self.name, newest)
+        self._states[version.number] = ("AVAILABLE", "")
+        VERSION.labels(self.name).set(version.number)
+        _LOGGER.info("%s: version %d answers.", self.name, version.number)
         if current:
             self._end(current)
 
-    def _load(self, number):
-        model = Model(self.base_path / str(number))
+    def _versions(self):
+        """(number, folder) of each version there is, the newest first."""
+        folders = [p for p in self.base_path.iterdir() if re.fullmatch("[0-9]+", p.name, re.ASCII)]
+        return sorted(((int(path.name), path) for path in folders), reverse=True)
+
+    def _try_to_load(self, number, path):
+        self._states[number], stamp = ("LOADING", ""), _stamp(path)
+        try:
+            return self._load(number, path)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            self._states[number] = ("END", f"{type(error).__name__}: {reason}")
+            self._failed[number] = stamp
+            _LOGGER.error("%s version %d can't be served: %s", self.name, number, reason)
+            return None
+
+    def _load(self, number, path):
+        model = Model(path)
         batcher = None
         if self._limits.batching:
             batcher = Batcher(
@@ -105,6 +118,11 @@ class ServedModel:
         if version:
             self._end(version)
 
+    def available(self) -> bool:
+        """Whether a version answers."""
+        with self._lock:
+            return self._current is not None
+
     def states(self) -> Mapping[int, tuple[str, str]]:
         """(state, error) of each version that was seen, the newest first."""
         return dict(sorted(self._states.items(), reverse=True))
@@ -120,8 +138,9 @@ class ServedModel:
         used = self._enter(version)
         try:
             inputs = used.model.checked(signature, inputs)
-            self._check_limits(inputs)
-            if used.batcher and used.model.batchable(signature):
+            batchable = used.model.batchable(signature)
+            self._check_limits(inputs, batchable)
+            if used.batcher and batchable:
                 return used.number, used.batcher.submit(signature, inputs).result()
             return used.number, used.model.run(signature, inputs)
         except QueueFullError:
@@ -159,9 +178,9 @@ class ServedModel:
             version.users -= 1
             version.idle.notify_all()
 
-    def _check_limits(self, inputs):
+    def _check_limits(self, inputs, batchable):
         for name, array in inputs.items():
-            if array.ndim and len(array) > self._limits.max_batch_size:
+            if batchable and len(array) > self._limits.max_batch_size:
                 raise invalid(
                     f"Task size {len(array)} is larger than maximum input batch size "
                     f"{self._limits.max_batch_size}"
@@ -173,6 +192,11 @@ class ServedModel:
                         f"Input {name!r} holds a string of {longest} bytes; at most "
                         f"{self._limits.max_string_bytes} are taken."
                     )
+
+
+def _stamp(path):
+    """What changes while a version's folder is being filled."""
+    return sorted((p.name, s.st_size, s.st_mtime_ns) for p in path.rglob("*") if (s := p.stat()))
 
 
 class Models:
@@ -190,7 +214,10 @@ class Models:
 
     def _watch(self):
         while not self._stop.wait(self._poll_seconds):
-            self.refresh()
+            try:
+                self.refresh()
+            except Exception:  # a folder that vanishes must not end the watch
+                _LOGGER.exception("Looking for newer versions failed; it is tried again.")
 
     def refresh(self) -> None:
         """Looks for newer versions now."""
@@ -199,17 +226,26 @@ class Models:
                 served.refresh()
 
     def replace(self, base_paths: Mapping[str, Path]) -> None:
-        """Serves these models from now on; one that keeps its path goes on undisturbed."""
+        """Serves these models from now on; one that keeps its path goes on undisturbed.
+
+        Raises: RequestError: when one of them has no version that can be served; nothing changes.
+        """
         with self._refreshing:
             old, new = self._served, {}
             for name, path in base_paths.items():
                 kept = old.get(name)
-                new[name] = (
-                    kept
-                    if kept and kept.base_path == path
-                    else ServedModel(name, path, self._limits)
-                )
+                if kept and kept.base_path.resolve() == path.resolve():
+                    new[name] = kept
+                    continue
+                new[name] = ServedModel(name, path, self._limits)
                 new[name].refresh()
+                if not new[name].available():
+                    for made in new.values():
+                        if made not in old.values():
+                            made.close()
+                    raise RequestError(
+                        grpc.StatusCode.NOT_FOUND, f"{path}: no version of {name} can be served."
+                    )
             self._served = new
             for name, served in old.items():
                 if new.get(name) is not served:
@@ -224,10 +260,10 @@ class Models:
 
     def available(self) -> bool:
         """Whether every model has a version that answers."""
-        return all(
-            any(state == "AVAILABLE" for state, _ in served.states().values())
-            for served in self._served.values()
-        )
+        return all(served.available() for served in self._served.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._served
 
     def close(self) -> None:
         """Stops watching and ends every model."""

@@ -40,13 +40,17 @@ def application(models: Models, max_message_bytes: int) -> Starlette:
 
     async def predict(request: Request) -> Response:
         body = await _body(request, max_message_bytes)
-        return await run_in_threadpool(_measured, request, lambda: _predict(models, request, body))
+        return await run_in_threadpool(
+            _measured, models, request, lambda: _predict(models, request, body)
+        )
 
     async def status(request: Request) -> Response:
-        return await run_in_threadpool(_measured, request, lambda: _status(models, request))
+        return await run_in_threadpool(_measured, models, request, lambda: _status(models, request))
 
     async def metadata(request: Request) -> Response:
-        return await run_in_threadpool(_measured, request, lambda: _metadata(models, request))
+        return await run_in_threadpool(
+            _measured, models, request, lambda: _metadata(models, request)
+        )
 
     async def metrics(request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
@@ -78,14 +82,18 @@ async def _body(request, most):
     return b"".join(parts)
 
 
-def _measured(request, answer):
+def _measured(models, request, answer):
     start, name = time.perf_counter(), request.path_params["name"]
     try:
         code, response = grpc.StatusCode.OK, JSONResponse(answer())
     except RequestError as error:
         code = error.code
         response = JSONResponse({"error": str(error)}, _STATUS.get(code, 500))
-    label = name if code != grpc.StatusCode.NOT_FOUND else ""
+    except Exception as error:  # such as an answer that JSON can't say
+        code = grpc.StatusCode.INTERNAL
+        reason = " ".join(str(error).split())[:300]
+        response = JSONResponse({"error": f"{type(error).__name__}: {reason}"}, 500)
+    label = name if name in models else ""
     REQUESTS.labels(label, "rest", code.name).inc()
     LATENCY.labels(label, "rest").observe(time.perf_counter() - start)
     return response
@@ -176,9 +184,16 @@ def _decoded(value):
 def _plain(name, array):
     if array.dtype != object:
         return array.tolist()
-    if name.endswith("_bytes"):
-        return [{"b64": base64.b64encode(value).decode()} for value in array]
-    return [value.decode("utf-8", "replace") for value in array]
+    in_base64 = name.endswith("_bytes")
+
+    def plain(value):
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        if in_base64:
+            return {"b64": base64.b64encode(value).decode()}
+        return value.decode("utf-8", "replace")
+
+    return plain(array.tolist())
 
 
 def _status(models, request):

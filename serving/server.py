@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,9 @@ from pathlib import Path
 
 _LOGGER = logging.getLogger("serving")
 _MEBIBYTE = 2**20
-_RPC_THREADS = 64
+_SPARE_THREADS = 32  # for health, status and refusals while the queue is full
+_THREADS_WITHOUT_BATCHING = 64
+_MOST_MESSAGE_MIB = 2047  # a size is a 32-bit number to gRPC
 
 
 def main() -> int:
@@ -61,9 +64,21 @@ def _arguments():
     parser.add_argument("--certificate", type=Path, help="PEM file; serves with TLS")
     parser.add_argument("--private-key", type=Path, help="PEM file of the certificate's key")
     arguments = parser.parse_args()
-    for name in ("max_batch_size", "max_queued_rows", "max_string_bytes", "max_message_mib"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be 1 or more.")
+    ranges = {
+        "port": (0, 65535),
+        "rest_port": (0, 65535),
+        "max_batch_size": (1, 2**31),
+        "max_queued_rows": (1, 10_000),
+        "max_string_bytes": (1, 2**31),
+        "max_message_mib": (1, _MOST_MESSAGE_MIB),
+        "batch_timeout_ms": (0, 60_000),
+        "poll_seconds": (0.05, 3600),
+        "drain_seconds": (0, 3600),
+    }
+    for name, (least, most) in ranges.items():
+        if not least <= getattr(arguments, name) <= most:  # NaN is in no range
+            option = name.replace("_", "-")
+            parser.error(f"--{option} must lie in {least} … {most}.")
     if bool(arguments.certificate) != bool(arguments.private_key):
         parser.error("--certificate and --private-key belong together.")
     return arguments
@@ -96,11 +111,19 @@ def _serve(arguments, stop):
     max_message_bytes = arguments.max_message_mib * _MEBIBYTE
     key = certificate = None
     if arguments.certificate:
-        key, certificate = (p.read_bytes() for p in (arguments.private_key, arguments.certificate))
+        files = arguments.certificate, arguments.private_key
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+        except ssl.SSLError as error:
+            raise OSError(f"{files[0]}, {files[1]}: no certificate and its key: {error}") from error
+        certificate, key = (path.read_bytes() for path in files)
     models = Models(dict(arguments.model), limits, arguments.poll_seconds)
-    threads = ThreadPoolExecutor(_RPC_THREADS, "rpc")
+    # A thread for each request that may wait in the queue: what comes beyond it is refused at once
+    # instead of piling up before the threads, with the health checks behind it.
+    count = arguments.max_queued_rows + _SPARE_THREADS
+    count = _THREADS_WITHOUT_BATCHING if arguments.no_batching else count
     server = grpc.server(
-        threads,
+        ThreadPoolExecutor(count, "rpc"),
         options=[
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.max_receive_message_length", max_message_bytes),
@@ -121,13 +144,17 @@ def _serve(arguments, stop):
         else:
             port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"{address} can't be listened on: is the port taken?") from error
+        raise OSError(
+            f"{address} can't be listened on: is the port taken, or the host another machine?"
+        ) from error
     rest, rest_thread, rest_port = _start_rest(arguments, models, max_message_bytes)
     server.start()
     ready = health_pb2.HealthCheckResponse.SERVING
     healthy.set("", ready if models.available() else health_pb2.HealthCheckResponse.NOT_SERVING)
     print(f"gRPC: {arguments.host}:{port}  REST: {arguments.host}:{rest_port}", flush=True)
     while not stop.wait(arguments.poll_seconds):
+        if not rest_thread.is_alive():
+            raise OSError("The REST interface has ended; see the log.")
         serving = models.available()
         healthy.set("", ready if serving else health_pb2.HealthCheckResponse.NOT_SERVING)
     _LOGGER.info("Ending what was accepted.")

@@ -1,5 +1,6 @@
 """`dmgan_tf.edge` where there is no TensorFlow."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def test_it_needs_three_packages(onnx_folder):
             "manifest.json: describes no exported",
         ),
         (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json: describes no"),
+        (lambda folder: forget(folder, "max_words"), "manifest.json: describes no"),
+        (lambda folder: forget(folder, "files", []), "manifest.json: is damaged"),
         (
             lambda folder: cut(folder / "dmgan_float32.onnx"),
             "dmgan_float32.onnx: is damaged or was",
@@ -64,13 +67,28 @@ def test_it_needs_three_packages(onnx_folder):
         (lambda folder: cut(folder / "vocabulary.json"), "vocabulary.json: is damaged or was"),
         (lambda folder: (folder / "dmgan_float32.onnx").unlink(), "cannot be read: No such file"),
     ],
-    ids=["no manifest", "no description", "cut model", "cut vocabulary", "no model"],
+    ids=[
+        "no manifest",
+        "no description",
+        "no words",
+        "no files",
+        "cut model",
+        "cut vocabulary",
+        "no model",
+    ],
 )
 def test_damaged_export_is_told_in_one_line(onnx_folder, tmp_path, damage, message):
     folder = shutil.copytree(onnx_folder, tmp_path / "onnx")
     damage(folder)
     assert message in refusal("--model", folder, "--caption", CAPTION, cwd=tmp_path)
     assert not (tmp_path / "picture.png").exists()
+
+
+def forget(folder, key, value=None):
+    """Puts another value into the manifest, or nothing."""
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text()) | {key: value}
+    path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
 
 
 def cut(path):
@@ -89,8 +107,11 @@ def cut(path):
             "holds no dmgan_int4.onnx; it holds dmgan_",
         ),
         (["--caption", CAPTION, "--seed", str(2**63)], "--seed must fit into 64 bits."),
+        (["--caption", CAPTION, "--threads", "-3"], "--threads must lie in 0 … 1024."),
+        (["--caption", CAPTION, "--out", "a.jpg"], "--out must name a .png file."),
+        (["--caption", CAPTION, "--out", "/proc/a.png"], "/proc/a.png: cannot be written"),
     ],
-    ids=["caption", "precision", "seed"],
+    ids=["caption", "precision", "seed", "threads", "suffix", "out"],
 )
 def test_mistake_is_one_line(onnx_folder, tmp_path, options, message):
     assert message in refusal("--model", onnx_folder, *options, cwd=tmp_path)

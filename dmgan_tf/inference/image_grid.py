@@ -1,5 +1,6 @@
 """Pictures as grey levels, side by side, as PNG."""
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,5 +48,7 @@ def save_png(path: Path, image: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(partial, format="PNG")
         partial.replace(path)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # told by the command lines, with what to do
         raise UserError(f"{path}: cannot be written: {error.strerror}.") from error

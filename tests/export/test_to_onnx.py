@@ -146,6 +146,26 @@ def test_pictures_can_stay_float(tiny_run, artist, feed, tmp_path):
     assert within(EdgeModel(tmp_path / "onnx").generate(CAPTIONS, SEEDS), expected) <= 1
 
 
+def test_what_others_left_beside_it_stays(tiny_run, tmp_path):
+    (tmp_path / "onnx.partial").mkdir()
+    (tmp_path / "onnx.partial" / "notes").write_text("mine")
+    (tmp_path / "captions.txt").write_text("a red bird\na blue bird\n")
+    options = "--out", tmp_path / "onnx", "--captions-file", tmp_path / "captions.txt"
+    process = run_script("export/to_onnx.py", "--model", tiny_run, *options)
+    assert process.returncode == 0, process.stderr
+    assert (tmp_path / "onnx.partial" / "notes").read_text() == "mine"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["captions.txt", "onnx", "onnx.partial"]
+
+
+@pytest.mark.parametrize("script", ["to_onnx.py", "saved_model.py"])
+def test_out_that_cannot_be_is_one_line(tiny_run, tmp_path, script):
+    (tmp_path / "file").write_text("")
+    options = "--model", tiny_run, "--out", tmp_path / "file" / "x"
+    process = run_script(f"export/{script}", *options)
+    assert process.returncode == 2
+    assert process.stderr.splitlines()[-1].endswith("cannot be written: Not a directory.")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -51,6 +51,16 @@ def test_a_client_that_knows_the_authority_gets_a_picture(secure_server, certifi
         assert json.load(answer)["model_version_status"][0]["state"] == "AVAILABLE"
 
 
+def test_a_certificate_of_another_key_is_one_line(exported, certificates, tmp_path):
+    trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(tmp_path / "key.pem")
+    files = "--certificate", certificates / "certificate.pem", "--private-key", tmp_path / "key.pem"
+    process = run_script(
+        "serving/server.py", "--model", f"dmgan={exported}", "--port", 0, "--rest-port", 0, *files
+    )
+    assert process.returncode == 2
+    assert "no certificate and its key" in process.stderr.splitlines()[-1]
+
+
 def test_others_get_nothing(secure_server, tmp_path):
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(other)

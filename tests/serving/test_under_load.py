@@ -1,10 +1,14 @@
 """Reloads, signals and full queues while requests come in."""
 
+import re
 import shutil
 import threading
+import time
 
 import grpc
 import pytest
+from command_lines import run_script
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from requests_and_answers import CAPTIONS, images, request
 from running_server import serve
 from tensorflow_serving.apis import (
@@ -18,7 +22,7 @@ class Load:
     """Threads that ask without pause until told to stop; what failed, and which versions spoke."""
 
     def __init__(self, address, threads=4):
-        self.errors, self.versions, self.answered = [], [], 0
+        self.errors, self.versions = [], []
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
@@ -119,3 +123,98 @@ def test_models_are_replaced_by_a_reload_request(exported, tmp_path):
         with pytest.raises(grpc.RpcError, match="No such folder"):
             service.HandleReloadConfigRequest(change)
         assert len(images(predict(request(model="bird")))) == len(CAPTIONS)
+
+
+def copy_version(exported, folder, number):
+    """A whole version, as an export puts it there."""
+    shutil.copytree(exported / "7", folder / "partial")
+    (folder / "partial").rename(folder / str(number))
+
+
+def answered_by(server):
+    with grpc.insecure_channel(server.address) as channel:
+        predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+        return predict(request(["a bird"], [1])).model_spec.version.value
+
+
+@pytest.mark.slow
+def test_bad_versions_are_passed_over_until_they_are_mended(exported, tmp_path):
+    folder = tmp_path / "dmgan"
+    folder.mkdir()
+    copy_version(exported, folder, 1)
+    (folder / "2").mkdir()
+    (folder / "1²").mkdir()  # no number, though Python calls it digits
+    with serve(folder, tmp_path / "log.txt") as server:
+        assert answered_by(server) == 1
+        shutil.copytree(exported / "7", folder / "2", dirs_exist_ok=True)
+        for _ in range(200):
+            if answered_by(server) == 2:
+                break
+            time.sleep(0.1)
+        assert answered_by(server) == 2
+
+
+@pytest.mark.slow
+def test_a_reload_to_a_bad_folder_changes_nothing(exported, tmp_path):
+    (tmp_path / "bad" / "1").mkdir(parents=True)
+    with (
+        serve(exported, tmp_path / "log.txt") as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        service = model_service_pb2_grpc.ModelServiceStub(channel)
+        change = model_management_pb2.ReloadConfigRequest()
+        change.config.model_config_list.config.add(name="dmgan", base_path=str(tmp_path / "bad"))
+        with pytest.raises(grpc.RpcError, match="no version of dmgan can be served"):
+            service.HandleReloadConfigRequest(change)
+        assert answered_by(server) == 7
+
+
+@pytest.mark.slow
+def test_more_than_the_queue_holds_is_refused_while_health_answers(exported, tmp_path):
+    with (
+        serve(exported, tmp_path / "log.txt") as server,
+        grpc.insecure_channel(server.address) as channel,
+        grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)]) as other,
+    ):
+        predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+        waiting = [predict.future(request(["a bird"], [i])) for i in range(700)]
+        health = health_pb2_grpc.HealthStub(other)
+        codes = {answer.code() for answer in waiting}
+        assert codes == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.slow
+def test_the_client_asks_all_servers_behind_its_address(exported, tmp_path):
+    from client import Client
+
+    with (
+        serve(exported, tmp_path / "a.txt") as first,
+        serve(exported, tmp_path / "b.txt") as second,
+    ):
+        with Client(f"ipv4:{first.address},{second.address}") as client:
+            for seed in range(20):
+                client.generate(["a bird"], [seed])
+        logs = []
+        for server in (first, second):
+            assert server.stop() == 0
+            logs.append(server.log.read_text())
+    counts = [int(re.search(r"(\d+) requests were answered", log)[1]) for log in logs]
+    assert sum(counts) == 20 and min(counts) >= 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--port", 70000), "--port must lie in 0 … 65535."),
+        (("--max-message-mib", 4096), "--max-message-mib must lie in"),
+        (("--poll-seconds", -1), "--poll-seconds must lie in"),
+        (("--batch-timeout-ms", "nan"), "--batch-timeout-ms must lie in"),
+        (("--certificate", "absent.pem"), "--certificate and --private-key belong together."),
+    ],
+)
+def test_options_out_of_their_range_are_one_line(tmp_path, options, message):
+    process = run_script("serving/server.py", "--model", f"dmgan={tmp_path}", *options)
+    assert process.returncode == 2
+    assert message in process.stderr.splitlines()[-1]
