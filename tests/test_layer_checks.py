@@ -29,12 +29,16 @@ from dmgan_tf.layers.dynamic_memory import (
 from dmgan_tf.layers.lstm_cell import LSTMCell
 from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
 from dmgan_tf.models.discriminator import Discriminator
+from dmgan_tf.models.efficientnet_lite import ConvUnit, InvertedResidual
 from dmgan_tf.models.generator import Generator, InitialStage, RefinementStage
 from dmgan_tf.models.image_encoder import CompactEncoder
 from dmgan_tf.models.text_encoder import TextEncoder
 
 # The full Inception v3 takes a minute under XLA; its own tests cover config, files and gradients.
-CHECKED_ELSEWHERE = {"InceptionV3Backbone", "InceptionV3Encoder"}
+CHECKED_ELSEWHERE = {
+    *("InceptionV3Backbone", "InceptionV3Encoder", "FrozenEncoder"),
+    *("EfficientNetLite2Backbone", "EfficientNetLite2Encoder"),
+}
 
 
 class Case(NamedTuple):
@@ -125,6 +129,14 @@ CASES = [
         {"vocabulary_size": 9, "embedding_size": 3, "feature_size": 4, "dropout": 0.0},
         [np.array([[1, 8, 3, 2], [5, 4, 0, 0]], "int32"), np.array([4, 2], "int32")],
         9,
+    ),
+    Case(ConvUnit, {"filters": 5, "kernel": 3, "stride": 2}, [normal(3, 6, 6, 4)], 3, 2),
+    Case(
+        InvertedResidual,
+        {"input_channels": 4, "channels": 4, "kernel": 3, "stride": 1, "expansion": 2},
+        [normal(3, 6, 6, 4)],
+        9,
+        6,
     ),
     Case(
         CompactEncoder,

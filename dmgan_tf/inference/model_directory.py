@@ -22,7 +22,11 @@ from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
-from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
+from dmgan_tf.models.image_encoder import (
+    CompactEncoder,
+    EfficientNetLite2Encoder,
+    InceptionV3Encoder,
+)
 from dmgan_tf.models.text_encoder import TextEncoder
 
 FORMAT = 1
@@ -30,7 +34,14 @@ _FINGERPRINT = "vocabulary_fingerprint"
 # The only classes that a directory may name: nothing else from a stranger's file is ever built.
 _CLASSES = {
     c.__name__: c
-    for c in (Generator, Discriminator, TextEncoder, CompactEncoder, InceptionV3Encoder)
+    for c in (
+        Generator,
+        Discriminator,
+        TextEncoder,
+        CompactEncoder,
+        EfficientNetLite2Encoder,
+        InceptionV3Encoder,
+    )
 }
 
 

