@@ -143,6 +143,9 @@ class EfficientNetLite2Backbone(keras.layers.Layer):
     Returns: (map [B, 17, 17, 120] behind the fifth stage, pooled [B, 1280]).
     """
 
+    INPUT_SIDE, REGIONS_SIDE = INPUT_SIDE, REGIONS_SIDE
+    REGION_CHANNELS, POOLED_CHANNELS = REGION_CHANNELS, POOLED_CHANNELS
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         policy = self.dtype_policy

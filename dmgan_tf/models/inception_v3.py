@@ -186,6 +186,9 @@ class InceptionV3Backbone(keras.Model):
     here, and likewise for `bn`; the layer itself is the attribute `Mixed_5b_branch1x1`.
     """
 
+    INPUT_SIDE, REGIONS_SIDE = INPUT_SIDE, REGIONS_SIDE
+    REGION_CHANNELS, POOLED_CHANNELS = REGION_CHANNELS, POOLED_CHANNELS
+
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         for name, row, in_channels in _convolutions():
