@@ -56,6 +56,7 @@ def test_pretraining_leaves_the_two_encoders(tiny_judge):
     assert set(networks) == {"text_encoder", "image_encoder"}
 
 
+@pytest.mark.slow
 def test_dry_run_prints_config_and_the_authors_parameter_counts_and_writes_nothing(tmp_path):
     lines = succeed("train", "--config", "cub.yaml", "--dry-run", cwd=tmp_path).splitlines()
     assert "  vocabulary_size: 5450" in lines
@@ -185,6 +186,7 @@ def test_encoders_of_another_size_than_the_config_wants_are_refused(tiny_judge, 
     assert "Received: 16, but" in line
 
 
+@pytest.mark.slow
 def test_training_begins_with_the_networks_of_a_model(tiny_run, tmp_path):
     settings = {"initial_model": tiny_run, "steps": 1, "generator_learning_rate": 1e-9}
     options = [o for k, v in settings.items() for o in ("--set", f"training.{k}={v}")]

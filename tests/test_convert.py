@@ -32,6 +32,7 @@ def parts(folder):
     )
 
 
+@pytest.mark.slow
 def test_authors_files_become_a_model_that_draws_and_files_again(folder, tmp_path):
     model, picture = tmp_path / "models" / "cub", tmp_path / "a.png"
     printed = succeed("convert", *parts(folder), "--out", model)

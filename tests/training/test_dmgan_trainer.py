@@ -116,6 +116,7 @@ def test_one_seed_gives_one_loss_curve():
     assert len(set(curves[0])) == 3
 
 
+@pytest.mark.slow
 def test_xla_step_equals_the_plain_one(batch):
     plain, compiled = make_trainer(), make_trainer()
     expected = tf.function(plain.train_step)(batch)

@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 from small_trainer import make_batch, make_damsm_trainer, make_trainer
 
+pytestmark = pytest.mark.slow
+
 
 def replica_batches(strategy, batch):
     """The batch cut into one part per replica, in order."""
