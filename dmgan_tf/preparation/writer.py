@@ -27,7 +27,7 @@ from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 from dmgan_tf.preparation.picture_file import Picture, read_picture
 
 PICTURES_PER_SHARD = 512
-_PLAN = "plan.json"
+_PLAN = "plan.txt"
 _GROWTH_AS_PNG = 6  # of a WebP picture; 3,092 emoji grew from 15 to 97 MB
 _FRAME_BYTES = 12  # of a record in a TFRecord file: its length and the length's checksum
 
@@ -180,10 +180,10 @@ def _begin(plan, partial):
     content = json.dumps([FORMAT, described, plan.vocabulary.words])
     fingerprint = hashlib.sha256(content.encode()).hexdigest()
     path = partial / _PLAN
-    if not path.is_file() or json.loads(path.read_text()) != fingerprint:
+    if not path.is_file() or path.read_text() != fingerprint:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        path.write_text(json.dumps(fingerprint))
+        path.write_text(fingerprint)
     free = shutil.disk_usage(partial).free
     if free < plan.picture_bytes:
         raise UserError(
@@ -284,7 +284,7 @@ def _example(entry, content):
 
 def _finish(plan, partial, rows, left_out, changed):
     """Index, vocabulary, report and metadata; the journals go."""
-    for path in (*partial.glob("*.json"), *partial.glob("*.writing")):
+    for path in (partial / _PLAN, *partial.glob("*.json"), *partial.glob("*.writing")):
         path.unlink()
     plan.vocabulary.save(partial / VOCABULARY)
     lines = (json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows)

@@ -109,7 +109,7 @@ def test_a_changed_source_begins_anew(tmp_path, monkeypatch):
     found = entries(tmp_path)
     partial = tmp_path / "out.partial"
     partial.mkdir()
-    (partial / "plan.json").write_text(json.dumps("of something else"))
+    (partial / "plan.txt").write_text("of something else")
     (partial / "train-00000-of-00001.tfrecord").write_bytes(b"of something else")
     prepare(Found(entries=found), tmp_path / "out")
     assert len(load_prepared(tmp_path / "out", "train")) == 4
