@@ -5,6 +5,7 @@ pictures), fluent-emoji. The result is one folder for `data.directory` of a conf
 """
 
 import argparse
+import hashlib
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -65,17 +66,25 @@ def main() -> int:
         "folder": partial(folder.find, split=arguments.split, test_share=arguments.test_share),
         "fluent-emoji": fluent_emoji.find,
     }
-    work = out.with_name(f"{out.name}.unpacked")
+    work = _work_folder(out, source, arguments.captions)
     found = finders[arguments.source](source, arguments.captions, work)
     plan = writer.plan(found, arguments.source, arguments.words, arguments.strict)
     print(plan.summary())
     if arguments.dry_run:
+        shutil.rmtree(work, ignore_errors=True)
         return 0
     import_tensorflow()
     print(writer.write(plan, out, arguments.strict, arguments.processes))
     shutil.rmtree(work, ignore_errors=True)
     print(f"Prepared: {out}")
     return 0
+
+
+def _work_folder(out, *found):
+    """A folder to unpack into, of these archives alone: its name has their sizes and dates."""
+    stamps = [(p.stat().st_size, p.stat().st_mtime_ns) for p in found if p and p.is_file()]
+    digest = hashlib.sha256(repr(stamps).encode()).hexdigest()[:12]
+    return out.with_name(f".{out.name}.{digest}.unpacked")
 
 
 def _download(source, folder):

@@ -56,8 +56,10 @@ def load_prepared(directory: str | Path, split: str, homepage: str | None = None
     _check_format(directory, homepage)
     path = directory / INDEX
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        rows = [row for row in (Row(**json.loads(line)) for line in lines) if row.split == split]
+        # Not splitlines: a caption may hold other line ends.
+        lines = path.read_text(encoding="utf-8").split("\n")
+        every = (Row(**json.loads(line)) for line in lines if line)
+        rows = [row for row in every if row.split == split]
         crops = [square_crop(r.box, r.width, r.height) if r.box else (0, 0, 0, 0) for r in rows]
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: is damaged: {error}. Prepare the data again.") from error

@@ -180,6 +180,8 @@ def _begin(plan, partial):
     content = json.dumps([FORMAT, described, plan.vocabulary.words])
     fingerprint = hashlib.sha256(content.encode()).hexdigest()
     path = partial / _PLAN
+    if partial.exists() and not path.is_file():
+        raise UserError(f"{partial} is there and was not begun by this program: move it away.")
     if not path.is_file() or path.read_text() != fingerprint:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -216,7 +218,7 @@ def _look(entry: Entry) -> Picture | str:
         picture = read_picture(entry.path)
         if entry.box:
             square_crop(entry.box, picture.width, picture.height)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         return str(error)
     return picture
 

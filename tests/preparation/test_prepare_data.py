@@ -139,3 +139,14 @@ def test_every_source_is_trained_with(sources, source, tmp_path):
     words = json.loads((run_folder / "model" / "vocabulary.json").read_text())["words"]
     assert words == json.loads((out / "vocabulary.json").read_text())["words"]
     assert list((run_folder / "samples").glob("*.png"))
+
+
+def test_nothing_of_anybodys_is_removed(many, tmp_path):
+    source = many.rename(tmp_path / "out.unpacked")
+    (tmp_path / "other.partial").mkdir()
+    (tmp_path / "other.partial" / "mine.txt").write_text("precious")
+    line = fail("prepare_data", "folder", source, "--out", tmp_path / "other")
+    assert "was not begun by this program" in line
+    assert (tmp_path / "other.partial" / "mine.txt").read_text() == "precious"
+    succeed("prepare_data", "folder", source, "--out", tmp_path / "out")
+    assert len(list(source.glob("*.jpg"))) == PICTURES

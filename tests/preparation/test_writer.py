@@ -213,3 +213,9 @@ def test_anybodys_folder_becomes_one(mine, tmp_path):
     prepare(found, tmp_path / "out")
     train, test = (load_prepared(tmp_path / "out", split) for split in ("train", "test"))
     assert len(train) + len(test) == 4
+
+
+def test_captions_may_hold_any_line_end(tmp_path):
+    captions = ("a red\u2028bird", "a\u0085bird")
+    prepare(Found(entries=entries(tmp_path, captions=captions)), tmp_path / "out")
+    assert load_prepared(tmp_path / "out", "train").captions[0] == captions

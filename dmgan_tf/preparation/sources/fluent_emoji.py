@@ -80,7 +80,7 @@ def _names():
 
 
 def _refused(codes):
-    if codes[0].startswith("1f1"):
+    if "1f1e6" <= codes[0] <= "1f1ff":
         return "is the flag of a region"
     if codes[0] == "1f3f4" and len(codes) > 1 and codes[1].startswith("e"):
         return "is the flag of a region"
