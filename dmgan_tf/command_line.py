@@ -97,7 +97,7 @@ def run(main: Callable[[], int | None]) -> None:
         if not _disk_is_full(error):
             raise
         reason = " ".join(str(error).split())[:300]
-        _fail(f"The disk is full: {reason}. Free some space; a run goes on with --resume.")
+        _fail(f"The disk is full: {reason}. Free some space, then go on: a run with --resume.")
 
 
 def _fail(message):

@@ -6,9 +6,8 @@ pictures), fluent-emoji. The result is one folder for `data.directory` of a conf
 
 import argparse
 import hashlib
+import os
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
@@ -28,8 +27,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--captions", type=Path, help="where the captions are, if not beside them")
     parser.add_argument("--words", type=int, help="vocabulary at most, the end included")
-    parser.add_argument("--split", default="fraction", help="folder: fraction, class, or a file")
-    parser.add_argument("--test-share", type=float, default=0.1, help="folder: of the test split")
+    parser.add_argument("--split", help="folder: fraction (default), class, or a file of names")
+    parser.add_argument("--test-share", type=float, help="folder: of the test split (default: 0.1)")
     parser.add_argument("--strict", action="store_true", help="leave nothing out: stop instead")
     parser.add_argument("--dry-run", action="store_true", help="tell what there is, write nothing")
     parser.add_argument("--download", action="store_true", help="cub, coco: fetch into PATH first")
@@ -37,7 +36,17 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.download and arguments.source not in _DOWNLOADED:
         parser.error(f"--download knows {' and '.join(_DOWNLOADED)}, not {arguments.source}.")
-    if not 0 <= arguments.test_share < 1:
+    if arguments.download and arguments.dry_run:
+        parser.error("--dry-run writes nothing, so it can't --download.")
+    for name, value, sources in (
+        ("--split", arguments.split, ("folder",)),
+        ("--test-share", arguments.test_share, ("folder",)),
+        ("--words", arguments.words, ("cub", "coco", "folder", "fluent-emoji")),
+        ("--captions", arguments.captions, ("cub", "coco", "attngan", "folder")),
+    ):
+        if value is not None and arguments.source not in sources:
+            parser.error(f"{name} is of no use with {arguments.source}, only {', '.join(sources)}.")
+    if arguments.test_share is not None and not 0 <= arguments.test_share < 1:
         parser.error(f"--test-share must lie in [0, 1). Received: {arguments.test_share}.")
     for name in ("words", "processes"):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
@@ -51,30 +60,27 @@ def main() -> int:
     out, source = arguments.out, arguments.path
     if out.exists():
         raise UserError(f"{out} is there already: name another --out, or remove it.")
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise UserError(f"--out {out}: {parent} is no folder that can be written to.")
     if arguments.download:
         source = _download(arguments.source, source)
     if not source.exists():
         raise UserError(f"{source}: there is no such file or folder.")
-    from dmgan_tf.preparation import writer
-    from dmgan_tf.preparation.entry import Found
-    from dmgan_tf.preparation.sources import attngan, coco, cub, fluent_emoji, folder
+    from dmgan_tf.preparation.plan import plan
+    from dmgan_tf.preparation.sources import find
+    from dmgan_tf.preparation.writer import write
 
-    finders: dict[str, Callable[[Path, Path | None, Path], Found]] = {
-        "cub": cub.find,
-        "coco": coco.find,
-        "attngan": attngan.find,
-        "folder": partial(folder.find, split=arguments.split, test_share=arguments.test_share),
-        "fluent-emoji": fluent_emoji.find,
-    }
     work = _work_folder(out, source, arguments.captions)
-    found = finders[arguments.source](source, arguments.captions, work)
-    plan = writer.plan(found, arguments.source, arguments.words, arguments.strict)
-    print(plan.summary())
+    options = {n: v for n in ("split", "test_share") if (v := getattr(arguments, n)) is not None}
+    found = find(arguments.source, source, arguments.captions, work, **options)
+    planned = plan(found, arguments.source, arguments.words, arguments.strict)
+    print(planned.summary())
     if arguments.dry_run:
         shutil.rmtree(work, ignore_errors=True)
         return 0
     import_tensorflow()
-    print(writer.write(plan, out, arguments.strict, arguments.processes))
+    print(write(planned, out, arguments.strict, arguments.processes))
     shutil.rmtree(work, ignore_errors=True)
     print(f"Prepared: {out}")
     return 0

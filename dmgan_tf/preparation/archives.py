@@ -1,10 +1,10 @@
 """Archives from strangers, unpacked without trust."""
 
+import errno
 import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from dmgan_tf.errors import UserError
 
 MOST_BYTES = 200 * 2**30
 _MOST_MEMBERS = 2_000_000
+_CHUNK_BYTES = 2**20
 _TARBALLS = (".tgz", ".tar.gz", ".tar", ".tar.bz2", ".tar.xz")
 
 
@@ -34,30 +35,33 @@ def unpack(archive: Path, folder: Path) -> Path:
 
     Only ordinary files and folders come out, and only below `folder`.
 
-    Raises: UserError: for a name that leaves the folder, a link or a device, more than 200 GiB, or
-        a damaged or cut archive.
+    Raises: UserError: for a name that leaves the folder, a link or a device, more than the disk has
+        room for, or a damaged or cut archive.
     """
     if folder.is_dir():
         return folder
     writing = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
+    room = min(MOST_BYTES, shutil.disk_usage(writing).free)
     try:
         total = 0
         for count, member in enumerate(_members(archive)):
             total += member.size
-            if total > MOST_BYTES or count > _MOST_MEMBERS:
-                raise UserError(f"{archive}: refused: holds more than 200 GiB or 2,000,000 files.")
+            if total > room or count > _MOST_MEMBERS:
+                raise UserError(
+                    f"{archive}: refused: holds more than {room:,} bytes, for which the disk has "
+                    f"room, or more than {_MOST_MEMBERS:,} files."
+                )
             _unpack(member, writing, archive)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except BaseException as error:
         shutil.rmtree(writing, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if full or isinstance(error, UserError) or not isinstance(error, Exception):
             raise
-        reason = " ".join(str(error).split())[:100]
+        # What strangers' archives do to the readers of tar, gzip, bzip2, xz and ZIP has no end.
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
         raise UserError(f"{archive}: is damaged or cut short: {reason}") from error
-    except BaseException:
-        shutil.rmtree(writing, ignore_errors=True)
-        raise
     writing.rename(folder)
     return folder
 
@@ -75,6 +79,17 @@ def _members(archive) -> Iterator[_Member]:
         for entry in tar:
             kind = "folder" if entry.isdir() else "file" if entry.isreg() else "other"
             yield _Member(entry.name, entry.size, kind, partial(tar.extractfile, entry))
+        _check_end(tar)
+
+
+def _check_end(tar):
+    """tarfile takes a cut archive, and one whose next header is damaged, for one that has ended."""
+    tar.fileobj.seek(tar.offset)
+    block = tar.fileobj.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE or any(block):
+        raise tarfile.ReadError("it has no end")
+    while tar.fileobj.read(_CHUNK_BYTES):  # to the checksum of what it is compressed with
+        pass
 
 
 def _unpack(member, folder, archive):

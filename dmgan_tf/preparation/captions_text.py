@@ -9,13 +9,13 @@ from dmgan_tf.data.vocabulary import tokenize
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file that are not empty.
+def read_text(path: Path) -> str:
+    """A text file's contents, with line ends as they are.
 
     UTF-8 with or without a byte-order mark, UTF-16 with one; what is neither is read as
     Windows-1252, as old Windows programs write it.
 
-    Raises: OSError.
+    Raises: OSError. ValueError: when it holds zero bytes, as pictures and UTF-16 without its mark.
     """
     content = path.read_bytes()
     encoding = _MARKS.get(content[:2], "utf-8-sig")
@@ -23,7 +23,17 @@ def read_lines(path: Path) -> list[str]:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    if "\0" in text:
+        raise ValueError(f"{path.name} is no text: it holds zero bytes")
+    return text
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that are not empty.
+
+    Raises: OSError, ValueError: as `read_text`.
+    """
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def split_captions(captions: list[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -37,10 +37,15 @@ class Entry:
 class Found:
     """What a source gives.
 
-    Attributes: entries: in a fixed order. left_out: what the source itself could not use. words:
-        the vocabulary that came with it, id for id; None: it is made of the training captions.
+    Attributes:
+        entries: in a fixed order.
+        left_out: what the source could not use.
+        excluded: what is left out of every copy of it by design, and so isn't a fault of this one.
+        words: the vocabulary that came with it, id for id; None: it is made of the training
+            captions.
     """
 
     entries: list[Entry]
     left_out: list[LeftOut] = field(default_factory=list)
+    excluded: list[LeftOut] = field(default_factory=list)
     words: tuple[str, ...] | None = None

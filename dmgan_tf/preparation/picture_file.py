@@ -13,10 +13,11 @@ from typing import NamedTuple
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MOST_BYTES = 64 * 2**20
-MOST_PIXELS = 100_000_000  # beyond it a small file asks for gigabytes
 LEAST_SIDE = 8
+MOST_ASPECT = 20  # of the longer side to the shorter, which is what a picture is enlarged by
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # none that runs a program
-_ORIENTATION = 0x0112
+_ORIENTATION, _TURNED = 0x0112, range(2, 9)
+_END_OF_PNG = b"IEND\xaeB`\x82"  # a chunk's name and its checksum
 
 
 class Picture(NamedTuple):
@@ -64,39 +65,42 @@ def read_picture(path: Path) -> Picture:
 def _checked(content):
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         width, height = image.size
-        if width * height > MOST_PIXELS:
-            raise PictureError(f"holds too many pixels: {width} × {height}")
         if min(width, height) < LEAST_SIDE:
             raise PictureError(f"is too small: {width} × {height} pixels")
+        if max(width, height) > MOST_ASPECT * min(width, height):
+            raise PictureError(f"is too thin: {width} × {height} pixels")
+        if image.mode == "F":
+            raise PictureError("holds floating-point numbers, of which white is not known")
         image.load()
         changed = _changes(image)
-        if image.format in ("JPEG", "PNG") and not changed:
+        whole = image.format != "PNG" or _END_OF_PNG in content
+        if image.format in ("JPEG", "PNG") and whole and not changed:
             return Picture(content, width, height, ())
         upright = _to_rgb(ImageOps.exif_transpose(image))
     buffer = io.BytesIO()
     upright.save(buffer, format="PNG")
-    changed = changed or (f"{image.format} made PNG",)
+    changed = changed or (f"{image.format} made PNG" if whole else "PNG without an end mended",)
     return Picture(buffer.getvalue(), *upright.size, changed)
 
 
 def _changes(image):
     """What of a picture TensorFlow would read wrongly or not at all."""
     found = []
-    if image.getexif().get(_ORIENTATION, 1) != 1:
+    if image.getexif().get(_ORIENTATION) in _TURNED:
         found.append("turned upright by EXIF")
     if getattr(image, "n_frames", 1) > 1:
         found.append("first frame of an animation")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        found.append("put on white where transparent")
-    elif image.mode.startswith(("I", "F")):
+    if image.mode.startswith("I"):
         found.append("16 bits made 8")
+    elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        found.append("put on white where transparent")
     elif image.mode != "RGB":
         found.append(f"{image.mode} made RGB")
     return tuple(found)
 
 
 def _to_rgb(image):
-    if image.mode.startswith(("I", "F")):
+    if image.mode.startswith("I"):
         # Pillow would cut off at 255 instead of scaling.
         return image.convert("I").point(lambda v: v / 256.0).convert("L").convert("RGB")
     if image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info:

@@ -1,5 +1,6 @@
 """Tarballs from strangers."""
 
+import gzip
 import io
 import stat
 import tarfile
@@ -74,6 +75,37 @@ def test_zip_comes_out_the_same_way_and_is_trusted_as_little(tmp_path):
     (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:50])
     with pytest.raises(UserError, match="is damaged or cut short"):
         unpack(tmp_path / "a.zip", tmp_path / "bad")
+
+
+@pytest.mark.parametrize("members", [3, 5])
+@pytest.mark.parametrize("more", [0, 200], ids=["between members", "inside a header"])
+def test_tarball_cut_behind_whole_members_is_noticed(tmp_path, members, more):
+    make(tmp_path / "a.tgz", *((f"{i}", b"x" * 1000) for i in range(9)))
+    content = gzip.decompress((tmp_path / "a.tgz").read_bytes())
+    (tmp_path / "a.tar").write_bytes(content[: members * (512 + 1024) + more])
+    with pytest.raises(UserError, match="is damaged or cut short"):
+        unpack(tmp_path / "a.tar", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_damage_inside_is_noticed(tmp_path):
+    archive = make(tmp_path / "a.tgz", *((f"{i}", b"x" * 1000) for i in range(9)))
+    content = bytearray(gzip.decompress(archive.read_bytes()))
+    content[4 * 1536 + 20] ^= 1  # in the fifth header
+    archive.write_bytes(gzip.compress(bytes(content)))
+    with pytest.raises(UserError, match="is damaged or cut short"):
+        unpack(archive, tmp_path / "out")
+    packed = bytearray(make(tmp_path / "b.tgz", ("a", b"x" * 1000)).read_bytes())
+    packed[-8] ^= 1  # the checksum of all of it
+    (tmp_path / "b.tgz").write_bytes(packed)
+    with pytest.raises(UserError, match="is damaged or cut short"):
+        unpack(tmp_path / "b.tgz", tmp_path / "out")
+
+
+def test_file_in_the_place_of_a_folder_is_one_line(tmp_path):
+    archive = make(tmp_path / "a.tgz", ("a", b"x"), ("a/b", b"x"))
+    with pytest.raises(UserError, match="is damaged or cut short: FileExistsError"):
+        unpack(archive, tmp_path / "out")
 
 
 @pytest.mark.parametrize("keep", [0, 10, 60])

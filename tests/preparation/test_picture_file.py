@@ -129,18 +129,34 @@ def jpeg():
         (b"", "is empty"),
         (b"<html>404</html>", "is no picture of a known format"),
         (jpeg()[: len(jpeg()) // 2], "is damaged or cut short"),
-        (jpeg()[:100], "is"),
+        (jpeg()[:100], "is damaged or cut short|is no picture"),
         (png_of(24, 16), "is damaged or cut short"),
         (png_of(60_000, 60_000), "holds too many pixels"),
         (png_of(2, 2), "is too small: 2 × 2 pixels"),
+        (png_of(8, 8000), "is too thin: 8 × 8000 pixels"),
     ],
-    ids=["empty", "text", "half", "header", "short data", "bomb", "tiny"],
+    ids=["empty", "text", "half", "header", "short data", "bomb", "tiny", "thin"],
 )
 def test_bad_file_is_refused_with_a_reason(tmp_path, content, reason):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(PictureError, match=reason):
         read_picture(path)
+
+
+@pytest.mark.parametrize("cut", [1, 12, 16])
+def test_png_without_its_end_is_given_one(tmp_path, cut):
+    picture().save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-cut])
+    found = read_picture(tmp_path / "b.png")
+    assert found.changed == ("PNG without an end mended",)
+    assert near(tf.io.decode_image(found.content, 3).numpy().astype(int), RED)
+
+
+def test_floating_point_picture_is_refused(tmp_path):
+    Image.fromarray(np.ones((16, 24), np.float32)).save(tmp_path / "a.tiff")
+    with pytest.raises(PictureError, match="floating-point"):
+        read_picture(tmp_path / "a.tiff")
 
 
 def test_missing_file_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from command_lines import ROOT, TINY, environment, fail, run, succeed
@@ -55,7 +56,16 @@ def test_mistakes_are_one_line(many, tmp_path):
     process = run("prepare_data", "folder", many, "--out", out, "--download")
     assert process.returncode == 2
     assert "--download knows cub and coco, not folder" in process.stderr.splitlines()[-1]
+    process = run("prepare_data", "coco", many, "--out", out, "--split", "class")
+    assert "--split is of no use with coco, only folder" in process.stderr.splitlines()[-1]
+    line = fail("prepare_data", "folder", many, "--out", many / "0.jpg" / "out")
+    assert "0.jpg is no folder that can be written to" in line
     assert not out.exists()
+
+
+def children(process):
+    """Numbers of the processes that it has begun."""
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
 
 
 @pytest.mark.slow
@@ -70,8 +80,13 @@ def test_killed_and_started_again_ends_as_without(tmp_path):
     with subprocess.Popen(list(map(str, line)), cwd=ROOT, env=environment()) as process:
         while not list((tmp_path / "out.partial").glob("*.tfrecord")) and process.poll() is None:
             time.sleep(0.02)
+        workers = children(process.pid)
         process.kill()
     assert not (tmp_path / "out").exists()
+    end = time.monotonic() + 30
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < end, "workers live on"
+        time.sleep(0.1)
     first = next((tmp_path / "out.partial").glob("*.tfrecord"))
     stamp = first.stat().st_mtime_ns
     succeed("prepare_data", *options, "--out", tmp_path / "out")

@@ -11,7 +11,7 @@ import pytest
 from small_pictures import save_picture
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.sources import attngan, coco, cub, fluent_emoji, folder
+from dmgan_tf.preparation.sources import attngan, coco, cub, fluent_emoji
 
 LISTS = Path(__file__).parent / "data"
 
@@ -57,10 +57,24 @@ def test_cub_without_captions_or_lists_is_told(cub_folder, tmp_path):
     next(cub_folder.glob("text_c10/*/*.txt")).unlink()
     found = cub.find(cub_folder, None, tmp_path)
     assert len(found.entries) == 5
-    assert "has no captions: there is no" in found.left_out[0].reason
+    assert found.left_out[0].reason == (
+        f"has no captions: {found.left_out[0].name}.txt: No such file or directory"
+    )
+    next(cub_folder.glob("text_c10/*/*.txt")).write_bytes("a bird".encode("utf-16-le"))
+    assert "holds zero bytes" in cub.find(cub_folder, None, tmp_path).left_out[1].reason
     (cub_folder / "CUB_200_2011" / "bounding_boxes.txt").write_text("1 2 3\n")
     with pytest.raises(UserError, match=r"bounding_boxes.txt: picture 1: '2 3' is no box"):
         cub.find(cub_folder, cub_folder, tmp_path)
+    (cub_folder / "CUB_200_2011" / "bounding_boxes.txt").write_text("1 2 3 inf 4\n")
+    with pytest.raises(UserError, match=r"picture 1: '2 3 inf 4' is no box"):
+        cub.find(cub_folder, cub_folder, tmp_path)
+    (cub_folder / "CUB_200_2011" / "bounding_boxes.txt").write_text("1 2 3 4 4\n")
+    images = cub_folder / "CUB_200_2011" / "images.txt"
+    listed = images.read_text()
+    images.write_text("1 foo.jpg\n")
+    with pytest.raises(UserError, match=r"images.txt: 'foo.jpg' names no class"):
+        cub.find(cub_folder, cub_folder, tmp_path)
+    images.write_text(listed)
     shutil.rmtree(cub_folder / "text_c10")
     with pytest.raises(UserError, match="holds no captions: a folder such as text_c10"):
         cub.find(cub_folder, None, tmp_path)
@@ -102,6 +116,8 @@ def test_coco_captions_and_pictures_without_each_other(coco_folder, tmp_path):
             {"images": [{"id": 1, "file_name": "../../a.jpg"}], "annotations": []},
             "leaves the folder",
         ),
+        ({"images": [{"id": "x", "file_name": "a.jpg"}], "annotations": []}, "is no file of COCO"),
+        ("[" * 100_000, "is no file of COCO"),
     ],
 )
 def test_coco_file_that_is_none(coco_folder, tmp_path, content, message):
@@ -198,146 +214,6 @@ def test_real_cub_lists_give_the_split_of_the_papers(tmp_path):
         assert entry.class_id == int(entry.name[:3])
 
 
-# --- anybody's ----------------------------------------------------------------------------------
-
-
-def find(source, **options):
-    return folder.find(source, options.pop("captions", None), source, **options)
-
-
-def reasons(found):
-    return {item.name: item.reason for item in found.left_out}
-
-
-def test_text_files_beside_the_pictures(mine):
-    found = find(mine)
-    assert by_name(found)["red.jpg"].captions == ("a red bird", "the red bird no 0")
-
-
-def test_pictures_and_texts_without_each_other(mine):
-    (mine / "red.txt").unlink()
-    (mine / "alone.txt").write_text("a bird\n")
-    save_picture(mine / "blue.png")
-    found = reasons(find(mine))
-    assert found == {
-        "red.jpg": "has no caption: there is no red.txt",
-        "alone.txt": "has no picture beside it",
-        "blue.png": "shares blue.txt with another picture",
-    }
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "a café bird\n\n  \nthe other\n".encode(),
-        b"\xef\xbb\xbf" + "a café bird\r\nthe other\r\n".encode(),
-        "a café bird\nthe other".encode("utf-16"),
-        "a café bird\nthe other".encode("cp1252"),
-    ],
-    ids=["utf-8", "byte-order mark", "utf-16", "windows"],
-)
-def test_text_files_of_any_encoding(mine, content):
-    (mine / "red.txt").write_bytes(content)
-    assert by_name(find(mine))["red.jpg"].captions == ("a café bird", "the other")
-
-
-def write_jsonl(mine, *rows):
-    text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
-    (mine / "metadata.jsonl").write_text(text)
-
-
-def test_metadata_jsonl(mine):
-    write_jsonl(
-        mine,
-        {"file_name": "red.jpg", "text": "a red bird", "class_id": 7, "box": [1, 2, 30, 20]},
-        {"file_name": "blue.jpg", "captions": ["a blue bird", "blue"], "split": "validation"},
-        {"file_name": "blue.jpg", "text": "again"},
-        {"file_name": "../outside.jpg", "text": "a bird"},
-        {"file_name": "white.jpg"},
-        {"file_name": "green.jpg", "text": "a bird", "box": [1, 2]},
-    )
-    found = find(mine, test_share=0.0)
-    red, blue = by_name(found)["red.jpg"], by_name(found)["blue.jpg"]
-    assert (red.class_id, red.box, red.split) == (7, (1.0, 2.0, 30.0, 20.0), "train")
-    assert (blue.captions, blue.split) == (("a blue bird", "blue"), "test")
-    assert reasons(found) == {
-        "blue.jpg": "stands twice in metadata.jsonl: line 3",
-        "../outside.jpg": "leaves the folder",
-        "white.jpg": "has no caption",
-        "green.jpg": "has a class or a box that can't be read: box [1, 2]",
-    }
-
-
-def test_metadata_csv(mine):
-    (mine / "metadata.csv").write_bytes(
-        b"\xef\xbb\xbffile_name,text,class_id,box\r\n"
-        b'red.jpg,"a red, small bird",3,"[1, 2, 30, 20]"\r\nblue.jpg,a blue bird,,\r\n'
-    )
-    found = find(mine, test_share=0.0)
-    red = by_name(found)["red.jpg"]
-    assert (red.captions, red.class_id, red.box) == (("a red, small bird",), 3, (1, 2, 30, 20))
-    assert by_name(found)["blue.jpg"].class_id is None
-    assert reasons(found) == {"green.jpg": "has no caption", "white.jpg": "has no caption"}
-
-
-def test_json_of_names(mine, tmp_path):
-    path = tmp_path / "captions.json"
-    path.write_text(json.dumps({"red.jpg": "a red bird", "blue.jpg": ["one", "two"]}))
-    found = find(mine, captions=path)
-    assert by_name(found)["blue.jpg"].captions == ("one", "two")
-    assert set(reasons(found)) == {"green.jpg", "white.jpg"}
-
-
-def test_folders_train_and_test_are_the_splits(tmp_path):
-    for split, color in (("train", "red"), ("test", "blue")):
-        save_picture(tmp_path / split / "a.jpg", color)
-        (tmp_path / split / "a.txt").write_text(f"a {color} bird")
-    found = find(tmp_path)
-    assert {(e.split, e.captions) for e in found.entries} == {
-        ("train", ("a red bird",)),
-        ("test", ("a blue bird",)),
-    }
-    assert len({entry.name for entry in found.entries}) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"file_name": "red.jpg"', "metadata.jsonl, line 1: is no JSON"),
-        ("[1]", "metadata.jsonl, line 1: must be an object"),
-        ('\n{"text": "a bird"}', "metadata.jsonl, line 2: has no `file_name`"),
-    ],
-)
-def test_bad_list_is_told_by_its_line(mine, text, message):
-    write_jsonl(mine, text)
-    with pytest.raises(UserError, match=message):
-        find(mine)
-
-
-def test_splits_by_fraction_class_and_file(mine, tmp_path):
-    rows = [{"file_name": f"{i}.jpg", "text": "a bird", "class_id": i // 10} for i in range(400)]
-    write_jsonl(mine, *rows)
-    found = find(mine, test_share=0.25)
-    assert 70 < splits(found)["test"] < 130
-    fewer = {"file_name": rows[0]["file_name"], "text": "a bird"}
-    write_jsonl(mine, fewer)
-    assert by_name(find(mine, test_share=0.25))["0.jpg"].split == by_name(found)["0.jpg"].split
-    write_jsonl(mine, *rows)
-    by_class = find(mine, split="class", test_share=0.25)
-    seen = {e.class_id: e.split for e in by_class.entries}
-    assert all(seen[e.class_id] == e.split for e in by_class.entries)
-    assert set(seen.values()) == {"train", "test"}
-    (tmp_path / "unseen.txt").write_text("3.jpg\n5.jpg\n")
-    named = find(mine, split=str(tmp_path / "unseen.txt"))
-    assert {e.name for e in named.entries if e.split == "test"} == {"3.jpg", "5.jpg"}
-    (tmp_path / "unseen.txt").write_text("nobody.jpg\n")
-    with pytest.raises(UserError, match=r"names 'nobody\.jpg', which is no picture"):
-        find(mine, split=str(tmp_path / "unseen.txt"))
-    write_jsonl(mine, {"file_name": "red.jpg", "text": "a bird"})
-    with pytest.raises(UserError, match="a picture has no class_id"):
-        find(mine, split="class")
-
-
 # --- fluent emoji -------------------------------------------------------------------------------
 
 
@@ -363,7 +239,8 @@ def test_emoji_names_splits_and_what_is_left_out(tmp_path):
     assert names["1f44c-1f3fd"] == "ok hand medium light skin tone"
     assert names["1f44c-1f3fe"] == "ok hand medium dark skin tone"
     assert by_name(found)["1f347"].split == "train"  # alone of its kind
-    assert {item.name for item in found.left_out} == {*odd[:-1], "23-fe0f-20e3"}
+    assert not found.left_out  # so that --strict can succeed
+    assert {item.name for item in found.excluded} == {*odd[:-1], "23-fe0f-20e3"}
     with pytest.raises(UserError, match="takes its captions from the package"):
         fluent_emoji.find(tmp_path, tmp_path, tmp_path / "work")
     with pytest.raises(UserError, match=r"holds no \.webp pictures"):

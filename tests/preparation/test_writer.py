@@ -1,6 +1,7 @@
 """The prepared folder: what is in it, that it is whole or not there, and that it goes on."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation import writer
 from dmgan_tf.preparation.entry import Entry, Found
+from dmgan_tf.preparation.picture_file import read_picture
+from dmgan_tf.preparation.plan import plan
 from dmgan_tf.preparation.sources import folder as folder_source
 
 
@@ -34,8 +37,8 @@ def entries(tmp_path, count=5, **changes):
 
 
 def prepare(found, out, strict=False, **options):
-    plan = writer.plan(found, "test", None, strict)
-    return writer.write(plan, out, strict, processes=1, **options)
+    planned = plan(found, "test", None, strict)
+    return writer.write(planned, out, strict, processes=1, **options)
 
 
 def report(out):
@@ -219,3 +222,34 @@ def test_captions_may_hold_any_line_end(tmp_path):
     captions = ("a red\u2028bird", "a\u0085bird")
     prepare(Found(entries=entries(tmp_path, captions=captions)), tmp_path / "out")
     assert load_prepared(tmp_path / "out", "train").captions[0] == captions
+
+
+def test_a_run_killed_within_its_last_step_goes_on(tmp_path, monkeypatch):
+    found = Found(entries=entries(tmp_path))
+    prepare(found, tmp_path / "straight")
+    real = Path.rename
+
+    def stop(path, target):
+        if path.suffix == ".partial":
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", stop)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(found, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    prepare(found, tmp_path / "out")
+    assert files(tmp_path / "out") == files(tmp_path / "straight")
+
+
+def test_a_picture_that_only_pillow_reads_is_left_out(tmp_path):
+    content = save_picture(tmp_path / "whole.jpg", "red").read_bytes()
+    # A mark whose length leads behind the end of the file.
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(content[:-20] + b"\xff\xe0" + content[-18:])
+    read_picture(bad)  # Pillow doesn't mind
+    more = Entry(name="odd", split="train", path=bad, captions=("a red bird",))
+    prepare(Found(entries=[*entries(tmp_path, 2), more]), tmp_path / "out")
+    assert len(load_prepared(tmp_path / "out", "train")) == 2
+    assert report(tmp_path / "out") == {("odd", "can't be decoded by TensorFlow")}

@@ -85,9 +85,12 @@ def _entry(source, pictures, split, name, class_id, boxes):
     candidates = [pictures / f"{name}{suffix}" for suffix in _SUFFIXES]
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
-        return LeftOut(name, f"there is no picture {candidates[0]}")
+        return LeftOut(name, f"there is no picture {candidates[0].relative_to(source)}")
     text = source / "text" / f"{name}.txt"
-    captions = tuple(read_lines(text)) if text.is_file() else ()
+    try:
+        captions = tuple(read_lines(text)) if text.is_file() else ()
+    except ValueError as error:
+        return LeftOut(name, str(error))
     return Entry(
         name=name,
         split=split,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.captions_text import read_text
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 
 _SPLITS = {"train": "train2014", "test": "val2014"}
@@ -56,12 +57,12 @@ def _captions_file(source, captions, name):
 def _read(path):
     """({number: file name}, {number: captions}) of one of COCO's caption files."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        files = {row["id"]: str(row["file_name"]) for row in content["images"]}
+        content = json.loads(read_text(path))
+        files = {int(row["id"]): str(row["file_name"]) for row in content["images"]}
         texts: dict[int, list[str]] = {}
-        for row in sorted(content["annotations"], key=lambda row: row["id"]):
-            texts.setdefault(row["image_id"], []).append(" ".join(str(row["caption"]).split()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for row in sorted(content["annotations"], key=lambda row: int(row["id"])):
+            texts.setdefault(int(row["image_id"]), []).append(" ".join(str(row["caption"]).split()))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: is no file of COCO's captions: {error!r}.") from error
     if any(Path(name).name != name for name in files.values()):
         raise UserError(f"{path}: refused: a file name leaves the folder of pictures.")

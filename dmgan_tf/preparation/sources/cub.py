@@ -1,5 +1,6 @@
 """CUB-200-2011: the official tarball or its folder, and ten captions a picture as text files."""
 
+import math
 from pathlib import Path
 
 from dmgan_tf.errors import UserError
@@ -34,12 +35,19 @@ def find(source: Path, captions: Path | None, work: Path) -> Found:
     entries, left_out = [], []
     for number, file in read_list(root / "images.txt"):
         name = file.removesuffix(".jpg")
-        class_id = int(file.split(".", 1)[0])
-        text = texts / f"{name}.txt"
+        class_number = file.split(".", 1)[0]
+        if not class_number.isdecimal():
+            raise UserError(
+                f"{root / 'images.txt'}: {file[:80]!r} names no class, as 001.Name/ does."
+            )
+        class_id = int(class_number)
         try:
-            found = tuple(read_lines(text))
-        except OSError:
-            left_out.append(LeftOut(name, f"has no captions: there is no {text}"))
+            found = tuple(read_lines(texts / f"{name}.txt"))
+        except OSError as error:
+            left_out.append(LeftOut(name, f"has no captions: {name}.txt: {error.strerror}"))
+            continue
+        except ValueError as error:
+            left_out.append(LeftOut(name, f"has no captions: {error}"))
             continue
         entries.append(
             Entry(
@@ -72,8 +80,8 @@ def read_list(path: Path) -> list[tuple[str, str]]:
     """(number, rest) of each line of one of CUB's lists."""
     try:
         lines = read_lines(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read: {error}.") from error
     rows = []
     for place, line in enumerate(lines, start=1):
         number, _, rest = line.partition(" ")
@@ -90,6 +98,8 @@ def read_boxes(root: Path) -> dict[str, tuple[float, float, float, float]]:
     for number, rest in read_list(path):
         try:
             x, y, width, height = map(float, rest.split())
+            if not math.isfinite(x + y + width + height):
+                raise ValueError("it is not finite")
         except ValueError as error:
             raise UserError(f"{path}: picture {number}: {rest[:80]!r} is no box.") from error
         boxes[number] = (x, y, width, height)

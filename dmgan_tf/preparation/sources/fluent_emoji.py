@@ -42,13 +42,13 @@ def find(source: Path, captions: Path | None, work: Path) -> Found:
     for path in paths:
         codes = path.stem.split("-")
         if reason := _refused(codes):
-            found.left_out.append(LeftOut(path.stem, reason))
+            found.excluded.append(LeftOut(path.stem, reason))
             continue
         name = names.get(_characters(_as_drawn(codes)))
         if name is None:
             found.left_out.append(LeftOut(path.stem, "has no name in the package `emoji`"))
         elif name in seen:
-            found.left_out.append(LeftOut(path.stem, "is another file of an earlier picture"))
+            found.excluded.append(LeftOut(path.stem, "is another file of an earlier picture"))
         else:
             seen.add(name)
             captioned.append((path, codes, name))

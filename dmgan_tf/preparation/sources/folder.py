@@ -7,24 +7,29 @@ Captions come from the first of these that is there:
                                        `class_id`, `box` ([x, y, width, height]), `split`
     NAME.txt beside NAME.jpg           a caption a line
 
-`train/` and `test/` below the folder, each with its own list, are the splits; otherwise they are
+The lists stand in the folder itself, or one in each folder of a split. Folders `train/` and `test/`
+(or `validation/`, `val/`) are the splits, whichever list names their pictures; otherwise splits are
 made as --split says.
 """
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
+import io
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.captions_text import read_lines
+from dmgan_tf.preparation.archives import is_archive, unpack
+from dmgan_tf.preparation.captions_text import read_lines, read_text
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-_SPLITS = ("train", "test")
+_SPLIT_OF = {"train": "train", "test": "test", "validation": "test", "valid": "test", "val": "test"}
 
 
 def find(
@@ -36,37 +41,30 @@ def find(
 ) -> Found:
     """Entries by name.
 
-    Args: split: `fraction` (by a hash of the name: more pictures later move none), `class` (whole
-        classes are unseen), or the path of a text file of the test pictures' names.
+    Args: source: a folder, or an archive of one. captions: a JSON file. work: folder to unpack
+        into. split: `fraction` (by a hash of the name: more pictures later move none), `class`
+        (whole classes are unseen), or the path of a text file of the test pictures' names.
         test_share: of the pictures or classes.
     Raises: UserError: when the folder or a list can't be read.
     """
+    if is_archive(source):
+        source = unpack(source, work / "pictures")
     if not source.is_dir():
-        raise UserError(f"{source}: there is no such folder.")
-    folders = [source / name for name in _SPLITS if (source / name).is_dir()]
-    given = len(folders) == 2 and not captions
+        raise UserError(f"{source}: is neither a folder nor an archive.")
+    folders = [source / name for name in _SPLIT_OF if (source / name).is_dir()]
+    named = {_SPLIT_OF[folder.name] for folder in folders} == {"train", "test"}
+    listed = not captions and not _list_of(source) and any(map(_list_of, folders))
     found = Found(entries=[])
-    for folder in folders if given else [source]:
-        rows, left_out = _rows(folder, source, captions)
-        found.left_out.extend(left_out)
+    for folder in folders if listed else [source]:
+        rows, left_out = _rows(folder, captions)
+        found.left_out.extend(_below(source, folder, *item) for item in left_out)
         for name, row in sorted(rows.items()):
-            file = folder / name
-            if not file.resolve().is_relative_to(source.resolve()):
-                found.left_out.append(LeftOut(name, "leaves the folder"))
-                continue
-            shown = str(file.relative_to(source))
-            entry = _entry(shown, file, row, folder.name if given else "")
-            if isinstance(entry, LeftOut):
-                found.left_out.append(entry)
-            else:
-                found.entries.append(entry)
-        listed = {(folder / name).resolve() for name in rows}
-        if captions or _list_of(folder):
-            found.left_out.extend(
-                LeftOut(str(path.relative_to(source)), "has no caption")
-                for path in _pictures(folder)
-                if path.resolve() not in listed
-            )
+            shown = os.path.relpath(folder / name, source)
+            entry = _entry(source, shown, row, named)
+            (found.left_out if isinstance(entry, LeftOut) else found.entries).append(entry)
+    known = {entry.name for entry in found.entries} | {item.name for item in found.left_out}
+    names = (str(path.relative_to(source)) for path in _pictures(source))
+    found.left_out.extend(LeftOut(name, "has no caption") for name in names if name not in known)
     chosen = _Split(split, test_share, found.entries)
     entries = [
         entry if entry.split else _with_split(entry, chosen(entry)) for entry in found.entries
@@ -74,7 +72,11 @@ def find(
     return Found(entries=entries, left_out=found.left_out)
 
 
-def _rows(folder, source, captions):
+def _below(source, folder, name, reason):
+    return LeftOut(os.path.relpath(folder / name, source), reason)
+
+
+def _rows(folder, captions):
     """({file name: row}, what is left out) of a folder, from whichever list it has."""
     if captions:
         return _from_json(captions), []
@@ -100,23 +102,20 @@ def _list_of(folder):
 
 def _from_json(path):
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(_text(path))
         return {str(name): {"captions": value} for name, value in content.items()}
-    except (OSError, ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: is no JSON of name → captions: {error}.") from error
 
 
 def _json_lines(path) -> Iterator[tuple[int, dict]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8: {error}.") from error
-    for number, line in enumerate(lines, start=1):
+    # Not splitlines: a caption may hold other line ends.
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {number}: is no JSON: {error}.") from error
         if not isinstance(row, dict):
             raise UserError(f"{path}, line {number}: must be an object: {line[:80]!r}.")
@@ -125,11 +124,19 @@ def _json_lines(path) -> Iterator[tuple[int, dict]]:
 
 def _csv(path) -> Iterator[tuple[int, dict]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                yield number, {key: value for key, value in row.items() if key and value}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        for number, row in enumerate(csv.DictReader(io.StringIO(_text(path), "")), start=2):
+            yield number, {key: value for key, value in row.items() if key and value}
+    except csv.Error as error:
         raise UserError(f"{path}: cannot be read as CSV: {error}.") from error
+
+
+def _text(path):
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}.") from error
 
 
 def _from_texts(folder):
@@ -137,13 +144,16 @@ def _from_texts(folder):
     for path in _pictures(folder):
         text = path.with_suffix(".txt")
         name = str(path.relative_to(folder))
-        if not text.is_file():
-            left_out.append(LeftOut(name, f"has no caption: there is no {text.name}"))
-        elif text in texts:
+        if text in texts:
             left_out.append(LeftOut(name, f"shares {text.name} with another picture"))
-        else:
-            texts.add(text)
+            continue
+        try:
             rows[name] = {"captions": read_lines(text)}
+        except FileNotFoundError:
+            left_out.append(LeftOut(name, f"has no caption: there is no {text.name}"))
+        except (OSError, ValueError) as error:
+            left_out.append(LeftOut(name, f"has no caption: {error}"))
+        texts.add(text)
     for text in sorted(folder.rglob("*.txt")):
         if text not in texts:
             left_out.append(LeftOut(str(text.relative_to(folder)), "has no picture beside it"))
@@ -154,22 +164,45 @@ def _pictures(folder):
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
-def _entry(name, file, row, split):
-    captions = row.get("captions", row.get("text", row.get("caption")))
-    captions = [captions] if isinstance(captions, str) else captions
-    if not isinstance(captions, list) or not all(isinstance(c, str) for c in captions):
+def _entry(source, name, row, named):
+    """The entry of a row, or why there is none. Args: named: folders are the splits."""
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        return LeftOut(name, "leaves the folder")
+    captions = _captions(row)
+    if captions is None:
         return LeftOut(name, "has no caption")
     try:
         class_id, box = _class_id(row), _box(row.get("box") or row.get("bbox"))
     except (ValueError, TypeError, OverflowError) as error:
         return LeftOut(name, f"has a class or a box that can't be read: {error}")
-    split = str(row.get("split") or split)
-    split = {"validation": "test", "val": "test"}.get(split, split)
-    if split not in ("", *_SPLITS):
+    split = str(row.get("split") or (path.parts[0] if named and path.parts[1:] else ""))
+    if split in _SPLIT_OF:
+        split = _SPLIT_OF[split]
+    elif row.get("split"):
         return LeftOut(name, f"is of the unknown split {split!r}")
+    else:
+        split = ""
     return Entry(
-        name=name, split=split, path=file, captions=tuple(captions), class_id=class_id, box=box
+        name=name,
+        split=split,
+        path=source / name,
+        captions=captions,
+        class_id=class_id,
+        box=box,
     )
+
+
+def _captions(row):
+    """The captions of a row as a tuple, or None."""
+    found = row.get("captions", row.get("text", row.get("caption")))
+    if isinstance(found, str) and "captions" in row and found.startswith("["):
+        with contextlib.suppress(ValueError, RecursionError):  # a list within CSV
+            found = json.loads(found)
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list) or not all(isinstance(c, str) for c in found):
+        return None
+    return tuple(found)
 
 
 def _class_id(row):
@@ -204,8 +237,8 @@ class _Split:
             return
         try:
             self._test_names = set(read_lines(Path(split)))
-        except OSError as error:
-            raise UserError(f"--split {split}: cannot be read: {error.strerror}.") from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"--split {split}: cannot be read: {error}.") from error
         unknown = self._test_names - {entry.name for entry in entries}
         if unknown:
             raise UserError(f"--split {split}: names {sorted(unknown)[0]!r}, which is no picture.")
@@ -214,7 +247,8 @@ class _Split:
         if self._test_names is not None:
             return "test" if entry.name in self._test_names else "train"
         key = str(entry.class_id) if self._by_class else entry.name
-        share = int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) / 2**32
+        digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+        share = int(digest[:8], 16) / 2**32
         return "test" if share < self._test_share else "train"
 
 

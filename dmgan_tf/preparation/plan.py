@@ -1,0 +1,134 @@
+"""What will be written of a data source, known before a picture is looked at."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.captions_text import split_captions
+from dmgan_tf.preparation.entry import Entry, Found, LeftOut
+
+_GROWTH_AS_PNG = 6  # of a WebP picture; 3,092 emoji grew from 15 to 97 MB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will be written, known before a picture is looked at.
+
+    Attributes: source: what it came from. entries: with the captions that will be used. vocabulary.
+        left_out: so far. excluded: by design. picture_bytes: of all files together: about the size
+        of the result.
+    """
+
+    source: str
+    entries: list[Entry]
+    vocabulary: Vocabulary
+    left_out: list[LeftOut]
+    excluded: list[LeftOut]
+    picture_bytes: int
+
+    def summary(self) -> str:
+        """For people: pictures and captions per split, words, size, what was left out."""
+        lines = []
+        for split, count in sorted(Counter(entry.split for entry in self.entries).items()):
+            captions = sum(len(e.captions) for e in self.entries if e.split == split)
+            lines.append(f"{split}: {count:,} pictures, {captions:,} captions")
+        lines.append(f"vocabulary: {len(self.vocabulary):,} words")
+        lines.append(f"size: about {self.picture_bytes / 2**20:,.0f} MiB")
+        lines.append(f"left out so far: {len(self.left_out):,}")
+        if self.excluded:
+            lines.append(f"not taken from any copy of {self.source}: {len(self.excluded):,}")
+        return "\n".join(lines)
+
+
+def plan(found: Found, source: str, most_words: int | None, strict: bool = False) -> Plan:
+    """Captions and vocabulary.
+
+    Args: most_words: entries of the vocabulary at most, the end included; None: all. strict: the
+        first thing to be left out is an error.
+    Raises: UserError: with `strict`, or when nothing is left.
+    """
+    left_out = Report(strict, found.left_out)
+    entries, names = [], set()
+    for entry in found.entries:
+        captions, empty = split_captions([c for c in entry.captions if _is_unicode(c)])
+        for caption in empty:
+            left_out.add(entry.name, f"a caption without a word: {caption[:60]!r}")
+        if not _is_unicode(entry.name):
+            left_out.add(entry.name, "has a name that is no UTF-8")
+        elif entry.name in names:
+            left_out.add(entry.name, "is the name of an earlier picture as well")
+        elif not captions:
+            left_out.add(entry.name, "has no caption")
+        else:
+            names.add(entry.name)
+            entries.append(replace(entry, captions=captions))
+    if found.words:
+        vocabulary = Vocabulary(found.words)
+    else:
+        training = (c for e in entries if e.split == "train" for c in e.captions)
+        vocabulary = Vocabulary.from_captions(training, most_words)
+    kept = []
+    for entry in entries:
+        known = tuple(c for c in entry.captions if vocabulary.encode(c)[0])
+        if unknown := len(entry.captions) - len(known):
+            left_out.add(entry.name, f"{unknown} captions without a known word")
+        if known:
+            kept.append(replace(entry, captions=known))
+        else:
+            left_out.add(entry.name, "has no caption with a known word")
+    if not any(entry.split == "train" for entry in kept):
+        first = f" The first thing left out: {left_out.items[0]}." if left_out.items else ""
+        raise UserError(f"{source}: holds no picture with a caption to train with.{first}")
+    size = sum(_forecast(entry.path) for entry in kept)
+    return Plan(
+        source=source,
+        entries=kept,
+        vocabulary=vocabulary,
+        left_out=left_out.items,
+        excluded=found.excluded,
+        picture_bytes=size,
+    )
+
+
+class Report:
+    """Collects what is left out; strict, it raises instead."""
+
+    def __init__(self, strict: bool, items: Iterable[LeftOut]):
+        self.items: list[LeftOut] = []
+        self._strict = strict
+        for item in items:
+            self.add(*item)
+
+    def add(self, name: str, reason: str) -> None:
+        """Raises UserError where it is strict."""
+        if self._strict:
+            raise UserError(f"{name}: {reason}. Without --strict it would be left out.")
+        self.items.append(LeftOut(name, reason))
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Size in bytes and time of last change in ns, or None when there is no such file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # absent, too long, with a zero byte
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _is_unicode(text):
+    """False for what Python reads of names of another encoding, and of halves of \\u escapes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _forecast(path):
+    """Bytes that a picture will take, about."""
+    size, _ = stamp(path) or (0, 0)
+    kept = path.suffix.lower() in (".jpg", ".jpeg", ".png")
+    return size * (1 if kept else _GROWTH_AS_PNG)
