@@ -41,6 +41,11 @@ def strategy(config: Config) -> tf.distribute.Strategy:
     tf.config.threading.set_intra_op_parallelism_threads(config.training.threads_per_operation)
     if os.environ.get("TF_CONFIG"):
         return tf.distribute.MultiWorkerMirroredStrategy()
+    return local_strategy()
+
+
+def local_strategy() -> tf.distribute.Strategy:
+    """All GPUs of this machine, else the CPU; see `strategy`."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 

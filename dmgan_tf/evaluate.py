@@ -1,51 +1,90 @@
-"""Scores a model on unseen captions: `python -m dmgan_tf.evaluate --model RUN --judge RUN`.
+"""Scores a model's pictures: `python -m dmgan_tf.evaluate --model RUN --metrics fid,r_precision`.
 
-Writes `report.json` and a grid of pictures into the model's run folder.
+Every score is written with its protocol into `evaluation.json`, in the model's folder unless --out
+says otherwise; the first pictures go beside it as a grid. Stopped and started again it goes on.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
-from dmgan_tf.errors import UserError
+
+METRICS = ("fid", "kid", "is", "r_precision")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, help="folder of a run or of a model")
+    parser.add_argument("--images-dir", type=Path, help="pictures of any program instead of it")
+    parser.add_argument("--judge", type=Path, help="DAMSM encoders (default: the model's own)")
+    parser.add_argument("--data", type=Path, help="prepared folder (default: the model's)")
+    parser.add_argument("--metrics", default="fid,r_precision", help=f"of {','.join(METRICS)}")
+    parser.add_argument(
+        "--features", default="damsm", help="networks for fid, kid and is, such as inception-2015"
+    )
+    parser.add_argument(
+        "--weights", action="append", default=[], metavar="NETWORK=FILE", help="their weights"
+    )
+    parser.add_argument("--images", type=int, help="how many (default: one per test picture)")
+    parser.add_argument("--seed", type=int, default=0, help="of choice and noise")
+    parser.add_argument(
+        "--unseen", action="store_true", help="only captions that training has not seen"
+    )
+    parser.add_argument(
+        "--negatives", choices=("other_classes", "random"), default="other_classes",
+        help="R-precision's wrong captions: as the authors' code, or as the paper says",
+    )  # fmt: skip
+    parser.add_argument(
+        "--drop-last-of-fold", action="store_true", help="R-precision: the authors' habit"
+    )
+    parser.add_argument("--subset-size", type=int, default=1000, help="KID's")
+    parser.add_argument("--reference", type=Path, help="FID: .npz of mu and sigma to compare with")
+    parser.add_argument("--blurred", action="store_true", help="score blurred real pictures too")
+    parser.add_argument("--keep-images", type=Path, help="folder for the pictures")
+    parser.add_argument("--out", type=Path, help="report (default: evaluation.json in the folder)")
+    parser.add_argument("--since", type=float, help="Unix time that `seconds` count from")
+    arguments = parser.parse_args()
+    arguments.metrics = tuple(arguments.metrics.split(","))
+    if unknown := [m for m in arguments.metrics if m not in METRICS]:
+        parser.error(f"--metrics knows {', '.join(METRICS)}, not {unknown[0]!r}.")
+    if bool(arguments.model) == bool(arguments.images_dir) and not arguments.model:
+        parser.error("give --model, or --images-dir with the pictures of another program.")
+    if wrong := [w for w in arguments.weights if not all(w.partition("=")[::2])]:
+        parser.error(f"--weights must be NETWORK=FILE. Received: {wrong[0]!r}.")
+    for name, least in (("images", 2), ("seed", 0), ("subset_size", 2)):
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            parser.error(f"--{name.replace('_', '-')} must be {least} or more.")
+    return arguments
 
 
 def main() -> int:
     """Evaluates, writes and prints the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
-    parser.add_argument(
-        "--judge",
-        type=Path,
-        required=True,
-        help="DAMSM encoders that the model was not trained with",
-    )
-    parser.add_argument("--images", type=int, default=1000, help="unseen captions to draw")
-    parser.add_argument("--seed", type=int, default=0, help="of choice and noise")
-    parser.add_argument("--out", type=Path, help="report file (default: report.json in --model)")
-    parser.add_argument(
-        "--since", type=float, help="Unix time that the report's `seconds` count from"
-    )
-    arguments = parser.parse_args()
-    if arguments.seed < 0:
-        parser.error(f"--seed must not be negative. Received: {arguments.seed}.")
+    arguments = parse_arguments()
     begun = arguments.since or time.time()
-    if not arguments.model.is_dir():
-        raise UserError(f"--model {arguments.model}: there is no such folder.")
+    out = arguments.out or (arguments.images_dir or arguments.model) / "evaluation.json"
     import_tensorflow()  # takes seconds: not before the arguments
-    from dmgan_tf.evaluation import evaluate
+    from dmgan_tf.evaluation.evaluate import evaluate
+    from dmgan_tf.evaluation.report import as_json, as_table, save
+    from dmgan_tf.evaluation.request import Request
 
-    path = arguments.out or arguments.model / "report.json"
-    grid = path.with_name("grid.png")
-    report = evaluate(arguments.model, arguments.judge, arguments.images, arguments.seed, grid)
-    report["seconds"] = round(time.time() - begun, 1)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(report, indent=1), encoding="utf-8")
-    partial.replace(path)
-    print(json.dumps(report, indent=1))
-    print(f"Report:   {path}\nPictures: {grid}")
+    request = Request(
+        **{name: getattr(arguments, name) for name in (
+            "model", "images_dir", "judge", "data", "metrics", "images", "seed", "unseen",
+            "negatives", "drop_last_of_fold", "subset_size", "reference", "blurred", "keep_images",
+        )},
+        networks=tuple(arguments.features.split(",")),
+        weights={n: Path(file) for n, _, file in (w.partition("=") for w in arguments.weights)},
+        work=out.with_name(f".{out.name}.work"),
+    )  # fmt: skip
+    grid = out.with_name("grid.png")
+    common, scores = evaluate(request, grid)
+    common["seconds"] = round(time.time() - begun, 1)
+    save(out, as_json(common, scores))
+    print(as_table(common, scores))
+    print(f"Report:   {out}\nPictures: {grid}")
     return 0
 
 

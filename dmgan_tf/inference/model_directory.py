@@ -10,6 +10,7 @@ Every weight file carries the fingerprint of the vocabulary that it was trained 
 was converted without its vocabulary has neither.
 """
 
+import hashlib
 import json
 import shutil
 from importlib.metadata import version
@@ -74,7 +75,7 @@ def save_model(
         vocabulary: None where it isn't known. config_yaml: text of the experiment's config.
         metadata: plain values to keep, such as `step`; without a text encoder `feature_size` too.
     """
-    fingerprint = vocabulary.fingerprint if vocabulary else None
+    words = vocabulary.fingerprint if vocabulary else None
     partial = directory.with_name(directory.name + ".partial")
     old = _previous(directory)
     shutil.rmtree(partial, ignore_errors=True)
@@ -86,14 +87,14 @@ def save_model(
             network.save_weights(path)
             if vocabulary:
                 with h5py.File(path, "a") as file:
-                    file.attrs[_FINGERPRINT] = fingerprint
+                    file.attrs[_FINGERPRINT] = words
         if vocabulary:
             vocabulary.save(partial / "vocabulary.json")
         (partial / "config.yaml").write_text(config_yaml, encoding="utf-8")
         content = {
             "format": FORMAT,
             **metadata,
-            _FINGERPRINT: fingerprint,
+            _FINGERPRINT: words,
             "versions": {name: version(name) for name in ("tensorflow", "keras")},
             "networks": {
                 name: {"class": type(network).__name__, "config": _plain_config(network)}
@@ -156,6 +157,15 @@ def load_metadata(directory: Path) -> dict:
     return metadata
 
 
+def fingerprint(directory: Path) -> str:
+    """SHA-256 over weights and words of a model directory, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.glob("*.weights.h5")) + list(directory.glob("vocabulary.json")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
 def load_network(directory: Path, name: str, dtype: str = "float32") -> keras.Model:
     """Builds one network of a model directory and loads its weights.
 
@@ -179,10 +189,10 @@ def load_network(directory: Path, name: str, dtype: str = "float32") -> keras.Mo
         raise UserError(f"{directory}/metadata.json: describes no {name}: {error!r}.") from error
     try:
         with h5py.File(path, "r") as file:
-            fingerprint = file.attrs.get(_FINGERPRINT)
-        if fingerprint != expected:
+            found = file.attrs.get(_FINGERPRINT)
+        if found != expected:
             raise UserError(
-                f"{path}: was trained with another vocabulary ({fingerprint}) than "
+                f"{path}: was trained with another vocabulary ({found}) than "
                 f"{directory / 'vocabulary.json'} ({expected}). "
                 "Put the vocabulary that came with the weights beside them."
             )

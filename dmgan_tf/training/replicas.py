@@ -1,6 +1,9 @@
 """What a replica needs of the others: global means, and the other replicas' features."""
 
+from collections.abc import Callable, Sequence
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -54,6 +57,38 @@ def gather_global(x):
     here = tf.cast(tf.range(count) == replica_id(), x.dtype)
     spread = tf.reshape(here, [count] + [1] * len(x.shape)) * local[tf.newaxis]
     return gathered + tf.reshape(spread, tf.shape(gathered))
+
+
+def map_batch(
+    strategy: tf.distribute.Strategy,
+    function: Callable[..., tf.Tensor | tuple[tf.Tensor, ...]],
+    arrays: Sequence[np.ndarray],
+    batch_size: int,
+):
+    """`function` of arrays [B, …], a share on each of this machine's replicas, joined in order.
+
+    Args: function: of tensors [b, …] to one or several tensors [b, …]. batch_size: at least B;
+        shorter batches are filled up, so that the function always meets the same shapes.
+    """
+    count, rows = strategy.num_replicas_in_sync, len(arrays[0])
+    share = -(-batch_size // count)
+    missing = count * share - rows
+    shares = []
+    for array in arrays:
+        filled = np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
+        parts = tuple(tf.constant(part) for part in np.split(filled, count))
+        shares.append(
+            strategy.experimental_distribute_values_from_function(
+                lambda context, parts=parts: parts[context.replica_id_in_sync_group]
+            )
+        )
+    result = strategy.run(function, args=shares)
+
+    def join(value):
+        local = strategy.experimental_local_results(value)
+        return np.concatenate([part.numpy() for part in local])[:rows]
+
+    return tf.nest.map_structure(join, result)
 
 
 def every_worker(strategy: tf.distribute.Strategy, condition: bool) -> bool:

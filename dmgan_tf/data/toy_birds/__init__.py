@@ -1,7 +1,12 @@
 """A small data set drawn by the project itself, shaped like CUB-200: 200 birds with captions."""
 
 from dmgan_tf.data.toy_birds.captions import Caption
-from dmgan_tf.data.toy_birds.color_judge import ColorJudgement, color_share, judge_colors
+from dmgan_tf.data.toy_birds.color_judge import (
+    ColorJudgement,
+    color_share,
+    judge_colors,
+    named_share,
+)
 from dmgan_tf.data.toy_birds.drawing import bounding_box, draw, draw_all, draw_surroundings
 from dmgan_tf.data.toy_birds.species import COLORS, PARTS, Bird, Species, all_species, birds
 
@@ -20,4 +25,5 @@ __all__ = [
     "draw_all",
     "draw_surroundings",
     "judge_colors",
+    "named_share",
 ]

@@ -78,7 +78,13 @@ def color_share(images: np.ndarray, named: Sequence[Mapping[str, str]]) -> dict[
             "`named` must have one entry per picture. "
             f"Received: {len(named)} entries, {len(images)} pictures."
         )
-    shown = judge_colors(images).colors
+    return named_share(judge_colors(images).colors, named)
+
+
+def named_share(
+    shown: Mapping[str, Sequence[str]], named: Sequence[Mapping[str, str]]
+) -> dict[str, float]:
+    """`color_share` of what `judge_colors` has found: shown, per part, one colour a picture."""
     shares = {}
     for part in PARTS:
         hits = [colors[part] == shown[part][i] for i, colors in enumerate(named) if part in colors]

@@ -1,0 +1,84 @@
+"""Table 3 of the paper, on any data: `python -m dmgan_tf.ablation --config toy_birds.yaml`.
+
+Trains the four rows (attention alone, + memory, + writing gate, + response gate) with several seeds
+each on the same encoders, scores all of them by the same judge, and writes `table.md`, `table.json`
+and `table.png`. Started again, it goes on where it was stopped.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from dmgan_tf.command_line import run
+from dmgan_tf.config import find_config, load_config
+from dmgan_tf.errors import UserError
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True, help="a YAML file, or one of configs/")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each row")
+    parser.add_argument("--run-dir", type=Path, help="default: runs/CONFIG_ablation")
+    parser.add_argument(
+        "--evaluate",
+        default="--metrics fid,r_precision",
+        help="what to ask of dmgan_tf.evaluate, in quotes",
+    )
+    arguments = parser.parse_args()
+    if arguments.seeds < 1:
+        parser.error(f"--seeds must be 1 or more. Received: {arguments.seeds}.")
+    return arguments
+
+
+def main() -> int:
+    """Trains what is missing, scores it, and writes the table."""
+    from dmgan_tf.ablation_table import ROWS, read_scores, save_plot, save_table
+
+    arguments = parse_arguments()
+    path = find_config(arguments.config)
+    config = load_config(path, arguments.set)
+    folder = arguments.run_dir or Path("runs") / f"{path.stem}_ablation"
+    settings = [part for value in arguments.set for part in ("--set", value)]
+    common = ["--config", str(path), *settings, "--resume"]
+    # Encoders that all rows learn from, and a judge that none has seen.
+    first_seed = config.training.seed
+    encoders, judge = folder / "damsm", folder / "judge"
+    for place, seed in ((encoders, first_seed), (judge, first_seed + 1000)):
+        _call("pretrain_damsm", *common, *_set("training.seed", seed), "--run-dir", place)
+    for seed in range(first_seed, first_seed + arguments.seeds):
+        for name, switches in ROWS.items():
+            place = folder / name / f"seed_{seed}"
+            if (place / "evaluation.json").is_file():
+                continue
+            values = {**switches, "training.seed": seed, "damsm.directory": encoders}
+            changed = [part for key, value in values.items() for part in _set(key, value)]
+            _call("train", *common, *changed, "--run-dir", place)
+            wanted = arguments.evaluate.split()
+            _call("evaluate", "--model", place, "--judge", judge, *wanted)
+    table = read_scores(folder)
+    save_plot(folder / "table.png", table)
+    print(save_table(folder, table))
+    print(f"Table: {folder / 'table.md'}\nPlot:  {folder / 'table.png'}")
+    return 0
+
+
+def _set(key, value):
+    return "--set", f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+
+
+def _call(module, *arguments):
+    """One of the project's command lines, in a process of its own: a strategy is for ever."""
+    command = [sys.executable, "-m", f"dmgan_tf.{module}", *map(str, arguments)]
+    print("python", *command[1:], flush=True)
+    code = subprocess.run(command, check=False).returncode
+    if code > 128:
+        sys.exit(code)  # a signal, and it has saved
+    if code:
+        raise UserError(f"The command above ended with {code}. Mend it and start again.")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,161 @@
+"""The pictures that are scored: drawn by a model, or real ones."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.data.pipeline import read_pictures
+from dmgan_tf.inference.image_grid import to_uint8
+from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.training.replicas import map_batch
+
+METADATA = "metadata.jsonl"  # beside kept pictures: `file_name`, `text`, `class_id`
+# Blobs of the right colours in the right places: what a distance to real pictures must punish.
+_BLUR_SIGMA = 1 / 16  # of the side
+
+
+class Pictures(Protocol):
+    """N pictures of one size, read when they are wanted.
+
+    Attributes: side: pixels. fingerprint: of all that decides on them, to know them again by.
+    """
+
+    side: int
+    fingerprint: str
+
+    def __len__(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Pictures [start, stop): uint8 [stop − start, side, side, 3]."""
+
+    def label(self, row: int) -> str:
+        """What to call a picture before people."""
+
+
+class Drawn:
+    """A model's pictures of captions, a seed each; every replica draws its share.
+
+    Args: artist: with its networks in the strategy's scope. fingerprint: of the model.
+        batch_size: pictures at once, fixed, so that nothing is traced twice.
+    """
+
+    def __init__(
+        self,
+        artist: TextToImage,
+        strategy: tf.distribute.Strategy,
+        captions: Sequence[str],
+        seeds: Sequence[int],
+        fingerprint: str,
+        batch_size: int,
+    ):
+        self.side = artist.generator.sides[-1]
+        self.fingerprint = digest(fingerprint, list(captions), list(seeds))
+        self._artist, self._strategy, self._batch_size = artist, strategy, batch_size
+        self._captions, self._seeds = captions, seeds
+        self._rows = artist.encode(captions)
+        self._draw = tf.function(lambda *inputs: artist.forward(*inputs).images[-1])
+
+    def __len__(self):
+        return len(self._rows)
+
+    def read(self, start, stop):
+        parts = []
+        for first in range(start, stop, self._batch_size):
+            rows = slice(first, min(stop, first + self._batch_size))
+            inputs = self._artist.inputs(self._rows[rows], self._seeds[rows])
+            arrays = list(inputs.values())
+            parts.append(to_uint8(map_batch(self._strategy, self._draw, arrays, self._batch_size)))
+        return np.concatenate(parts)
+
+    def label(self, row):
+        return f"the picture of {self._captions[row]!r}, seed {self._seeds[row]}"
+
+
+class Real:
+    """Pictures of a data set, their middle at the scale of training; with `blurred`, blobs of them.
+
+    Args: indices: int [N], which of the set. load_side_ratio: see DataConfig.
+    """
+
+    def __init__(
+        self,
+        pictures: PictureSet,
+        indices: Sequence[int],
+        side: int,
+        load_side_ratio: float,
+        blurred: bool = False,
+    ):
+        self.side = side
+        self._pictures, self._indices = pictures, np.asarray(indices)
+        self._load_side_ratio, self._blurred = load_side_ratio, blurred
+        self.fingerprint = digest(
+            _content(pictures), self._indices.tolist(), side, load_side_ratio, blurred
+        )
+
+    def __len__(self):
+        return len(self._indices)
+
+    def read(self, start, stop):
+        rows = self._indices[start:stop]
+        images = read_pictures(self._pictures, rows, self.side, self._load_side_ratio)
+        sigma = _BLUR_SIGMA * self.side
+        return gaussian_filter(images, (0, sigma, sigma, 0)) if self._blurred else images
+
+    def label(self, row):
+        records = self._pictures.records
+        i = self._indices[row]
+        return f"the real picture {records.names[i] if records else i}"
+
+
+class Kept:
+    """Pictures that are written into a folder as they are read, with a list of their captions."""
+
+    def __init__(
+        self, pictures: Pictures, folder: Path, captions: Sequence[str], class_ids: np.ndarray
+    ):
+        self.side, self.fingerprint = pictures.side, pictures.fingerprint
+        self.label = pictures.label
+        self._pictures, self._folder = pictures, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = (
+            {"file_name": self._name(i), "text": caption, "class_id": int(class_ids[i])}
+            for i, caption in enumerate(captions)
+        )
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / METADATA).write_text(text, encoding="utf-8")
+
+    @staticmethod
+    def _name(row):
+        return f"{row:06d}.png"
+
+    def __len__(self):
+        return len(self._pictures)
+
+    def read(self, start, stop):
+        images = self._pictures.read(start, stop)
+        for row, image in zip(range(start, stop), images, strict=True):
+            Image.fromarray(image).save(self._folder / self._name(row))
+        return images
+
+
+def _content(pictures):
+    """What tells a data set from another, without reading all of it."""
+    if pictures.images is not None:
+        return hashlib.sha256(pictures.images.tobytes()).hexdigest()
+    records = pictures.records
+    places = [records.offsets.tolist(), records.sizes.tolist(), records.crops.tolist()]
+    sizes = [Path(file).stat().st_size for file in records.files]
+    return [records.names, [Path(file).name for file in records.files], sizes, places]
+
+
+def digest(*parts) -> str:
+    """Of plain values, 16 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,58 @@
+"""A report of scores: for programs as JSON, for people as a table."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dmgan_tf.evaluation.scores import Score, Value
+
+
+def as_json(common: Mapping[str, object], scores: Sequence[Score]) -> dict:
+    """`common`, every score by its name, and under `protocol` how each came about.
+
+    A spread is NAME_std; what stands beside a score NAME_real, NAME_real_std, NAME_blurred.
+    """
+    report = dict(common)
+    for score in scores:
+        report[score.name] = score.value
+        if score.spread is not None:
+            report[f"{score.name}_std"] = score.spread
+        for suffix, value in score.beside.items():
+            report[f"{score.name}_{suffix}"] = value
+    report["protocol"] = {score.name: score.protocol for score in scores}
+    return report
+
+
+def as_table(common: Mapping[str, object], scores: Sequence[Score]) -> str:
+    """A line a score: value ± spread, the real and the blurred pictures', and the protocol."""
+    head = ("score", "value", "real", "blurred", "seen through", "against")
+    rows = [head]
+    for score in scores:
+        beside, protocol = score.beside, score.protocol
+        rows.append((
+            score.name,
+            _shown(score.value, score.spread),
+            _shown(beside.get("real"), beside.get("real_std")),
+            _shown(beside.get("blurred"), beside.get("blurred_std")),
+            str(protocol.get("network", "")),
+            str(protocol.get("reference", "")),
+        ))  # fmt: skip
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    about = ", ".join(f"{name} {value}" for name, value in common.items() if value is not None)
+    return "\n".join([about, *(line.rstrip() for line in lines)])
+
+
+def save(path: Path, report: Mapping[str, object]) -> None:
+    """Writes beside and renames."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    partial.replace(path)
+
+
+def _shown(value: Value | None, spread: Value | None = None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return " ".join(f"{name} {part:.3f}" for name, part in value.items())
+    return f"{value:.4g}" + ("" if spread is None else f" ± {spread:.2g}")

@@ -1,0 +1,159 @@
+"""Each metric over what the observers saw, with the protocol that makes it believable."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dmgan_tf.data.toy_birds import PARTS, named_share
+from dmgan_tf.errors import UserError
+from dmgan_tf.evaluation.observers import BirdsObserver
+from dmgan_tf.metrics.frechet_distance import frechet_distance
+from dmgan_tf.metrics.inception_score import inception_score
+from dmgan_tf.metrics.kernel_distance import kernel_distance
+from dmgan_tf.metrics.r_precision import r_precision
+from dmgan_tf.metrics.running_statistics import RunningStatistics, Statistics
+
+_ROWS = 4096  # of features, taken to float64 at once
+INCEPTION_SPLITS = 10
+
+Value = float | dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A figure, the same of other pictures beside it, and how it came about.
+
+    Attributes: name: unique in a report. value. spread: its standard deviation, where it has one.
+        beside: of `real` and `blurred` pictures, and the spreads of these as `real_std`.
+        protocol: plain values.
+    """
+
+    name: str
+    value: Value
+    spread: float | None = None
+    beside: dict[str, Value] = field(default_factory=dict)
+    protocol: dict[str, object] = field(default_factory=dict)
+
+
+def streamed(features: np.ndarray) -> RunningStatistics:
+    """Mean and covariance, in float64, of features that may lie on disk."""
+    running = RunningStatistics()
+    for start in range(0, len(features), _ROWS):
+        running.add(features[start : start + _ROWS])
+    return running
+
+
+def _statistics(features):
+    return streamed(features).result()
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What a metric refuses, such as too few pictures, as a line for people."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from error
+
+
+def fid(
+    network: str,
+    drawn: np.ndarray,
+    reference: Statistics,
+    real: np.ndarray,
+    blurred: np.ndarray | None,
+) -> Score:
+    """Fréchet distance to the reference set.
+
+    Beside it: of one half of the real pictures to the other, and of the blurred first to the second
+    half; halves of fewer pictures make both rather too large.
+    """
+    name = f"fid_{network}"
+    half = len(real) // 2
+    with _told(name):
+        value = frechet_distance(_statistics(drawn), reference)
+        target = _statistics(real[half:])
+        beside: dict[str, Value] = {
+            whose: frechet_distance(_statistics(features[:half]), target)
+            for whose, features in (("real", real), ("blurred", blurred))
+            if features is not None
+        }
+    return Score(name=name, value=value, beside=beside)
+
+
+def kid(
+    network: str,
+    drawn: np.ndarray,
+    real: np.ndarray,
+    blurred: np.ndarray | None,
+    subset_size: int,
+    seed: int,
+) -> Score:
+    """Kernel distance to the real pictures; beside it as in `fid`."""
+    name = f"kid_{network}"
+    half = len(real) // 2
+    beside: dict[str, Value] = {}
+    with _told(name):
+        value, spread = kernel_distance(drawn, real, subset_size=subset_size, seed=seed)
+        for whose, features in (("real", real), ("blurred", blurred)):
+            if features is not None:
+                size = min(subset_size, half)
+                mean, deviation = kernel_distance(
+                    features[:half], real[half:], subset_size=size, seed=seed
+                )
+                beside |= {whose: mean, f"{whose}_std": deviation}
+    return Score(
+        name=name,
+        value=value,
+        spread=spread,
+        beside=beside,
+        protocol={"subsets": 100, "subset_size": subset_size},
+    )
+
+
+def inception(network: str, drawn_logits: np.ndarray, real_logits: np.ndarray) -> Score:
+    """Inception score, 10 splits."""
+    name = f"is_{network}"
+    with _told(name):
+        value, spread = inception_score(drawn_logits, splits=INCEPTION_SPLITS)
+        mean, deviation = inception_score(real_logits, splits=INCEPTION_SPLITS)
+    beside: dict[str, Value] = {"real": mean, "real_std": deviation}
+    return Score(
+        name=name,
+        value=value,
+        spread=spread,
+        beside=beside,
+        protocol={"splits": INCEPTION_SPLITS, "classes": int(drawn_logits.shape[1])},
+    )
+
+
+def precision(
+    drawn: np.ndarray,
+    real: np.ndarray | None,
+    sentences: np.ndarray,
+    class_ids: np.ndarray,
+    **options,
+) -> Score:
+    """R-precision of pictures and of the real ones of the same captions."""
+    beside: dict[str, Value] = {}
+    with _told("r_precision"):
+        value, spread = r_precision(drawn, sentences, class_ids, **options)
+        if real is not None:
+            mean, deviation = r_precision(real, sentences, class_ids, **options)
+            beside = {"real": mean, "real_std": deviation}
+    protocol = {"candidates": 100, "folds": 10, **options}
+    return Score(name="r_precision", value=value, spread=spread, beside=beside, protocol=protocol)
+
+
+def birds(
+    drawn: np.ndarray, real: np.ndarray, named: Sequence[Mapping[str, str]]
+) -> tuple[Score, Score]:
+    """Named colours that are shown, and how well the pictures are explained by a bird."""
+    mine, theirs = (named_share(BirdsObserver.colors(seen), named) for seen in (drawn, real))
+    fits = [float(seen[:, len(PARTS)].mean()) for seen in (drawn, real)]
+    return (
+        Score(name="color_share", value=mine, beside={"real": theirs}),
+        Score(name="bird_fit", value=fits[0], beside={"real": fits[1]}),
+    )
