@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from dmgan_tf.metrics.frechet_distance import frechet_distance, statistics
+from dmgan_tf.metrics.frechet_distance import frechet_distance, rank_warning, statistics
 
 
 def features(rows, columns, seed=0):
@@ -83,7 +83,8 @@ def test_float32_features_lose_nothing_to_a_large_mean():
 
 
 def test_statistics_are_mean_and_unbiased_covariance():
-    mean, covariance = statistics(np.array([[1, 0], [3, 4], [5, 2]]))
+    mean, covariance, rows = statistics(np.array([[1, 0], [3, 4], [5, 2]]))
+    assert rows == 3
     np.testing.assert_allclose(mean, [3, 2])
     np.testing.assert_allclose(covariance, [[4, 2], [2, 4]])
 
@@ -101,3 +102,23 @@ def test_statistics_refuse_what_is_no_finite_number(bad):
     x[4, 1] = bad
     with pytest.raises(ValueError, match="`features` must be finite"):
         statistics(x)
+
+
+def test_sets_of_other_sizes_are_refused():
+    with pytest.raises(ValueError, match=r"features of one size\. Received: 3 and 4 columns\."):
+        distance(features(10, 3), features(10, 4))
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_too_few_rows_for_the_covariances_rank_are_warned_of(count):
+    warning = rank_warning(statistics(features(count, 20)))
+    assert warning.startswith(f"{count} pictures give a covariance of rank {count - 1} at most")
+    assert "in 20 dimensions" in warning
+    assert "Take 21 or more" in warning
+
+
+def test_enough_rows_and_an_unknown_number_are_not_warned_of():
+    full = statistics(features(21, 20))
+    assert np.linalg.matrix_rank(full.covariance) == 20
+    assert rank_warning(full) is None
+    assert rank_warning(full._replace(rows=None)) is None

@@ -12,9 +12,13 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def oracle(images, sentences, class_ids, candidates, folds, seed):
-    """One picture and one caption after the other; the same draws of wrong captions."""
+def oracle(images, sentences, class_ids, candidates, folds, seed, dropped=0):
+    """One picture and one caption after the other; the same draws of wrong captions.
+
+    `class_ids` None: all other captions are wrong. dropped: pictures at each fold's end.
+    """
     rng = np.random.default_rng(seed)
+    class_ids = range(len(images)) if class_ids is None else class_ids
     hits = []
     for i in range(len(images)):
         strangers = [j for j in range(len(images)) if class_ids[j] != class_ids[i]]
@@ -26,7 +30,8 @@ def oracle(images, sentences, class_ids, candidates, folds, seed):
             best = max(best, cosine) if j != i else best
         hits.append(own > best)
     size = len(hits) // folds
-    shares = [sum(hits[k * size : (k + 1) * size]) / size for k in range(folds)]
+    parts = [hits[k * size : (k + 1) * size - dropped] for k in range(folds)]
+    shares = [sum(part) / len(part) for part in parts]
     mean = sum(shares) / folds
     return mean, math.sqrt(sum((share - mean) ** 2 for share in shares) / folds)
 
@@ -73,6 +78,44 @@ def test_score_and_spread_equal_those_of_a_plain_loop(candidates):
     assert actual[1] > 0
 
 
+@pytest.mark.parametrize("dropped", [0, 1])
+@pytest.mark.parametrize("negatives", ["other_classes", "random"])
+def test_other_protocols_equal_a_plain_loop_too(negatives, dropped):
+    sentences = normal(60, 5)
+    images, classes = sentences + 2 * normal(60, 5, seed=1), np.arange(60) // 20
+    options = {"candidates": 10, "folds": 5, "seed": 3}
+    protocol = {"negatives": negatives, "drop_last_of_fold": bool(dropped)}
+    actual = r_precision(images, sentences, classes, **options, **protocol)
+    wrong = None if negatives == "random" else classes
+    expected = oracle(images, sentences, wrong, **options, dropped=dropped)
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+
+
+def test_random_wrong_captions_need_no_classes_and_are_never_the_own_one():
+    sentences = normal(200, 16)
+    assert r_precision(3 * sentences, sentences, negatives="random") == (1.0, 0.0)
+
+
+def test_random_wrong_captions_may_come_from_the_own_class():
+    sentences = np.eye(4)[np.arange(40) % 4]  # captions of a class are all the same, and tie
+    assert r_precision(sentences, sentences, np.arange(40) % 4, negatives="random")[0] < 0.2
+
+
+def test_codes_that_ignore_captions_score_chance_against_random_ones_too():
+    count = 4000
+    score, _ = r_precision(normal(count, 16), normal(count, 16, seed=1), negatives="random")
+    assert abs(score - 0.01) < 4 * (0.01 * 0.99 / count) ** 0.5
+
+
+def test_last_picture_of_each_fold_is_dropped_on_request_only():
+    sentences = normal(40, 16)
+    images = sentences.copy()
+    images[3::4] *= -1  # the last of each fold of four finds any caption but its own
+    arguments = (images, sentences, np.arange(40))
+    assert r_precision(*arguments) == (0.75, 0.0)
+    assert r_precision(*arguments, drop_last_of_fold=True) == (1.0, 0.0)
+
+
 def test_wrong_captions_never_come_from_the_pictures_own_class():
     # Captions of a class are all the same: one of them among the wrong ones would tie, and lose.
     sentences = np.eye(4)[np.arange(40) % 4]
@@ -98,3 +141,26 @@ def test_fewer_pictures_than_folds_are_refused():
 def test_a_single_class_is_refused():
     with pytest.raises(ValueError, match="wrong captions come from other classes"):
         r_precision(normal(20, 3), normal(20, 3), np.zeros(20))
+
+
+def test_folds_whose_last_is_dropped_need_two_pictures():
+    with pytest.raises(ValueError, match=r"10 folds need twice as many pictures\. Received: 19\."):
+        r_precision(normal(19, 3), normal(19, 3), np.arange(19), drop_last_of_fold=True)
+
+
+def test_unknown_protocol_and_missing_classes_are_refused():
+    codes = normal(20, 3)
+    with pytest.raises(ValueError, match=r'must be "other_classes" or "random".*: \'others\''):
+        r_precision(codes, codes, np.arange(20), negatives="others")
+    with pytest.raises(ValueError, match="`class_ids` must be one per picture, 20"):
+        r_precision(codes, codes)
+    with pytest.raises(ValueError, match="`class_ids` must be one per picture, 20"):
+        r_precision(codes, codes, np.arange(19))
+
+
+def test_single_candidate_and_single_picture_are_refused():
+    codes = normal(20, 3)
+    with pytest.raises(ValueError, match=r"`candidates` must be 2 or more\. Received: 1\."):
+        r_precision(codes, codes, np.arange(20), candidates=1)
+    with pytest.raises(ValueError, match="only one picture"):
+        r_precision(codes[:1], codes[:1], negatives="random", folds=1)
