@@ -21,7 +21,8 @@ demo: setup
 	$(BIN)/python -m dmgan_tf.train --config toy_birds.yaml --run-dir $(DEMO) --resume
 	$(BIN)/python -m dmgan_tf.pretrain_damsm --config toy_birds.yaml --run-dir $(DEMO)/judge \
 		--set training.seed=1 --resume
-	$(BIN)/python -m dmgan_tf.evaluate --model $(DEMO) --judge $(DEMO)/judge --since $(STARTED)
+	$(BIN)/python -m dmgan_tf.evaluate --model $(DEMO) --judge $(DEMO)/judge --images 1000 --unseen \
+		--blurred --out $(DEMO)/report.json --since $(STARTED)
 
 # The demo's model through a server and a client; `make demo` comes first.
 serve-demo: setup

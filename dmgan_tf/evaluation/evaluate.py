@@ -23,7 +23,7 @@ from dmgan_tf.evaluation.folder import METADATA, Folder
 from dmgan_tf.evaluation.observers import BIRDS, DAMSM, BirdsObserver, DamsmNetwork, NetworkObserver
 from dmgan_tf.evaluation.pictures import Drawn, Kept, Pictures, Real
 from dmgan_tf.evaluation.request import Request
-from dmgan_tf.evaluation.scores import Score
+from dmgan_tf.evaluation.scores import FOLDS, INCEPTION_SPLITS, Score
 from dmgan_tf.feature_networks import NAMES as FEATURE_NETWORKS
 from dmgan_tf.feature_networks import cache_folder, load_feature_network
 from dmgan_tf.inference.captioned_grid import save_captioned_grid
@@ -78,6 +78,42 @@ class _Evaluation:
         self._ratio = self._config.data.load_side_ratio
         self._real = self._real_pictures()
         self._blurred = self._real_pictures(blurred=True) if request.blurred else None
+        self._check()
+
+    def _check(self):
+        """Refuses at once what would be refused when all pictures are drawn."""
+        request, count = self._request, len(self._drawn)
+        for metric, fewest in (("r_precision", FOLDS), ("is", INCEPTION_SPLITS)):
+            if metric in request.metrics and count < fewest:
+                raise UserError(f"{metric} needs {fewest} pictures or more. Received: {count}.")
+        fewest = min(count, len(self._set))
+        if "kid" in request.metrics and request.subset_size > fewest:
+            raise UserError(
+                f"kid: --subset-size {request.subset_size} must be at most {fewest}, the pictures "
+                "of the smaller set."
+            )
+        if "r_precision" in request.metrics:
+            self._check_captions()
+        if request.reference:
+            size = len(load_statistics(request.reference).mean)
+            for name in request.networks:
+                if self._networks[name].feature_size != size:
+                    raise UserError(
+                        f"--reference {request.reference}: is of {size} features, {name} has "
+                        f"{self._networks[name].feature_size}."
+                    )
+
+    def _check_captions(self):
+        if self._captions() is None:
+            raise UserError(
+                f"--images-dir {self._request.images_dir}: R-precision needs the captions: a "
+                f"{METADATA} with `file_name` and `text` (and `class_id`) of each picture."
+            )
+        if self._class_ids() is None and self._request.negatives == "other_classes":
+            raise UserError(
+                f"--images-dir {self._request.images_dir}: {METADATA} has no `class_id`. "
+                "Use --negatives random."
+            )
 
     # --- pictures -----------------------------------------------------------------------------
 
@@ -157,12 +193,12 @@ class _Evaluation:
             pictures, observers, folder, identity, _CHUNK * self._batch_size, description
         )
 
-    def _seen_of_real(self, pictures, observer):
-        """Of real pictures, from the cache where it has them."""
+    def _seen_of_real(self, pictures, observer, kind="real"):
+        """Of real or blurred pictures, from the cache where it has them."""
         digest = hashlib.sha256(f"{pictures.fingerprint} {observer.identity}".encode())
         folder = cache_folder() / "real" / digest.hexdigest()[:16]
         name = observer.identity.split()[0]
-        return self._seen(pictures, [observer], folder, f"real, {name}"), folder
+        return self._seen(pictures, [observer], folder, f"{kind}, {name}"), folder
 
     def scores(self) -> list[Score]:
         """All scores that were asked for, in the order of METRICS."""
@@ -175,7 +211,7 @@ class _Evaluation:
             real |= arrays
             folders |= dict.fromkeys(arrays, folder)
             if self._blurred and not isinstance(observer, BirdsObserver):
-                blurred |= self._seen_of_real(self._blurred, observer)[0]
+                blurred |= self._seen_of_real(self._blurred, observer, "blurred")[0]
         found = []
         for name in request.networks:
             network = self._networks[name]
@@ -216,11 +252,6 @@ class _Evaluation:
         if self._request.reference:
             path = self._request.reference
             statistics = load_statistics(path)
-            if len(statistics.mean) != features.shape[1]:
-                raise UserError(
-                    f"--reference {path}: is of {len(statistics.mean)} features, the network has "
-                    f"{features.shape[1]}."
-                )
             return statistics, f"{path.name}, SHA-256 {_sha256(path)[:16]}"
         path = folder / "statistics.npz"
         if path.is_file():
@@ -234,16 +265,6 @@ class _Evaluation:
 
     def _precision(self, drawn, real):
         request, captions, class_ids = self._request, self._captions(), self._class_ids()
-        if captions is None:
-            raise UserError(
-                f"--images-dir {request.images_dir}: R-precision needs the captions: a "
-                f"{METADATA} with `file_name` and `text` (and `class_id`) of each picture."
-            )
-        if class_ids is None and request.negatives == "other_classes":
-            raise UserError(
-                f"--images-dir {request.images_dir}: {METADATA} has no `class_id`. "
-                "Use --negatives random."
-            )
         vocabulary = load_vocabulary(self._judge)
         encoded = [vocabulary.encode(caption)[0] for caption in captions]
         if not all(encoded):

@@ -17,6 +17,7 @@ from dmgan_tf.metrics.running_statistics import RunningStatistics, Statistics
 
 _ROWS = 4096  # of features, taken to float64 at once
 INCEPTION_SPLITS = 10
+FOLDS = 10
 
 Value = float | dict[str, float]
 
@@ -67,16 +68,15 @@ def fid(
 ) -> Score:
     """Fréchet distance to the reference set.
 
-    Beside it: of one half of the real pictures to the other, and of the blurred first to the second
-    half; halves of fewer pictures make both rather too large.
+    Beside it: of every other real picture to those between, and of the same blurred; half as many
+    pictures make both rather too large.
     """
     name = f"fid_{network}"
-    half = len(real) // 2
     with _told(name):
         value = frechet_distance(_statistics(drawn), reference)
-        target = _statistics(real[half:])
+        target = _statistics(real[1::2])
         beside: dict[str, Value] = {
-            whose: frechet_distance(_statistics(features[:half]), target)
+            whose: frechet_distance(_statistics(features[::2]), target)
             for whose, features in (("real", real), ("blurred", blurred))
             if features is not None
         }
@@ -93,15 +93,14 @@ def kid(
 ) -> Score:
     """Kernel distance to the real pictures; beside it as in `fid`."""
     name = f"kid_{network}"
-    half = len(real) // 2
     beside: dict[str, Value] = {}
     with _told(name):
         value, spread = kernel_distance(drawn, real, subset_size=subset_size, seed=seed)
         for whose, features in (("real", real), ("blurred", blurred)):
             if features is not None:
-                size = min(subset_size, half)
+                size = min(subset_size, len(real) // 2)
                 mean, deviation = kernel_distance(
-                    features[:half], real[half:], subset_size=size, seed=seed
+                    features[::2], real[1::2], subset_size=size, seed=seed
                 )
                 beside |= {whose: mean, f"{whose}_std": deviation}
     return Score(
@@ -139,11 +138,11 @@ def precision(
     """R-precision of pictures and of the real ones of the same captions."""
     beside: dict[str, Value] = {}
     with _told("r_precision"):
-        value, spread = r_precision(drawn, sentences, class_ids, **options)
+        value, spread = r_precision(drawn, sentences, class_ids, folds=FOLDS, **options)
         if real is not None:
-            mean, deviation = r_precision(real, sentences, class_ids, **options)
+            mean, deviation = r_precision(real, sentences, class_ids, folds=FOLDS, **options)
             beside = {"real": mean, "real_std": deviation}
-    protocol = {"candidates": 100, "folds": 10, **options}
+    protocol = {"candidates": 100, "folds": FOLDS, **options}
     return Score(name="r_precision", value=value, spread=spread, beside=beside, protocol=protocol)
 
 

@@ -1,0 +1,161 @@
+"""`python -m dmgan_tf.evaluate` as a user meets it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from command_lines import ROOT, environment, fail, run, succeed
+from PIL import Image
+
+from dmgan_tf.evaluation.pictures import Drawn
+from dmgan_tf.inference.text_to_image import TextToImage
+
+IMAGES = 120
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """Nobody's own cache is touched."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["DMGAN_TF_CACHE"] = str(folder)
+    yield folder
+    del os.environ["DMGAN_TF_CACHE"]
+
+
+@pytest.fixture(scope="module")
+def evaluated(tiny_run, tiny_judge, cache, tmp_path_factory):
+    """(report, table, folder) of the tiny run, pictures kept."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    printed = succeed(
+        *("evaluate", "--model", tiny_run, "--judge", tiny_judge, "--images", IMAGES, "--seed", 3),
+        *("--metrics", "fid,kid,r_precision", "--subset-size", 30, "--blurred"),
+        *("--keep-images", folder / "kept", "--out", folder / "evaluation.json"),
+    )
+    return json.loads((folder / "evaluation.json").read_text()), printed, folder
+
+
+def test_report_holds_every_score_with_its_protocol(evaluated):
+    report, printed, folder = evaluated
+    assert (report["images"], report["split"], report["seed"]) == (IMAGES, "test", 3)
+    assert not report["judge_is_own"] and report["step"] == 4 and len(report["model"]) == 16
+    protocol = report["protocol"]
+    assert list(protocol) == ["fid_damsm", "kid_damsm", "r_precision", "color_share", "bird_fit"]
+    for name, about in protocol.items():
+        assert {name, f"{name}_real"} <= report.keys()
+        if name in ("fid_damsm", "kid_damsm", "r_precision"):
+            assert len(about["weights_sha256"]) == 64 and not about["comparable_with_published"]
+            assert f"{name}  " in printed
+    assert protocol["fid_damsm"]["reference"] == "100 pictures of the test split"
+    assert protocol["r_precision"]["negatives"] == "other_classes"
+    assert {"r_precision_std", "kid_damsm_std", "fid_damsm_blurred", "seconds"} <= report.keys()
+    assert {path.name for path in folder.iterdir()} == {
+        "evaluation.json", "grid.png", "grid_real.png", "kept",
+    }  # fmt: skip
+
+
+def test_kept_pictures_score_the_same_as_any_programs(evaluated, tiny_judge, tmp_path):
+    report, _, folder = evaluated
+    assert len(list((folder / "kept").glob("*.png"))) == IMAGES
+    out = tmp_path / "again.json"
+    succeed(
+        *("evaluate", "--images-dir", folder / "kept", "--judge", tiny_judge, "--seed", 3),
+        *("--metrics", "fid,kid,r_precision", "--subset-size", 30, "--out", out),
+    )
+    again = json.loads(out.read_text())
+    for name in ("fid_damsm", "fid_damsm_real", "kid_damsm", "r_precision", "r_precision_std"):
+        assert again[name] == pytest.approx(report[name], rel=1e-9), name
+
+
+def test_replicas_draw_what_one_machine_draws(tiny_run, strategy):
+    captions = [f"a {color} bird" for color in ("red", "blue", "white")] * 5
+    seeds = list(range(15))
+    with strategy.scope():
+        artist = TextToImage.from_preset(tiny_run)
+    alone = TextToImage.from_preset(tiny_run).generate(captions, seeds)
+    for batch_size in (2, 4, 64):
+        drawn = Drawn(artist, strategy, captions, seeds, "", batch_size).read(0, 15)
+        assert np.abs(drawn.astype(int) - alone).max() <= 1
+
+
+def test_real_pictures_are_looked_at_once(evaluated, tiny_run, tiny_judge, cache, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
+    assert any(path.name == "statistics.npz" for path in before)
+    arguments = "--judge", tiny_judge, "--metrics", "fid", "--images", 20
+    succeed("evaluate", "--model", tiny_run, *arguments, "--out", tmp_path / "e.json")
+    after = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_statistics_of_others_are_the_reference(evaluated, tiny_run, tiny_judge, cache, tmp_path):
+    with np.load(next(cache.rglob("statistics.npz"))) as file:
+        np.savez(tmp_path / "theirs.npz", mu=file["mu"] + 1e3, sigma=file["sigma"])
+        size = len(file["mu"])
+    common = "--model", tiny_run, "--judge", tiny_judge, "--metrics", "fid", "--images", IMAGES
+    succeed(
+        *("evaluate", *common, "--seed", 3, "--reference", tmp_path / "theirs.npz"),
+        *("--out", tmp_path / "e.json"),
+    )
+    report = json.loads((tmp_path / "e.json").read_text())
+    # Far away, the squared shift is nearly all of it.
+    assert report["fid_damsm"] == pytest.approx(size * 1e6, rel=0.01)
+    assert "theirs.npz, SHA-256" in report["protocol"]["fid_damsm"]["reference"]
+    np.savez(tmp_path / "odd.npz", mu=np.zeros(size + 1), sigma=np.eye(size + 1))
+    line = fail("evaluate", *common, "--reference", tmp_path / "odd.npz", "--out", tmp_path / "f")
+    assert f"is of {size + 1} features, damsm has {size}" in line
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_scores_the_same(tiny_run, tiny_judge, tmp_path):
+    arguments = [
+        *("--model", tiny_run, "--judge", tiny_judge, "--images", 3000),
+        *("--metrics", "fid,r_precision"),
+    ]
+    succeed("evaluate", *arguments, "--out", tmp_path / "straight.json")
+    out = tmp_path / "out.json"
+    done = tmp_path / ".out.json.work" / "drawn" / "done.json"
+    line = [sys.executable, "-m", "dmgan_tf.evaluate", *arguments, "--out", out]
+    with subprocess.Popen(list(map(str, line)), cwd=ROOT, env=environment()) as process:
+        while not done.is_file() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    assert not out.exists() and json.loads(done.read_text())["rows"] > 0
+    stamp = done.stat().st_mtime_ns
+    succeed("evaluate", *arguments, "--out", out)
+    assert not done.exists() and stamp
+    one, other = (json.loads(p.read_text()) for p in (tmp_path / "straight.json", out))
+    assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+def test_mistakes_are_one_line(tiny_run, tmp_path):
+    model = "--model", tiny_run, "--out", tmp_path / "e.json"
+    for arguments, told in (
+        ((*model, "--metrics", "is"), "The metric `is` needs a network with classes"),
+        ((*model, "--metrics", "kid", "--images", 50), "--subset-size 1000 must be at most 50"),
+        ((*model, "--images", 5), "r_precision needs 10 pictures or more. Received: 5."),
+        (("--model", tmp_path, "--images", 5), "holds no model"),
+        (("--images-dir", tmp_path), "Give --data, a prepared folder"),
+    ):
+        assert told in fail("evaluate", *arguments)
+    assert not (tmp_path / "e.json").exists()
+    for arguments, told in (
+        ((), "give --model, or --images-dir"),
+        ((*model, "--metrics", "fid,isc"), "--metrics knows fid, kid, is, r_precision, not 'isc'"),
+        ((*model, "--weights", "inception-2015"), "--weights must be NETWORK=FILE"),
+        ((*model, "--images", 1), "--images must be 2 or more"),
+    ):
+        process = run("evaluate", *arguments)
+        assert process.returncode == 2 and told in process.stderr.splitlines()[-1]
+
+
+def test_pictures_without_captions_have_no_r_precision(tiny_judge, tmp_path):
+    for i in range(12):
+        Image.new("RGB", (16, 16), (20 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    line = fail("evaluate", "--images-dir", tmp_path, "--judge", tiny_judge)
+    assert "R-precision needs the captions: a metadata.jsonl" in line
