@@ -10,12 +10,10 @@ from google.protobuf.message import DecodeError
 from dmgan_tf.errors import UserError
 
 
-def read_constants(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """The constants of these names, as far as they are there and of these shapes.
+def read_graph(path: Path) -> tf.compat.v1.GraphDef:
+    """The nodes of a graph, as data.
 
-    A constant of another shape isn't unpacked: a few bytes can claim to be of any size.
-
-    Raises: UserError: when the file can't be read, is no graph or is damaged.
+    Raises: UserError: when the file can't be read, is no graph or is cut off.
     """
     graph = tf.compat.v1.GraphDef()
     try:
@@ -24,7 +22,21 @@ def read_constants(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
         raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
     except DecodeError as error:
         raise UserError(f"{path}: is no frozen graph, or is cut off.") from error
-    constants = {}
+    if not graph.node:
+        raise UserError(f"{path}: is no frozen graph, or is empty.")
+    return graph
+
+
+def constants(
+    graph: tf.compat.v1.GraphDef, shapes: Mapping[str, tuple[int, ...]], path: Path
+) -> dict[str, np.ndarray]:
+    """The constants of these names, as far as they are there and of these shapes.
+
+    A constant of another shape isn't unpacked: a few bytes can claim to be of any size.
+
+    Raises: UserError: when one of them is damaged.
+    """
+    arrays = {}
     for node in graph.node:
         if node.op != "Const" or node.name not in shapes:
             continue
@@ -32,7 +44,7 @@ def read_constants(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
         if tuple(axis.size for axis in tensor.tensor_shape.dim) != shapes[node.name]:
             continue
         try:
-            constants[node.name] = tf.make_ndarray(tensor)
+            arrays[node.name] = tf.make_ndarray(tensor)
         except (TypeError, ValueError) as error:
             raise UserError(f"{path}: is damaged at {node.name}.") from error
-    return constants
+    return arrays

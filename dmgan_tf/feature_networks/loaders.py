@@ -1,4 +1,7 @@
-"""One function for each network: from the file of its weights to the network and its classifier."""
+"""One function for each network: from the file of its weights to the network and its classifier.
+
+The file is read first: making a network takes seconds, finding that a file is none takes none.
+"""
 
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.feature_networks.graph_file import read_constants
+from dmgan_tf.feature_networks.graph_file import constants, read_graph
 from dmgan_tf.feature_networks.inception_names import (
     graph_scopes,
     old_slim_scopes,
@@ -40,23 +43,26 @@ def load_inception_2015(path: Path) -> Loaded:
     Its logits go without their bias: that is what Inception Scores were always computed from
     (`improved-gan` multiplies the features by the matrix and stops there).
     """
+    from_graph = path.suffix == ".pb"
+    content = read_graph(path) if from_graph else read_state_dict(path)
     backbone = _inception(pools_count_padding=False, last_block_takes_maximum=True)
     classifier = _classifier(backbone, 1008, use_bias=False)
-    network = "Inception v3 of 2015"
-    if path.suffix != ".pb":
+    if from_graph:
+        # The graph has gammas, but its batch norms are told not to use them.
+        places = _tensorflow_places(backbone, graph_scopes(), "conv2d_params", "batchnorm")
+        places.append(Place(classifier.kernel, "softmax/weights"))
+        shapes = {place.name: tuple(place.variable.shape) for place in places}
+        tensors = constants(content, shapes, path)
+    else:
         places = [*_torch_places(backbone), Place(classifier.kernel, "fc.weight", MATRIX_AXES)]
-        assign_tensors(places, read_state_dict(path), path, network)
-        return backbone, classifier
-    # The graph has gammas, but its batch norms are told not to use them.
-    places = _tensorflow_places(backbone, graph_scopes(), "conv2d_params", "batchnorm")
-    places.append(Place(classifier.kernel, "softmax/weights"))
-    shapes = {place.name: tuple(place.variable.shape) for place in places}
-    assign_tensors(places, read_constants(path, shapes), path, network)
+        tensors = content
+    assign_tensors(places, tensors, path, "Inception v3 of 2015")
     return backbone, classifier
 
 
 def load_inception_torchvision(path: Path) -> Loaded:
     """torchvision's; the auxiliary classifier of its file isn't read."""
+    state = read_state_dict(path)
     backbone = _inception()
     classifier = _classifier(backbone, 1000)
     places = [
@@ -64,14 +70,15 @@ def load_inception_torchvision(path: Path) -> Loaded:
         Place(classifier.kernel, "fc.weight", MATRIX_AXES),
         Place(classifier.bias, "fc.bias"),
     ]
-    assign_tensors(places, read_state_dict(path), path, "Inception v3 of torchvision")
+    assign_tensors(places, state, path, "Inception v3 of torchvision")
     return backbone, classifier
 
 
 def load_inception_keras(path: Path) -> Loaded:
     """Keras' own, with its classifier if that is in the file."""
+    has_classifier = _has_classifier(path)
     backbone = _inception(pools_count_padding=False)
-    classifier = _classifier(backbone, 1000) if _has_classifier(path) else None
+    classifier = _classifier(backbone, 1000) if has_classifier else None
     copy_keras_weights(path, backbone, classifier)
     return backbone, classifier
 
@@ -83,32 +90,26 @@ def load_inception_slim_cub(path: Path) -> Loaded:
     under those of its successor TF-Slim. Of a variable and its moving average the average is
     taken, as StackGAN does.
     """
+    reader = _open_checkpoint(path)
+    stored = reader.get_variable_to_shape_map()
+    is_new = any(name.startswith("InceptionV3/") for name in stored)
+    scopes = tf_slim_scopes() if is_new else old_slim_scopes()
+    top = "InceptionV3/Logits/Conv2d_1c_1x1" if is_new else "logits/logits"
     backbone = _inception(pools_count_padding=False)
     all_classes = _classifier(backbone, 51)
-    try:
-        reader = tf.train.load_checkpoint(str(checkpoint_prefix(path)))
-        stored = reader.get_variable_to_shape_map()
-        is_new = any(name.startswith("InceptionV3/") for name in stored)
-        scopes, top = (
-            (tf_slim_scopes(), "InceptionV3/Logits/Conv2d_1c_1x1")
-            if is_new
-            else (old_slim_scopes(), "logits/logits")
-        )
-        places = _tensorflow_places(backbone, scopes, "weights", "BatchNorm")
-        places += [
-            Place(all_classes.kernel, f"{top}/weights"),
-            Place(all_classes.bias, f"{top}/biases"),
-        ]
-        names = {place.name: _averaged(place.name, stored) for place in places}
-        tensors = {
-            name: reader.get_tensor(source) for name, source in names.items() if source in stored
-        }
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: is no checkpoint, or is damaged: {reason}") from error
-    kernel = tensors.get(f"{top}/weights")
-    if kernel is not None and kernel.shape[:2] == (1, 1):  # TF-Slim's is a 1x1 convolution
-        tensors[f"{top}/weights"] = np.squeeze(kernel, axis=(0, 1))
+    places = [
+        *_tensorflow_places(backbone, scopes, "weights", "BatchNorm"),
+        Place(all_classes.kernel, f"{top}/weights"),
+        Place(all_classes.bias, f"{top}/biases"),
+    ]
+    tensors = {}
+    for _, name, _ in places:
+        source = name + _SHADOW if name + _SHADOW in stored else name
+        if source in stored:
+            tensors[name] = _read_variable(reader, source, path)
+    if is_new and tensors.get(f"{top}/weights", np.empty(0)).shape[:2] == (1, 1):
+        # TF-Slim's classifier is a 1x1 convolution.
+        tensors[f"{top}/weights"] = tensors[f"{top}/weights"][0, 0]
     assign_tensors(places, tensors, path, "Inception v3 of StackGAN's birds")
     classifier = _classifier(backbone, 50)
     classifier.set_weights([weights[..., 1:] for weights in all_classes.get_weights()])
@@ -163,8 +164,22 @@ def _tensorflow_places(
     ]
 
 
-def _averaged(name: str, stored: dict) -> str:
-    return name + _SHADOW if name + _SHADOW in stored else name
+def _open_checkpoint(path: Path):
+    try:
+        return tf.train.load_checkpoint(str(checkpoint_prefix(path)))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path}: is no checkpoint: {_one_line(error)}") from error
+
+
+def _read_variable(reader, name: str, path: Path) -> np.ndarray:
+    try:
+        return reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path}: is damaged at {name}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _has_classifier(path: Path) -> bool:

@@ -151,10 +151,10 @@ class FeatureNetwork:
 
     def __call__(self, images: np.ndarray | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         shape = tuple(images.shape)
-        if images.dtype != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
+        dtype = tf.as_dtype(images.dtype)
+        if dtype != tf.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
             raise ValueError(
-                "`images` must be uint8 [B, side, side, 3]. "
-                f"Received: {np.dtype(images.dtype).name} {list(shape)}."
+                f"`images` must be uint8 [B, side, side, 3]. Received: {dtype.name} {list(shape)}."
             )
         like_pillow = self._specification.like_pillow
         return self._run(images, _cached_matrix(shape[1], self._side, like_pillow))
