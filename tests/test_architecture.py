@@ -13,7 +13,7 @@ FLOORS = (
     ("layers",),
     ("models", "losses", "metrics", "data"),
     ("training", "inference", "interop"),
-    ("preparation",),
+    ("preparation", "feature_networks"),
     ("build",),
     ("experiment", "evaluation", "conversion", "command_line"),
     ("train", "pretrain_damsm", "generate", "evaluate", "convert", "edge", "prepare_data"),

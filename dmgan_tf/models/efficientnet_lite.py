@@ -1,9 +1,7 @@
-"""EfficientNet-Lite2: an image backbone that a CPU can afford.
+"""EfficientNet-Lite: image backbones that a CPU can afford.
 
 Inverted residual blocks (MobileNetV2) in EfficientNet's proportions, without squeeze-and-excitation
-and with ReLU6 (Tan and Le, arXiv:1905.11946; the Lite variants of 2020). Lite2 is 1.1 times as wide
-and 1.2 times as deep as Lite0.
-"""
+and with ReLU6 (Tan and Le, arXiv:1905.11946; the Lite variants of 2020)."""
 
 from __future__ import annotations
 
@@ -12,9 +10,6 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-INPUT_SIDE = 260
-REGIONS_SIDE = 17
-REGION_CHANNELS = 120
 POOLED_CHANNELS = 1280
 
 _STEM_CHANNELS = 32
@@ -29,17 +24,6 @@ class Stage(NamedTuple):
     stride: int
     expansion: int
     channels: int
-
-
-STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(3, 3, 2, 6, 24),
-    Stage(3, 5, 2, 6, 48),
-    Stage(4, 3, 2, 6, 88),
-    Stage(4, 5, 1, 6, REGION_CHANNELS),
-    Stage(5, 5, 2, 6, 208),
-    Stage(1, 3, 1, 6, 352),
-)
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -135,22 +119,28 @@ class InvertedResidual(keras.layers.Layer):
         return super().get_config() | self._arguments
 
 
-@keras.saving.register_keras_serializable("dmgan_tf")
-class EfficientNetLite2Backbone(keras.layers.Layer):
+class EfficientNetLiteBackbone(keras.layers.Layer):
     """The network up to its pooled features, with fixed batch-norm statistics.
 
-    Inputs: x: float [B, 260, 260, 3] in [−1, 1].
-    Returns: (map [B, 17, 17, 120] behind the fifth stage, pooled [B, 1280]).
+    The stem and the head are of one width in all variants; the class of each has its table.
+
+    Inputs: x: float [B, INPUT_SIDE, INPUT_SIDE, 3] in [−1, 1].
+    Returns: (map [B, REGIONS_SIDE, REGIONS_SIDE, REGION_CHANNELS] behind the fifth stage,
+        pooled [B, 1280]).
     """
 
-    INPUT_SIDE, REGIONS_SIDE = INPUT_SIDE, REGIONS_SIDE
-    REGION_CHANNELS, POOLED_CHANNELS = REGION_CHANNELS, POOLED_CHANNELS
+    NAME: str
+    STAGES: tuple[Stage, ...]
+    INPUT_SIDE: int
+    REGIONS_SIDE: int
+    REGION_CHANNELS: int
+    POOLED_CHANNELS = POOLED_CHANNELS
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         policy = self.dtype_policy
         self.stem = ConvUnit(_STEM_CHANNELS, 3, 2, dtype=policy, name="stem")
-        inputs = (_STEM_CHANNELS, *(stage.channels for stage in STAGES))
+        inputs = (_STEM_CHANNELS, *(stage.channels for stage in self.STAGES))
         self.stages = tuple(
             tuple(
                 InvertedResidual(
@@ -164,7 +154,7 @@ class EfficientNetLite2Backbone(keras.layers.Layer):
                 )
                 for i in range(stage.blocks)
             )
-            for number, stage in enumerate(STAGES)
+            for number, stage in enumerate(self.STAGES)
         )
         self.head = ConvUnit(POOLED_CHANNELS, dtype=policy, name="head")
 
@@ -182,12 +172,45 @@ class EfficientNetLite2Backbone(keras.layers.Layer):
 
     def call(self, x, training=False):
         x, regions = self.stem(x), None
-        for stage, layers in zip(STAGES, self.stages, strict=True):
+        for stage, layers in zip(self.STAGES, self.stages, strict=True):
             for layer in layers:
                 x = layer(x)
-            regions = x if stage.channels == REGION_CHANNELS else regions
+            regions = x if stage.channels == self.REGION_CHANNELS else regions
         return regions, tf.reduce_mean(self.head(x), axis=[1, 2])
 
     def compute_output_shape(self, input_shape):
         batch = input_shape[0]
-        return (batch, REGIONS_SIDE, REGIONS_SIDE, REGION_CHANNELS), (batch, POOLED_CHANNELS)
+        regions = (batch, self.REGIONS_SIDE, self.REGIONS_SIDE, self.REGION_CHANNELS)
+        return regions, (batch, POOLED_CHANNELS)
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class EfficientNetLite0Backbone(EfficientNetLiteBackbone):
+    """The smallest: what the features of `feature_networks` come from."""
+
+    NAME, INPUT_SIDE, REGIONS_SIDE, REGION_CHANNELS = "EfficientNet-Lite0", 224, 14, 112
+    STAGES = (
+        Stage(1, 3, 1, 1, 16),
+        Stage(2, 3, 2, 6, 24),
+        Stage(2, 5, 2, 6, 40),
+        Stage(3, 3, 2, 6, 80),
+        Stage(3, 5, 1, 6, REGION_CHANNELS),
+        Stage(4, 5, 2, 6, 192),
+        Stage(1, 3, 1, 6, 320),
+    )
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class EfficientNetLite2Backbone(EfficientNetLiteBackbone):
+    """1.1 times as wide and 1.2 times as deep as Lite0: DAMSM's."""
+
+    NAME, INPUT_SIDE, REGIONS_SIDE, REGION_CHANNELS = "EfficientNet-Lite2", 260, 17, 120
+    STAGES = (
+        Stage(1, 3, 1, 1, 16),
+        Stage(3, 3, 2, 6, 24),
+        Stage(3, 5, 2, 6, 48),
+        Stage(4, 3, 2, 6, 88),
+        Stage(4, 5, 1, 6, REGION_CHANNELS),
+        Stage(5, 5, 2, 6, 208),
+        Stage(1, 3, 1, 6, 352),
+    )

@@ -1,4 +1,4 @@
-"""Inception v3 in torchvision's layout: the image backbone of DAMSM.
+"""Inception v3: the image backbone of DAMSM, in torchvision's layout, and its sisters.
 
 The network is written as tables. A *block* is a tuple of branches whose outputs are joined along
 the channels; a *branch* is a tuple of steps run one after the other; a *step* is a `Conv`, one of
@@ -20,7 +20,7 @@ REGION_CHANNELS = 768
 POOLED_CHANNELS = 2048
 
 MAX_POOL = "max_pool"  # 3x3, stride 2, no padding
-AVERAGE_POOL = "average_pool"  # 3x3, stride 1, the padding counts
+AVERAGE_POOL = "average_pool"  # 3x3, stride 1, of the same side
 
 
 class Conv(NamedTuple):
@@ -174,10 +174,13 @@ class _ConvNormReLU(keras.layers.Layer):
 class InceptionV3Backbone(keras.Model):
     """Inception v3 without its classifier: a 17x17 feature map and a pooled vector.
 
-    The layout is torchvision's (batch norm eps 1e-3, average pools that count the padding), not
-    that of `keras.applications`, as the published DAMSM weights were made with it. Its normal
-    use is with frozen weights in inference mode.
+    The layout is by default torchvision's (batch norm eps 1e-3, average pools that count the
+    padding), as the published DAMSM weights were made with it. TensorFlow's own networks don't
+    count the padding, and that of 2015, which FID looks through, ends in a block with a max pool.
+    Its normal use is with frozen weights in inference mode.
 
+    Args:    pools_count_padding: bool, whether a corner's average of 4 pixels is divided by 9.
+             last_block_takes_maximum: bool, whether Mixed_7c pools by maximum, not by average.
     Inputs:  images: float [B, 299, 299, 3] in [-1, 1].
     Returns: (mixed_6e, pooled_7c): float [B, 17, 17, 768] and float [B, 2048].
     Raises:  ValueError: when the images have another shape.
@@ -189,9 +192,13 @@ class InceptionV3Backbone(keras.Model):
     INPUT_SIDE, REGIONS_SIDE = INPUT_SIDE, REGIONS_SIDE
     REGION_CHANNELS, POOLED_CHANNELS = REGION_CHANNELS, POOLED_CHANNELS
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(
+        self, pools_count_padding: bool = True, last_block_takes_maximum: bool = False, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
-        for name, row, in_channels in _convolutions():
+        self.pools_count_padding = pools_count_padding
+        self.last_block_takes_maximum = last_block_takes_maximum
+        for name, row, in_channels in convolutions():
             attribute = _attribute(name)
             unit = _ConvNormReLU(row, in_channels, dtype=self.dtype_policy, name=attribute)
             # An attribute each, as tf.train.Checkpoint overlooks layers in lists and dicts.
@@ -200,7 +207,7 @@ class InceptionV3Backbone(keras.Model):
     @property
     def conv_units(self) -> dict[str, _ConvNormReLU]:
         """The unit of convolution and batch norm by the name of PyTorch's module."""
-        return {name: getattr(self, _attribute(name)) for name, *_ in _convolutions()}
+        return {name: getattr(self, _attribute(name)) for name, *_ in convolutions()}
 
     def build(self, input_shape: tuple | None = None) -> None:
         for unit in self.conv_units.values():
@@ -233,18 +240,25 @@ class InceptionV3Backbone(keras.Model):
         if step == MAX_POOL:
             return ops.max_pool(x, 3, 2, padding="valid", data_format="channels_last")
         if step == AVERAGE_POOL:
-            return average_pool_counting_padding(x)
+            return self._pool_of_same_side(prefix, x)
         if isinstance(step, Conv):
             return getattr(self, _attribute(prefix + step.name))(x, training=training)
         fork = [self._run_step(prefix, row, x, training) for row in step]
         return ops.concatenate(fork, axis=-1)
+
+    def _pool_of_same_side(self, prefix: str, x: tf.Tensor) -> tf.Tensor:
+        if prefix == "Mixed_7c." and self.last_block_takes_maximum:
+            return ops.max_pool(x, 3, 1, padding="same", data_format="channels_last")
+        if self.pools_count_padding:
+            return average_pool_counting_padding(x)
+        return ops.average_pool(x, 3, 1, padding="same", data_format="channels_last")
 
 
 def _attribute(module_name: str) -> str:
     return module_name.replace(".", "_")
 
 
-def _convolutions() -> Iterator[tuple[str, Conv, int]]:
+def convolutions() -> Iterator[tuple[str, Conv, int]]:
     """Yield (PyTorch's name, table row, input channels) of every convolution, in order."""
     channels = 3
     for prefix, block in BLOCKS.items():

@@ -15,9 +15,7 @@ _SOURCE = (
 
 
 def load_imagenet_weights(backbone: InceptionV3Backbone, path: str | None) -> None:
-    """Copies the weights of Keras' own Inception v3, unit by unit.
-
-    Both make their convolutions in one order. Keras' batch norms have no scale: it stays 1.
+    """Copies the weights of Keras' own Inception v3 into an image encoder's backbone.
 
     Args: path: the `…_notop.h5` file.
     Raises: UserError: when the file is missing or holds something else.
@@ -27,12 +25,26 @@ def load_imagenet_weights(backbone: InceptionV3Backbone, path: str | None) -> No
             "`image_encoder.weights` must name Keras' ImageNet weights of Inception v3, to be had "
             f"from {_SOURCE}; or give trained encoders as `damsm.directory`. Received: {path}."
         )
-    source = keras.applications.InceptionV3(include_top=False, weights=None)
+    copy_keras_weights(Path(path), backbone)
+
+
+def copy_keras_weights(
+    path: Path, backbone: InceptionV3Backbone, classifier: keras.layers.Dense | None = None
+) -> None:
+    """Copies the weights of Keras' own Inception v3, unit by unit, and its classifier's if wanted.
+
+    Both make their convolutions in one order. Keras' batch norms have no scale: it stays 1.
+
+    Raises: UserError: when the file is damaged, or holds something else.
+    """
+    with_top = classifier is not None
+    source = keras.applications.InceptionV3(include_top=with_top, weights=None)
     try:
         source.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: does not hold Inception v3 without its top: {reason}") from error
+        top = "with" if with_top else "without"
+        raise UserError(f"{path}: does not hold Inception v3 {top} its top: {reason}") from error
     convs = _in_order_of_making(source, keras.layers.Conv2D)
     norms = _in_order_of_making(source, keras.layers.BatchNormalization)
     for unit, conv, norm in zip(backbone.conv_units.values(), convs, norms, strict=True):
@@ -40,6 +52,8 @@ def load_imagenet_weights(backbone: InceptionV3Backbone, path: str | None) -> No
         unit.bn.beta.assign(norm.beta)
         unit.bn.moving_mean.assign(norm.moving_mean)
         unit.bn.moving_variance.assign(norm.moving_variance)
+    if classifier is not None:
+        classifier.set_weights(source.layers[-1].get_weights())
 
 
 def _in_order_of_making(model, layer_class):
