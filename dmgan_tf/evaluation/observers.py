@@ -50,6 +50,7 @@ class NetworkObserver:
         strategy: tf.distribute.Strategy,
         batch_size: int,
     ):
+        self.name = network.name
         self.identity = f"{network.name} {network.weights_sha256}"
         self._network, self._strategy, self._batch_size = network, strategy, batch_size
         self._look = tf.function(self._outputs)
@@ -72,7 +73,7 @@ class NetworkObserver:
 class BirdsObserver:
     """The colour of each part, as its place among COLORS, and at last how well a bird fits."""
 
-    identity = BIRDS
+    name = identity = BIRDS
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         judgement = judge_colors(images)

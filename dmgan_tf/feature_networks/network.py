@@ -198,5 +198,6 @@ def _protocol(specification: Specification, side: int) -> str:
 
 
 @lru_cache(maxsize=8)
-def _cached_matrix(side: int, target: int, like_pillow: bool) -> tf.Tensor:
-    return tf.constant(resize_matrix(side, target, like_pillow))
+def _cached_matrix(side: int, target: int, like_pillow: bool) -> np.ndarray:
+    # No tensor: one that was made while another function was traced would belong to that.
+    return resize_matrix(side, target, like_pillow)

@@ -11,6 +11,11 @@ _CACHE = "~/.cache/dmgan_tf"
 _CHECKPOINT_PART = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
 
 
+def cache_folder() -> Path:
+    """DMGAN_TF_CACHE of the environment, or ~/.cache/dmgan_tf."""
+    return Path(os.environ.get("DMGAN_TF_CACHE") or _CACHE).expanduser()
+
+
 def find_weights(
     name: str, file_names: tuple[str, ...], source: str, weights: Path | None, cache: Path | None
 ) -> Path:
@@ -21,7 +26,7 @@ def find_weights(
 
     Raises: UserError: when there is none; it says where to get it and where to put it.
     """
-    folder = cache or Path(os.environ.get("DMGAN_TF_CACHE") or _CACHE).expanduser()
+    folder = cache or cache_folder()
     candidates = [Path(weights)] if weights else [folder / file for file in file_names]
     for path in candidates:
         if path.is_file() or path.with_name(f"{path.name}.index").is_file():

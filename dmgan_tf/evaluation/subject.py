@@ -1,0 +1,85 @@
+"""What is scored: the pictures, and what is known about them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from dmgan_tf import build
+from dmgan_tf.config import Config
+from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.data.toy_birds import birds
+from dmgan_tf.errors import UserError
+from dmgan_tf.evaluation.captions import places
+from dmgan_tf.evaluation.folder import Folder
+from dmgan_tf.evaluation.pictures import METADATA, Drawn, Kept, Pictures
+from dmgan_tf.evaluation.request import Request
+from dmgan_tf.inference.model_directory import fingerprint, resolve
+from dmgan_tf.inference.text_to_image import TextToImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """N pictures to be scored.
+
+    Attributes: pictures. captions, class_ids: of each, where they are known. test_rows: int [N],
+        which picture of the test split has the caption. named: on toy_birds, the colours that each
+        caption names.
+    """
+
+    pictures: Pictures
+    captions: Sequence[str] | None = None
+    class_ids: np.ndarray | None = None
+    test_rows: np.ndarray | None = None
+    named: Sequence[Mapping[str, str]] | None = None
+
+    def check_for_r_precision(self, negatives: str) -> None:
+        """Raises UserError when captions or classes are missing."""
+        if self.captions is None:
+            raise UserError(
+                f"--images-dir: R-precision needs the captions: a {METADATA} with `file_name` and "
+                "`text` (and `class_id`) of each picture."
+            )
+        if self.class_ids is None and negatives == "other_classes":
+            raise UserError(
+                f"--images-dir: its {METADATA} has no `class_id`. Use --negatives random."
+            )
+
+
+def subject(
+    request: Request,
+    config: Config,
+    test: PictureSet,
+    strategy: tf.distribute.Strategy,
+    batch_size: int,
+) -> Subject:
+    """The pictures of the request: those of a folder, or to be drawn by its model.
+
+    Args: test: the test split. batch_size: pictures drawn at once.
+    Raises: UserError: when there is neither, or one of them is damaged.
+    """
+    if request.images_dir:
+        folder = Folder(request.images_dir, request.images)
+        return Subject(pictures=folder, captions=folder.captions, class_ids=folder.class_ids)
+    if not request.model:
+        raise UserError("Give --model, or --images-dir with the pictures of another program.")
+    seen = {c for row in build.captions(config, "train") for c in row} if request.unseen else ()
+    chosen = places(test.captions, request.images or len(test), request.seed, seen)
+    captions = [test.captions[place.picture][place.caption] for place in chosen]
+    rows = np.array([place.picture for place in chosen])
+    model = resolve(request.model)
+    with strategy.scope():
+        artist = TextToImage.from_preset(model)
+    seeds = [place.seed for place in chosen]
+    pictures: Pictures = Drawn(artist, strategy, captions, seeds, fingerprint(model), batch_size)
+    class_ids = test.class_ids[rows]
+    if request.keep_images:
+        pictures = Kept(pictures, request.keep_images, captions, class_ids)
+    named = None
+    if config.data.source == "toy_birds":
+        flock = birds("test", config.data.images_per_class, config.data.seed)
+        named = [flock[p.picture].captions[p.caption].named for p in chosen]
+    return Subject(
+        pictures=pictures, captions=captions, class_ids=class_ids, test_rows=rows, named=named
+    )
