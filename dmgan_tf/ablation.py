@@ -47,7 +47,10 @@ def main() -> int:
     first_seed = config.training.seed
     encoders, judge = folder / "damsm", folder / "judge"
     for place, seed in ((encoders, first_seed), (judge, first_seed + 1000)):
+        if (place / "done").is_file():
+            continue
         _call("pretrain_damsm", *common, *_set("training.seed", seed), "--run-dir", place)
+        (place / "done").touch()
     for seed in range(first_seed, first_seed + arguments.seeds):
         for name, switches in ROWS.items():
             place = folder / name / f"seed_{seed}"

@@ -15,8 +15,17 @@ FLOORS = (
     ("training", "inference", "interop"),
     ("preparation", "feature_networks"),
     ("build",),
-    ("experiment", "evaluation", "conversion", "command_line"),
-    ("train", "pretrain_damsm", "generate", "evaluate", "convert", "edge", "prepare_data"),
+    ("experiment", "evaluation", "ablation_table", "conversion", "command_line"),
+    (
+        "train",
+        "pretrain_damsm",
+        "generate",
+        "evaluate",
+        "ablation",
+        "convert",
+        "edge",
+        "prepare_data",
+    ),
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 FILES = sorted(PACKAGE.rglob("*.py"))
