@@ -25,7 +25,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from dmgan_tf.command_line import import_tensorflow, run
-from dmgan_tf.config import find_config, load_config
+from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.data.square_crop import square_crop
 
 _PICTURES, _SIZE, _BOX = 400, (500, 375), (120.0, 60.0, 220.0, 200.0)

@@ -18,7 +18,8 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "export")]
 
 from dmgan_tf.command_line import import_tensorflow, run  # noqa: E402
-from dmgan_tf.config import Config, find_config, load_config  # noqa: E402
+from dmgan_tf.config import Config  # noqa: E402
+from dmgan_tf.config_file import find_config, load_config  # noqa: E402
 
 _WORDS, _CAPTIONS = 5450, 64
 _STATISTICS_BATCH, _REPEATS = 16, 5

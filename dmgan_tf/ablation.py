@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from dmgan_tf.command_line import run
-from dmgan_tf.config import find_config, load_config
+from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import UserError
 
 

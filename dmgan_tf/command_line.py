@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dmgan_tf.config import Config, find_config, load_config
+from dmgan_tf.config import Config
+from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import Interrupted, UserError
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import keras
 
 from dmgan_tf import build
-from dmgan_tf.config import Config, find_config, load_config
+from dmgan_tf.config import Config
+from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.model_directory import load_metadata, load_network, resolve, save_model
 from dmgan_tf.interop.authors_layout import load_authors, to_authors

@@ -19,7 +19,7 @@ from onnxruntime.tools.convert_onnx_models_to_ort import (
 from tqdm import tqdm
 
 from dmgan_tf import build, edge
-from dmgan_tf.config import load_config
+from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.model_directory import resolve
 from dmgan_tf.inference.text_to_image import TextToImage

@@ -7,7 +7,7 @@ from command_lines import TINY, fail, run, succeed
 from PIL import Image
 
 from dmgan_tf.ablation_table import ROWS, as_markdown, read_scores, save_plot
-from dmgan_tf.config import load_config
+from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 
 

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "dmgan_tf"
 FLOORS = (
     ("errors",),
     ("config",),
-    ("layers",),
+    ("layers", "config_file"),
     ("models", "losses", "metrics", "data"),
     ("training", "inference", "interop"),
     ("preparation", "feature_networks"),

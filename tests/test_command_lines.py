@@ -41,7 +41,7 @@ def test_run_leaves_model_best_checkpoints_samples_and_log(tiny_run):
 
 
 def test_run_keeps_its_config_seed_commit_and_versions(tiny_run):
-    from dmgan_tf.config import load_config
+    from dmgan_tf.config_file import load_config
 
     assert load_config(tiny_run / "config.yaml") == load_config(TINY[1], [TINY[3]])
     origin = json.loads((tiny_run / "run.json").read_text())

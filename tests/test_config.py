@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dmgan_tf.config import find_config, load_config
+from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))

@@ -8,7 +8,7 @@ import pytest
 from authors_files import CONFIG, WORDS, with_generator, write, write_captions
 
 from dmgan_tf import build
-from dmgan_tf.config import load_config
+from dmgan_tf.config_file import load_config
 from dmgan_tf.conversion import AuthorsFiles, convert, export
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.model_directory import (

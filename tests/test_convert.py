@@ -10,7 +10,7 @@ from parity.weights import state_dict
 from PIL import Image
 
 from dmgan_tf import build
-from dmgan_tf.config import load_config
+from dmgan_tf.config_file import load_config
 from dmgan_tf.interop.torch_file import write_state_dict
 
 REFERENCE = Path(__file__).parent / "parity" / "data" / "small.json"

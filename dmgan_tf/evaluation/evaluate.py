@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from dmgan_tf import build
-from dmgan_tf.config import Config, DataConfig, load_config
+from dmgan_tf.config import Config, DataConfig
+from dmgan_tf.config_file import load_config
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation import scores
