@@ -5,12 +5,13 @@ says otherwise; the first pictures go beside it as a grid. Stopped and started a
 """
 
 import argparse
+import shutil
 import time
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
-
-METRICS = ("fid", "kid", "is", "r_precision")
+from dmgan_tf.errors import UserError
+from dmgan_tf.evaluation.request import METRICS, Request
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -49,7 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     arguments.metrics = tuple(arguments.metrics.split(","))
     if unknown := [m for m in arguments.metrics if m not in METRICS]:
         parser.error(f"--metrics knows {', '.join(METRICS)}, not {unknown[0]!r}.")
-    if bool(arguments.model) == bool(arguments.images_dir) and not arguments.model:
+    if not (arguments.model or arguments.images_dir):
         parser.error("give --model, or --images-dir with the pictures of another program.")
     if wrong := [w for w in arguments.weights if not all(w.partition("=")[::2])]:
         parser.error(f"--weights must be NETWORK=FILE. Received: {wrong[0]!r}.")
@@ -64,11 +65,14 @@ def main() -> int:
     """Evaluates, writes and prints the report."""
     arguments = parse_arguments()
     begun = arguments.since or time.time()
+    for name in ("model", "images_dir", "judge", "data"):
+        folder = getattr(arguments, name)
+        if folder and not folder.is_dir():
+            raise UserError(f"--{name.replace('_', '-')} {folder}: there is no such folder.")
     out = arguments.out or (arguments.images_dir or arguments.model) / "evaluation.json"
     import_tensorflow()  # takes seconds: not before the arguments
     from dmgan_tf.evaluation.evaluate import evaluate
     from dmgan_tf.evaluation.report import as_json, as_table, save
-    from dmgan_tf.evaluation.request import Request
 
     request = Request(
         **{name: getattr(arguments, name) for name in (
@@ -83,8 +87,11 @@ def main() -> int:
     common, scores = evaluate(request, grid)
     common["seconds"] = round(time.time() - begun, 1)
     save(out, as_json(common, scores))
+    shutil.rmtree(request.work, ignore_errors=True)
     print(as_table(common, scores))
-    print(f"Report:   {out}\nPictures: {grid}")
+    print(f"Report:   {out}")
+    if grid.is_file():
+        print(f"Pictures: {grid}")
     return 0
 
 

@@ -116,33 +116,6 @@ def test_stages_stand_side_by_side_a_row_per_picture(tiny_run, tmp_path):
     np.testing.assert_array_equal(small[::2, ::2], small[1::2, 1::2])
 
 
-# --- evaluate -----------------------------------------------------------------------------------
-
-
-def test_evaluation_writes_a_report_and_grids_of_pictures(tiny_run, tiny_judge, tmp_path):
-    path = tmp_path / "report.json"
-    arguments = ("--judge", tiny_judge, "--images", 100, "--seed", 3, "--out", path)
-    out = succeed("evaluate", "--model", tiny_run, *arguments)
-    report = json.loads(path.read_text())
-    assert json.loads(out[: out.rindex("}") + 1]) == report
-    assert (report["images"], report["split"], report["seed"]) == (100, "test", 3)
-    for name in ("r_precision", "frechet_distance", "color_share", "bird_fit"):
-        assert {name, f"{name}_real"} <= report.keys()
-    assert {"frechet_distance_blobs", "r_precision_std", "seconds"} <= report.keys()
-    for name in ("r_precision", "r_precision_real"):
-        assert 0 <= report[name] <= 1
-    assert report["frechet_distance"] >= 0
-    for name in ("grid.png", "grid_real.png"):
-        assert min(size(tmp_path / name)) > 4 * SIDE
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_number_of_images_that_the_test_split_does_not_have_is_refused(tiny_run, tiny_judge):
-    line = fail("evaluate", "--model", tiny_run, "--judge", tiny_judge, "--images", 101)
-    assert "`images` must lie between 100 and 100, the pictures of the test split" in line
-    assert not (tiny_run / "report.json").exists()
-
-
 # --- mistakes -----------------------------------------------------------------------------------
 
 
@@ -230,7 +203,7 @@ MISTAKES = {
         "--model nowhere: there is no such folder.",
     ),
 }
-MODULES = ("train", "pretrain_damsm", "generate", "evaluate")
+MODULES = ("train", "pretrain_damsm", "generate", "evaluate", "ablation")
 
 
 def imports_and_the_rest(process):
@@ -280,7 +253,15 @@ def test_help_is_shown_without_importing_tensorflow(module):
             "--count must be 1 or more",
         ),
         ("generate", ("--model", ".", "--caption", "a", "--seed", 2**63), "fit into 64 bits"),
-        ("evaluate", ("--model", "."), "required: --judge"),
+        ("evaluate", (), "give --model, or --images-dir"),
+        (
+            "evaluate",
+            ("--model", ".", "--metrics", "fid,isc"),
+            "--metrics knows fid, kid, is, r_precision, not 'isc'",
+        ),
+        ("evaluate", ("--model", ".", "--weights", "damsm"), "--weights must be NETWORK=FILE"),
+        ("evaluate", ("--model", ".", "--images", "1"), "--images must be 2 or more"),
+        ("ablation", ("--config", "cub.yaml", "--seeds", "0"), "--seeds must be 1 or more"),
     ],
 )
 def test_wrong_arguments_are_refused_without_importing_tensorflow(module, arguments, complaint):

@@ -102,7 +102,7 @@ def test_full_size_encoders_are_evaluated_and_trained_with(tmp_path):
         *("--config", tmp_path / "mine.yaml", "--out", model),
     )
     succeed("evaluate", "--model", model, "--judge", model, "--images", 100)
-    assert json.loads((model / "report.json").read_text())["judge_is_own"]
+    assert json.loads((model / "evaluation.json").read_text())["judge_is_own"]
     sets = [f"damsm.directory={model}", "training.steps=2"]
     sets += [f"text_encoder.feature_size={reference['dims']['e']}"]
     options = [part for value in sets for part in ("--set", value)]

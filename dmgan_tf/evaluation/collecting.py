@@ -5,6 +5,7 @@ A folder per set of pictures holds NAME.npy for each of them and `done.json`: wh
 how many rows are written. A run that was stopped goes on there.
 """
 
+import fcntl
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.pictures import Pictures
 
 Observer = Callable[[np.ndarray], Mapping[str, np.ndarray]]
-_DONE = "done.json"
+_DONE, _LOCK = "done.json", ".lock"
 
 
 def collect(
@@ -33,9 +34,15 @@ def collect(
         anew. description: of the progress bar.
     Raises: UserError: when an observer sees something that is no finite number, naming the picture.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another evaluation may look at the same pictures
+        return _collect(pictures, observers, folder, identity, batch_size, description)
+
+
+def _collect(pictures, observers, folder, identity, batch_size, description):
     whose = [pictures.fingerprint, identity, len(pictures)]
-    done, names = _begin(folder, whose)
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in names}
+    done, arrays = _begin(folder, whose)
     with tqdm(total=len(pictures), initial=done, desc=description, unit="picture") as bar:
         for start in range(done, len(pictures), batch_size):
             stop = min(start + batch_size, len(pictures))
@@ -57,16 +64,17 @@ def collect(
 
 
 def _begin(folder, whose):
-    """(rows that are there, names of the arrays)."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """(rows that are there, the arrays); none where they are others' or damaged."""
     try:
         noted = json.loads((folder / _DONE).read_text())
-    except FileNotFoundError:
-        return 0, []
-    if noted["whose"] != whose:
-        (folder / _DONE).unlink()
-        return 0, []
-    return noted["rows"], noted["names"]
+        if noted["whose"] == whose:
+            names = noted["names"]
+            return noted["rows"], {n: np.load(folder / f"{n}.npy", mmap_mode="r+") for n in names}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    for path in (folder / _DONE, *folder.glob("*.np[yz]")):
+        path.unlink(missing_ok=True)
+    return 0, {}
 
 
 def _note(folder, content):

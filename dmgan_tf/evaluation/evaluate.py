@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +55,6 @@ def evaluate(request: Request, grid: Path) -> tuple[dict[str, object], list[Scor
     evaluation.check()
     found = evaluation.scores()
     evaluation.save_grids(grid)
-    shutil.rmtree(request.work, ignore_errors=True)
     return evaluation.common(), found
 
 

@@ -8,12 +8,11 @@ from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import read_pictures
-from dmgan_tf.inference.image_grid import to_uint8
+from dmgan_tf.inference.image_grid import save_png, to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.training.replicas import map_batch
 
@@ -121,7 +120,8 @@ class Kept:
     def __init__(
         self, pictures: Pictures, folder: Path, captions: Sequence[str], class_ids: np.ndarray
     ):
-        self.side, self.fingerprint = pictures.side, pictures.fingerprint
+        self.side = pictures.side
+        self.fingerprint = digest(pictures.fingerprint, str(folder.resolve()))
         self.label = pictures.label
         self._pictures, self._folder = pictures, folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ class Kept:
     def read(self, start, stop):
         images = self._pictures.read(start, stop)
         for row, image in zip(range(start, stop), images, strict=True):
-            Image.fromarray(image).save(self._folder / self._name(row))
+            save_png(self._folder / self._name(row), image)
         return images
 
 

@@ -22,7 +22,6 @@ def kernel_distance(
     Returns: (mean over the subsets, their standard deviation).
     Raises: ValueError: when the sizes don't fit, or a value is no finite number.
     """
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise ValueError(
             "`first` and `second` must be [N, C] and [M, C]. "
@@ -36,15 +35,17 @@ def kernel_distance(
             f"`subset_size` must lie between 2 and the rows of the smaller set, here {fewest}. "
             f"Received: {subset_size}."
         )
-    if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise ValueError("The features must be finite; at least one value is not.")
     rng = np.random.default_rng(seed)
-    estimates = [
-        _unbiased_squared_mmd(
-            *(x[rng.choice(len(x), subset_size, replace=False)] for x in (first, second))
+    estimates = []
+    for _ in range(subsets):
+        # Only a subset is taken to float64: the whole may lie on disk.
+        x, y = (
+            np.asarray(z[rng.choice(len(z), subset_size, replace=False)], np.float64)
+            for z in (first, second)
         )
-        for _ in range(subsets)
-    ]
+        estimates.append(_unbiased_squared_mmd(x, y))
+    if not np.isfinite(estimates).all():
+        raise ValueError("The features must be finite; at least one value is not.")
     return float(np.mean(estimates)), float(np.std(estimates))
 
 

@@ -82,3 +82,11 @@ def test_no_number_is_told_with_its_picture(tmp_path):
 
     with pytest.raises(UserError, match="damsm: sees no finite numbers in picture number 7"):
         seen(Numbered(10), tmp_path, [bad_at_seven])
+
+
+def test_damaged_arrays_are_made_again(tmp_path):
+    seen(Numbered(10), tmp_path)
+    (tmp_path / "mean.npy").write_bytes(b"no array")
+    np.testing.assert_array_equal(seen(Numbered(10), tmp_path)["mean"], np.arange(10))
+    (tmp_path / "done.json").write_text("{")
+    np.testing.assert_array_equal(seen(Numbered(10), tmp_path)["mean"], np.arange(10))

@@ -1,0 +1,29 @@
+"""`python -m dmgan_tf.evaluate` through a network with classes."""
+
+import json
+
+import pytest
+from command_lines import fail, succeed
+from weights_files import write_lite0
+
+NAME = "efficientnet-lite0"
+
+
+@pytest.mark.slow
+def test_all_scores_through_a_network_whose_file_was_named(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setenv("DMGAN_TF_CACHE", str(tmp_path / "cache"))
+    common = "--model", tiny_run, "--features", NAME, "--metrics", "fid,kid,is", "--images", 20
+    line = fail("evaluate", *common, "--out", tmp_path / "e.json", "--subset-size", 10)
+    assert f"{NAME}: no efficientnet-lite0-57934424.pth in {tmp_path / 'cache'}" in line
+    weights = write_lite0(tmp_path / "lite0.pth")
+    printed = succeed(
+        *("evaluate", *common, "--subset-size", 10, "--out", tmp_path / "e.json"),
+        *("--weights", f"{NAME}={weights}"),
+    )
+    report = json.loads((tmp_path / "e.json").read_text())
+    assert list(report["protocol"])[:3] == [f"fid_{NAME}", f"kid_{NAME}", f"is_{NAME}"]
+    assert 1 <= report[f"is_{NAME}"] <= 1000
+    assert report[f"fid_{NAME}"] > 0
+    assert not report["protocol"][f"is_{NAME}"]["comparable_with_published"]
+    assert "Pillow's bilinear resize" in report["protocol"][f"fid_{NAME}"]["input"]
+    assert "judge" not in report and f"is_{NAME}" in printed
