@@ -35,7 +35,7 @@ def collect(
     Raises: UserError: when an observer sees something that is no finite number, naming the picture.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as lock:
+    with (folder / _LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another evaluation may look at the same pictures
         return _collect(pictures, observers, folder, identity, batch_size, description)
 
