@@ -20,6 +20,7 @@ FLOORS = (
         "train",
         "pretrain_damsm",
         "generate",
+        "figures",
         "evaluate",
         "ablation",
         "convert",

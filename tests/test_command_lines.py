@@ -203,7 +203,7 @@ MISTAKES = {
         "--model nowhere: there is no such folder.",
     ),
 }
-MODULES = ("train", "pretrain_damsm", "generate", "evaluate", "ablation")
+MODULES = ("train", "pretrain_damsm", "generate", "evaluate", "ablation", "figures")
 
 
 def imports_and_the_rest(process):
