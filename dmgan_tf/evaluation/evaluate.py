@@ -182,8 +182,9 @@ class _Evaluation:
             if request.reference:
                 digest = hashlib.sha256(request.reference.read_bytes()).hexdigest()
                 against = f"{request.reference.name}, SHA-256 {digest[:16]}"
-            score = scores.fid(name, drawn[name], reference, real[name], blurred.get(name))
-            for statistics in (scores.streamed(drawn[name]).result(), reference):
+            mine = scores.streamed(drawn[name]).result()
+            score = scores.fid(name, mine, reference, real[name], blurred.get(name))
+            for statistics in (mine, reference):
                 if warning := rank_warning(statistics):
                     _LOGGER.warning("fid_%s: %s", name, warning)
             yield self._with_protocol(score, name, against)

@@ -46,10 +46,6 @@ def streamed(features: np.ndarray) -> RunningStatistics:
     return running
 
 
-def _statistics(features):
-    return streamed(features).result()
-
-
 @contextmanager
 def _told(name: str) -> Iterator[None]:
     """What a metric refuses, such as too few pictures, as a line for people."""
@@ -61,7 +57,7 @@ def _told(name: str) -> Iterator[None]:
 
 def fid(
     network: str,
-    drawn: np.ndarray,
+    drawn: Statistics,
     reference: Statistics,
     real: np.ndarray,
     blurred: np.ndarray | None,
@@ -73,10 +69,10 @@ def fid(
     """
     name = f"fid_{network}"
     with _told(name):
-        value = frechet_distance(_statistics(drawn), reference)
-        target = _statistics(real[1::2])
+        value = frechet_distance(drawn, reference)
+        target = streamed(real[1::2]).result()
         beside: dict[str, Value] = {
-            whose: frechet_distance(_statistics(features[::2]), target)
+            whose: frechet_distance(streamed(features[::2]).result(), target)
             for whose, features in (("real", real), ("blurred", blurred))
             if features is not None
         }
