@@ -48,7 +48,7 @@ def find(
     Raises: UserError: when the folder or a list can't be read.
     """
     if is_archive(source):
-        source = unpack(source, work / "pictures")
+        source = _innermost(unpack(source, work / "pictures"))
     if not source.is_dir():
         raise UserError(f"{source}: is neither a folder nor an archive.")
     folders = [source / name for name in _SPLIT_OF if (source / name).is_dir()]
@@ -70,6 +70,13 @@ def find(
         entry if entry.split else _with_split(entry, chosen(entry)) for entry in found.entries
     ]
     return Found(entries=entries, left_out=found.left_out)
+
+
+def _innermost(folder):
+    """What an archive of one folder holds, without that folder."""
+    inside = list(folder.iterdir())
+    only = len(inside) == 1 and inside[0].is_dir() and inside[0].name not in _SPLIT_OF
+    return inside[0] if only else folder
 
 
 def _below(source, folder, name, reason):
