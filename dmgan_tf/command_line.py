@@ -32,6 +32,21 @@ def import_tensorflow() -> None:
         os.close(nowhere)
 
 
+def read_captions(path: Path) -> list[str]:
+    """The captions of a text file, one a line.
+
+    Raises: UserError: when it can't be read, or holds none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text: {error}.") from error
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise UserError(f"{path}: holds no caption.")
+    return captions
+
+
 def run_config(
     description: str, start: Callable[[Config, Path, bool], str], subfolder: str = ""
 ) -> int:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.command_line import import_tensorflow, read_captions, run
 from dmgan_tf.errors import UserError
 
 
@@ -33,24 +33,11 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def read_captions(arguments: argparse.Namespace) -> list[str]:
-    """The captions to draw, from the command line or a file."""
-    if arguments.caption is not None:
-        return [arguments.caption]
-    try:
-        lines = arguments.captions_file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{arguments.captions_file}: cannot be read as text: {error}.") from error
-    captions = [line.strip() for line in lines if line.strip()]
-    if not captions:
-        raise UserError(f"{arguments.captions_file}: holds no caption.")
-    return captions
-
-
 def main() -> int:
     """Draws and saves."""
     arguments = parse_arguments()
-    captions = read_captions(arguments)
+    one = arguments.caption is not None
+    captions = [arguments.caption] if one else read_captions(arguments.captions_file)
     # TensorFlow takes seconds to import: not before the arguments are known to be good.
     import_tensorflow()
     import numpy as np

@@ -16,7 +16,10 @@ FLOORS = (
     ("preparation",),
     ("build",),
     ("experiment", "evaluation", "conversion", "command_line"),
-    ("train", "pretrain_damsm", "generate", "evaluate", "convert", "edge", "prepare_data"),
+    (
+        *("train", "pretrain_damsm", "generate", "figures", "evaluate", "convert", "edge"),
+        "prepare_data",
+    ),
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 FILES = sorted(PACKAGE.rglob("*.py"))

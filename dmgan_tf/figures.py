@@ -1,0 +1,82 @@
+"""Draws the paper's Figures 3 to 6: `python -m dmgan_tf.figures --model RUN --out DIR`.
+
+Writes comparison.png (models), stages.png, noises.png (one caption, many seeds) and words.png (what
+the memory wrote and read); the last two are of the first caption.
+"""
+
+import argparse
+from pathlib import Path
+
+from dmgan_tf.command_line import import_tensorflow, read_captions, run
+from dmgan_tf.config import load_config
+from dmgan_tf.errors import UserError
+
+_FIGURES = ("comparison", "stages", "noises", "words")
+_DEFAULT_CAPTIONS = 6
+_MOST_CAPTIONS = 12  # side by side
+_MOST_NOISES = 120
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
+    add = parser.add_argument
+    add("--compare", type=Path, action="append", default=[], help="another; may be given again")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--caption", nargs="+", action="extend", help="sentences, in quotes each")
+    what.add_argument("--captions-file", type=Path, help="a text file with a sentence a line")
+    add("--out", type=Path, required=True, help="folder for the pictures")
+    add("--seed", type=int, default=0, help="of the noise; that of the first of many noises")
+    add("--noises", type=int, default=12, help="pictures of the first caption (default: 12)")
+    add("--only", default=",".join(_FIGURES), help="some of %(default)s")
+    arguments = parser.parse_args()
+    arguments.only = arguments.only.split(",")
+    if unknown := [name for name in arguments.only if name not in _FIGURES]:
+        parser.error(f"--only takes some of {', '.join(_FIGURES)}. Received: {unknown[0]!r}.")
+    if not 1 <= arguments.noises <= _MOST_NOISES:
+        parser.error(f"--noises must be 1 to {_MOST_NOISES}. Received: {arguments.noises}.")
+    if not -(2**63) <= arguments.seed <= 2**63 - arguments.noises:
+        parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
+    return arguments
+
+
+def default_captions(model: Path) -> list[str]:
+    """A caption each of the first species that the model's training never saw."""
+    from dmgan_tf import build
+    from dmgan_tf.inference.model_directory import resolve
+
+    config = load_config(resolve(model) / "config.yaml")
+    if config.data.source != "toy_birds":
+        raise UserError(f"{model}: its captions stand in files of data; give some with --caption.")
+    step = config.data.images_per_class
+    return [bird[0] for bird in build.captions(config, "test")[::step][:_DEFAULT_CAPTIONS]]
+
+
+def main() -> int:
+    """Draws and saves."""
+    arguments = parse_arguments()
+    folders = [arguments.model, *arguments.compare]
+    captions = arguments.caption
+    if arguments.captions_file:
+        captions = read_captions(arguments.captions_file)
+    if captions and len(captions) > _MOST_CAPTIONS:
+        raise UserError(f"{_MOST_CAPTIONS} captions fit side by side. Received: {len(captions)}.")
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such folder.")
+    import_tensorflow()  # takes seconds: not before the arguments
+    from dmgan_tf.inference.image_grid import save_png
+    from dmgan_tf.inference.paper_figures import paper_figures
+
+    captions = captions or default_captions(arguments.model)
+    options = arguments.seed, arguments.noises, arguments.only
+    for name, picture in paper_figures(folders, captions, *options):
+        path = arguments.out / f"{name}.png"
+        save_png(path, picture)
+        print(f"{name.capitalize()}: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
