@@ -67,14 +67,17 @@ def words_figure(drawing: Drawing, row: int = 0) -> np.ndarray:
     """
     words, refinements = drawing.words[row], _refinements(drawing, row)
     side = shown_side([len(refinement.picture) for refinement in refinements])
-    pages = []
+    pages: list[np.ndarray] = []
     for refinement in refinements:
         rankings = {"writing gate": refinement.gates, "key addressing": refinement.read}
         for label, values in rankings.items():
             top = _ranked(values)
             tiles = [refinement.picture, *(_heat_map(refinement, j) for j in top)]
-            start = "refined from {0} × {0}".format(len(refinement.picture))
-            labels = [start, *(f"{words[j]}  {values[j]:.2f}" for j in top)]
+            start = len(refinement.picture)
+            labels = [
+                f"refined from {start} × {start}",
+                *(f"{words[j]}  {values[j]:.2f}" for j in top),
+            ]
             title = "" if pages else " ".join(words)
             pages.append(labelled_grid([enlarge(np.stack(tiles), side)], [label], labels, title))
     return np.concatenate(pages)

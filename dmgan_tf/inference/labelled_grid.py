@@ -36,8 +36,9 @@ def labelled_grid(
     heading = _wrap(title, grid.shape[1])
     columns = [_wrap(label, side - _GAP) for label in column_labels]
     left = _MARGIN + _LINE_HEIGHT + _GAP
-    bottom_of_labels = _MARGIN + _LINE_HEIGHT * (len(heading) + max(map(len, columns), default=0))
-    top = bottom_of_labels + _GAP * bool(heading or columns)
+    lines = len(heading) + max(map(len, columns), default=0)
+    bottom_of_labels = _MARGIN + _LINE_HEIGHT * lines + _GAP * bool(heading and columns)
+    top = bottom_of_labels + _GAP * bool(lines)
     size = left + grid.shape[1] + _MARGIN, top + grid.shape[0] + _MARGIN
     page = Image.new("RGB", size, "white")
     page.paste(Image.fromarray(grid), (left, top))
