@@ -21,19 +21,22 @@ def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
-    add = parser.add_argument
-    add("--compare", type=Path, action="append", default=[], help="another; may be given again")
+    parser.add_argument(
+        "--compare", type=Path, action="append", default=[], help="another; may be given again"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--caption", nargs="+", action="extend", help="sentences, in quotes each")
     what.add_argument("--captions-file", type=Path, help="a text file with a sentence a line")
-    add("--out", type=Path, required=True, help="folder for the pictures")
-    add("--seed", type=int, default=0, help="of the noise; that of the first of many noises")
-    add("--noises", type=int, default=12, help="pictures of the first caption (default: 12)")
-    add("--only", default=",".join(_FIGURES), help="some of %(default)s")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--seed", type=int, default=0, help="of the first or only noise")
+    parser.add_argument("--noises", type=int, default=12, help="pictures of the first caption")
+    parser.add_argument("--only", default=",".join(_FIGURES), help="some of %(default)s")
     arguments = parser.parse_args()
     arguments.only = arguments.only.split(",")
     if unknown := [name for name in arguments.only if name not in _FIGURES]:
         parser.error(f"--only takes some of {', '.join(_FIGURES)}. Received: {unknown[0]!r}.")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        parser.error(f"--out must name a folder. Received: {arguments.out}, a file.")
     if not 1 <= arguments.noises <= _MOST_NOISES:
         parser.error(f"--noises must be 1 to {_MOST_NOISES}. Received: {arguments.noises}.")
     if not -(2**63) <= arguments.seed <= 2**63 - arguments.noises:
@@ -57,14 +60,12 @@ def main() -> int:
     """Draws and saves."""
     arguments = parse_arguments()
     folders = [arguments.model, *arguments.compare]
-    captions = arguments.caption
-    if arguments.captions_file:
-        captions = read_captions(arguments.captions_file)
-    if captions and len(captions) > _MOST_CAPTIONS:
+    file = arguments.captions_file
+    captions = read_captions(file) if file else arguments.caption or []
+    if len(captions) > _MOST_CAPTIONS:
         raise UserError(f"{_MOST_CAPTIONS} captions fit side by side. Received: {len(captions)}.")
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"{folder}: there is no such folder.")
+    if missing := [folder for folder in folders if not folder.is_dir()]:
+        raise UserError(f"{missing[0]}: there is no such folder.")
     import_tensorflow()  # takes seconds: not before the arguments
     from dmgan_tf.inference.image_grid import save_png
     from dmgan_tf.inference.paper_figures import paper_figures
@@ -72,9 +73,8 @@ def main() -> int:
     captions = captions or default_captions(arguments.model)
     options = arguments.seed, arguments.noises, arguments.only
     for name, picture in paper_figures(folders, captions, *options):
-        path = arguments.out / f"{name}.png"
-        save_png(path, picture)
-        print(f"{name.capitalize()}: {path}")
+        save_png(arguments.out / f"{name}.png", picture)
+        print(f"{name.capitalize()}: {arguments.out / name}.png")
     return 0
 
 

@@ -17,31 +17,31 @@ def environment():
     return kept | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)}
 
 
-def run(module, *arguments, cwd=ROOT, options=()):
+def run(module, *arguments, cwd=ROOT, options=(), timeout=300):
     """The finished process of `python OPTIONS -m dmgan_tf.MODULE ARGUMENTS`."""
-    return _run([*options, "-m", f"dmgan_tf.{module}", *arguments], cwd)
+    return _run([*options, "-m", f"dmgan_tf.{module}", *arguments], cwd, timeout)
 
 
 def run_script(script, *arguments):
     """The finished process of `python SCRIPT ARGUMENTS`, a script by its path in the project."""
-    return _run([ROOT / script, *arguments], ROOT)
+    return _run([ROOT / script, *arguments], ROOT, 300)
 
 
-def _run(arguments, cwd):
+def _run(arguments, cwd, timeout):
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
 
 
-def succeed(module, *arguments, cwd=ROOT):
+def succeed(module, *arguments, cwd=ROOT, timeout=300):
     """What a command line prints that must end well."""
-    process = run(module, *arguments, cwd=cwd)
+    process = run(module, *arguments, cwd=cwd, timeout=timeout)
     assert process.returncode == 0, process.stderr
     return process.stdout
 

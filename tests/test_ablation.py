@@ -69,7 +69,7 @@ def test_four_rows_are_trained_scored_and_not_twice(tmp_path):
     folder = tmp_path / "ablation"
     arguments = [*TINY, "--seeds", 1, "--run-dir", folder]
     arguments += ["--evaluate", "--metrics fid,r_precision --images 100"]
-    printed = succeed("ablation", *arguments)
+    printed = succeed("ablation", *arguments, timeout=1200)  # ten processes
     table = json.loads((folder / "table.json").read_text())
     assert list(table) == list(ROWS)
     for scores in table.values():

@@ -1,6 +1,7 @@
 """The command lines as a user meets them: files written, exit codes, and one line for a mistake."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -202,6 +203,26 @@ MISTAKES = {
         ("--model", "nowhere", "--judge", "nowhere"),
         "--model nowhere: there is no such folder.",
     ),
+    "missing model to compare with": (
+        "figures",
+        ("--model", ROOT, "--compare", "nowhere", "--out", "pages"),
+        "nowhere: there is no such folder.",
+    ),
+    "missing captions of figures": (
+        "figures",
+        ("--model", ROOT, "--captions-file", "nowhere.txt", "--out", "pages"),
+        "nowhere.txt: cannot be read as text",
+    ),
+    "captions file without a caption": (
+        "figures",
+        ("--model", ROOT, "--captions-file", os.devnull, "--out", "pages"),
+        "holds no caption.",
+    ),
+    "captions that don't fit": (
+        "figures",
+        ("--model", ROOT, "--caption", *"abcdefghijklm", "--out", "pages"),
+        "12 captions fit side by side. Received: 13.",
+    ),
 }
 MODULES = ("train", "pretrain_damsm", "generate", "evaluate", "ablation", "figures")
 
@@ -262,6 +283,16 @@ def test_help_is_shown_without_importing_tensorflow(module):
         ("evaluate", ("--model", ".", "--weights", "damsm"), "--weights must be NETWORK=FILE"),
         ("evaluate", ("--model", ".", "--images", "1"), "--images must be 2 or more"),
         ("ablation", ("--config", "cub.yaml", "--seeds", "0"), "--seeds must be 1 or more"),
+        ("figures", ("--model", "."), "required: --out"),
+        (
+            "figures",
+            ("--model", ".", "--out", ".", "--caption", "a", "--captions-file", "b"),
+            "not allowed with argument --caption",
+        ),
+        ("figures", ("--model", ".", "--out", ".", "--only", "words,mood"), "Received: 'mood'."),
+        ("figures", ("--model", ".", "--out", ".", "--noises", "0"), "--noises must be 1 to 120"),
+        ("figures", ("--model", ".", "--out", ".", "--seed", 2**63), "fit into 64 bits"),
+        ("figures", ("--model", ".", "--out", os.devnull), "--out must name a folder"),
     ],
 )
 def test_wrong_arguments_are_refused_without_importing_tensorflow(module, arguments, complaint):

@@ -1,4 +1,4 @@
-"""`python -m dmgan_tf.figures`: the paper's Figures 3 to 6."""
+"""The paper's figures as a user draws them: files, sizes, seeds and mistakes."""
 
 import shutil
 
@@ -8,63 +8,136 @@ from command_lines import fail, run, succeed
 from PIL import Image
 
 NAMES = ("comparison", "stages", "noises", "words")
-CAPTIONS = "--caption", "a small red bird with black wings", "a blue bird"
+CAPTIONS = ("a red bird with a blue wing", "a blue bird")
+# Of the tiny model's pictures as they are shown, of the space between, beside and below them.
+SIDE, GAP, LEFT, MARGIN = 192, 8, 39, 12
 
 
-def draw(model, out, *arguments):
-    succeed("figures", "--model", model, "--out", out, *arguments)
-    return {path.stem: path.read_bytes() for path in sorted(out.iterdir())}
+def pictures(folder):
+    """The figures of a folder, by name."""
+    found = {}
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            found[path.stem] = np.asarray(image)
+    return found
 
 
-def picture(folder, name):
-    return np.asarray(Image.open(folder / f"{name}.png"))
+def width(columns):
+    return LEFT + columns * SIDE + (columns - 1) * GAP + MARGIN
+
+
+def tile(figure, x, y):
+    """The picture in column x of row y, counted from below."""
+    bottom = len(figure) - MARGIN - y * (SIDE + GAP)
+    left = LEFT + x * (SIDE + GAP)
+    return figure[bottom - SIDE : bottom, left : left + SIDE]
+
+
+def rows(figure):
+    """How many rows of pictures fit in; what is left is heading."""
+    return (len(figure) - MARGIN) // (SIDE + GAP)
 
 
 @pytest.fixture(scope="module")
 def drawn(tiny_run, tmp_path_factory):
-    """(folder, bytes by name) of all figures, the model compared with a copy of itself."""
-    folder = tmp_path_factory.mktemp("figures")
-    shutil.copytree(tiny_run / "model", folder / "copy")
-    options = *CAPTIONS, "--compare", folder / "copy", "--noises", 8
-    return folder / "out", draw(tiny_run, folder / "out", *options)
+    """Folder of the figures of two captions, and the arguments that drew them."""
+    out = tmp_path_factory.mktemp("figures") / "new" / "pages"
+    arguments = ("--model", tiny_run, "--compare", tiny_run / "best", "--caption", *CAPTIONS)
+    arguments += ("--noises", 8, "--seed", 3)
+    printed = succeed("figures", *arguments, "--out", out).splitlines()
+    assert printed == [f"{name.capitalize()}: {out / name}.png" for name in NAMES]
+    return out, arguments
 
 
-def test_all_figures_are_drawn(drawn):
-    folder, content = drawn
-    assert set(content) == set(NAMES)
-    for name in NAMES:
-        assert min(picture(folder, name).shape[:2]) > 192, name
+def test_every_figure_has_its_rows_and_columns(drawn):
+    figures = pictures(drawn[0])
+    assert set(figures) == set(NAMES)
+    sizes = {name: (rows(figure), figure.shape[1]) for name, figure in figures.items()}
+    assert sizes == {
+        "comparison": (2, width(2)),  # models, captions
+        "stages": (2, width(2)),  # stages, captions
+        "noises": (2, width(6)),  # eight noises, six a row
+        "words": (2, width(6)),  # two rankings of one refinement, its picture and five words
+    }
+    for figure in figures.values():
+        assert tile(figure, 0, 0).std() > 0
+        assert (figure[:MARGIN] == 255).all()
+        assert (figure[-MARGIN:] == 255).all()
+        assert (figure[:, -MARGIN:] == 255).all()
 
 
-def test_models_of_one_kind_draw_the_same_row(drawn):
-    page = picture(drawn[0], "comparison").astype(int)
-    side, gap, margin = 192, 6, 12
-    # Rows stand at the bottom: of the second row to the lower margin.
-    lower = page[-margin - side : -margin, -margin - side : -margin]
-    upper = page[-margin - 2 * side - gap : -margin - side - gap, -margin - side : -margin]
-    np.testing.assert_array_equal(lower, upper)
-    assert lower.std() > 0
-
-
-def test_seed_and_nothing_else_decides(drawn, tiny_run, tmp_path):
-    options = *CAPTIONS, "--only", "stages,noises", "--noises", 8
-    again = draw(tiny_run, tmp_path / "again", *options)
-    assert set(again) == {"stages", "noises"}
-    assert all(again[name] == drawn[1][name] for name in again)
-    other = draw(tiny_run, tmp_path / "other", *options, "--seed", 5)
-    assert all(other[name] != drawn[1][name] for name in other)
-
-
-def test_mistakes_are_one_line(tiny_run, tmp_path):
-    (tmp_path / "empty.txt").write_text("\n")
-    for arguments, told in (
-        (("--captions-file", tmp_path / "empty.txt"), "empty.txt: holds no caption"),
-        ((*CAPTIONS, "--compare", tmp_path / "none"), "none: there is no such folder"),
-        (("--caption", *["a bird"] * 13), "12 captions fit side by side. Received: 13"),
-        (("--caption", "xyzzy"), "none of ['xyzzy'] is known to this model"),
+def test_figures_show_what_generate_draws(drawn, tiny_run, tmp_path):
+    path = tmp_path / "a.png"
+    options = ("--caption", CAPTIONS[0], "--seed", 3, "--stages", "--count", 2, "--out", path)
+    succeed("generate", "--model", tiny_run, *options)
+    grid = np.asarray(Image.open(path))
+    first, last = (np.kron(grid[:16, x : x + 16], np.ones((12, 12, 1))) for x in (0, 18))
+    following = np.kron(grid[18:34, 18:34], np.ones((12, 12, 1)))
+    figures = pictures(drawn[0])
+    # Rounding may move a pixel by a grey level in another batch.
+    for shown, expected in (
+        (tile(figures["comparison"], 0, 1), last),
+        (tile(figures["stages"], 0, 1), first),
+        (tile(figures["stages"], 0, 0), last),
+        (tile(figures["noises"], 0, 1), last),
+        (tile(figures["noises"], 1, 1), following),
+        (tile(figures["words"], 0, 0), first),
     ):
-        line = fail("figures", "--model", tiny_run, "--out", tmp_path / "out", *arguments)
-        assert told in line
-    process = run("figures", "--model", tiny_run, "--out", tmp_path, "--only", "stages,gates")
-    assert process.returncode == 2 and "Received: 'gates'" in process.stderr
-    assert not (tmp_path / "out").exists()
+        np.testing.assert_allclose(shown, expected, atol=1)
+
+
+def test_same_seed_gives_the_same_bytes_and_another_seed_others(drawn, tmp_path):
+    out, arguments = drawn
+    again, other = tmp_path / "again", tmp_path / "other"
+    succeed("figures", *arguments, "--out", again)
+    succeed("figures", *arguments, "--out", other, "--seed", 4)
+    for name in NAMES:
+        content = [(folder / f"{name}.png").read_bytes() for folder in (out, again, other)]
+        assert content[0] == content[1] != content[2], name
+
+
+def test_captions_of_unseen_birds_are_the_default_and_only_what_is_asked_for_is_drawn(
+    tiny_run, tmp_path
+):
+    printed = succeed("figures", "--model", tiny_run, "--out", tmp_path, "--only", "stages")
+    assert printed.splitlines() == [f"Stages: {tmp_path / 'stages.png'}"]
+    (figure,) = pictures(tmp_path).values()
+    assert figure.shape[1] == width(6)
+
+
+def test_captions_file_is_read_and_unknown_words_are_warned_of_once(tiny_run, tmp_path):
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a red zeppelin bird\n\n a blue bird \n a bird\n", encoding="utf-8")
+    options = ("--captions-file", captions, "--only", "stages,noises", "--out", tmp_path / "pages")
+    process = run("figures", "--model", tiny_run, *options)
+    assert process.returncode == 0, process.stderr
+    (warning,) = process.stderr.splitlines()
+    assert warning.startswith("WARNING: Left out of 'a red zeppelin bird'")
+    assert pictures(tmp_path / "pages")["stages"].shape[1] == width(3)
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+def test_model_whose_captions_stand_in_files_needs_some(tiny_run, tmp_path):
+    copy = shutil.copytree(tiny_run / "model", tmp_path / "model")
+    config = copy / "config.yaml"
+    text = config.read_text().replace("source: toy_birds", "source: prepared")
+    config.write_text(text.replace("directory: null", "directory: nowhere", 1))
+    line = fail("figures", "--model", copy, "--out", tmp_path / "pages")
+    assert f"{copy}: its captions stand in files of data; give some with --caption." in line
+    assert not (tmp_path / "pages").exists()
+
+
+def test_folder_without_a_model_caption_without_a_known_word_and_model_given_twice_are_refused(
+    tiny_run, tmp_path
+):
+    out = ("--out", tmp_path / "pages")
+    line = fail("figures", "--model", tmp_path, *out, "--caption", "a red bird")
+    assert f"{tmp_path}: holds no model" in line
+    line = fail("figures", "--model", tiny_run, *out, "--caption", "zeppelin")
+    assert "The caption 'zeppelin' can't be drawn" in line
+    twice = ("--model", tiny_run, "--compare", tiny_run, "--caption", "a red bird")
+    line = fail("figures", *twice, *out, "--only", "comparison")
+    assert f"{tiny_run}: is given twice" in line
+    assert not (tmp_path / "pages").exists()

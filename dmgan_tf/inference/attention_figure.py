@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmgan_tf.inference.image_grid import save_png
+from dmgan_tf.inference.image_grid import enlarge, save_png
+from dmgan_tf.inference.labelled_grid import labelled_grid, shown_side
 from dmgan_tf.inference.text_to_image import Drawing
 
 _TOP_WORDS = 5
+_HEAT, _FAINTNESS = 0.75, 0.35  # of a heat map's colours; of the picture below them
 
 
 class _Refinement(NamedTuple):
@@ -45,7 +47,7 @@ def save_attention_figure(path: Path, drawing: Drawing, row: int = 0) -> None:
         maps[0].set_title(f"refined from {len(refinement.picture)} px", fontsize=8)
         top = _ranked(refinement.read)
         for j, word in enumerate(words):
-            _heat_map(maps[j + 1], refinement, j)
+            maps[j + 1].imshow(_heat_map(refinement, j))
             maps[j + 1].set_title(word, fontsize=8, weight="bold" if j in top else "normal")
             _bars(bars[j + 1], refinement.gates[j], refinement.read[j])
         for y, label in ((1, "writing gate"), (0, "read share")):
@@ -64,34 +66,21 @@ def words_figure(drawing: Drawing, row: int = 0) -> np.ndarray:
     Returns: uint8 [height, width, 3].
     """
     words, refinements = drawing.words[row], _refinements(drawing, row)
-    figure = _figure(9.6, 3.5 * len(refinements) + 0.5)
-    figure.suptitle(" ".join(words), fontsize=11, wrap=True)
-    ratios = {"width_ratios": [2.1, *[1] * _TOP_WORDS]}
-    axes = figure.subplots(2 * len(refinements), _TOP_WORDS + 1, gridspec_kw=ratios, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    grid = axes[0, 0].get_gridspec()
-    for i, refinement in enumerate(refinements):
-        start = figure.add_subplot(grid[2 * i : 2 * i + 2, 0])
-        start.imshow(refinement.picture)
-        start.set_title(f"refined from {len(refinement.picture)} px", fontsize=10)
-        start.set_axis_off()
-        rankings = (("writing gate", refinement.gates), ("key addressing", refinement.read))
-        for (label, values), line in zip(rankings, axes[2 * i : 2 * i + 2], strict=True):
-            line[1].text(
-                -0.08,
-                0.5,
-                label,
-                rotation=90,
-                ha="right",
-                va="center",
-                fontsize=10,
-                transform=line[1].transAxes,
-            )
-            for axis, j in zip(line[1:], _ranked(values), strict=False):
-                _heat_map(axis, refinement, j)
-                axis.set_title(f"{words[j]}  {values[j]:.2f}", fontsize=10)
-    return _rendered(figure)
+    side = shown_side([len(refinement.picture) for refinement in refinements])
+    pages: list[np.ndarray] = []
+    for refinement in refinements:
+        rankings = {"writing gate": refinement.gates, "key addressing": refinement.read}
+        for label, values in rankings.items():
+            top = _ranked(values)
+            tiles = [refinement.picture, *(_heat_map(refinement, j) for j in top)]
+            start = len(refinement.picture)
+            labels = [
+                f"refined from {start} × {start}",
+                *(f"{words[j]}  {values[j]:.2f}" for j in top),
+            ]
+            title = "" if pages else " ".join(words)
+            pages.append(labelled_grid([enlarge(np.stack(tiles), side)], [label], labels, title))
+    return np.concatenate(pages)
 
 
 def _refinements(drawing, row):
@@ -113,11 +102,14 @@ def _ranked(values):
     return [int(j) for j in np.argsort(-values, kind="stable")[:_TOP_WORDS]]
 
 
-def _heat_map(axis, refinement, word):
-    """Where a word is read, over the picture; one scale for all words of a refinement."""
-    brightest = float(refinement.maps.max())
-    axis.imshow(refinement.picture, alpha=0.35)
-    axis.imshow(refinement.maps[word], cmap="magma", alpha=0.75, vmin=0.0, vmax=brightest)
+def _heat_map(refinement, word):
+    """Where a word is read, over the picture: uint8; one scale for all words of a refinement."""
+    from matplotlib import colormaps
+
+    share = refinement.maps[word] / refinement.maps.max()
+    heat = 255 * colormaps["magma"](share)[..., :3]
+    faint = 255 - _FAINTNESS * (255 - refinement.picture.astype(np.float64))
+    return np.rint(_HEAT * heat + (1 - _HEAT) * faint).astype(np.uint8)
 
 
 def _bars(axis, gate, read):

@@ -1,18 +1,21 @@
 """Grids of pictures for a paper: captions above the columns, labels up the left side."""
 
+import functools
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dmgan_tf.inference.image_grid import enlarge, image_grid
 
 _SHOWN_SIDE = 192  # pixels at least, so that a caption fits above
-_GAP = 6
+_GAP = 8
 _MARGIN = 12
-_FONT_SIZE = 15
-_LINE_HEIGHT = 20
+_FONT_SIZE = 14
+_LINE_HEIGHT = 19
 _MOST_LINES = 12
 
 
@@ -31,10 +34,11 @@ def labelled_grid(
     side = shown_side([row.shape[1] for row in rows])
     grid = image_grid([enlarge(row, side) for row in rows], _GAP)
     heading = _wrap(title, grid.shape[1])
-    columns = [_wrap(label, side) for label in column_labels]
+    columns = [_wrap(label, side - _GAP) for label in column_labels]
     left = _MARGIN + _LINE_HEIGHT + _GAP
-    bottom_of_labels = _MARGIN + _LINE_HEIGHT * (len(heading) + max(map(len, columns), default=0))
-    top = bottom_of_labels + _GAP * bool(heading or columns)
+    lines = len(heading) + max(map(len, columns), default=0)
+    bottom_of_labels = _MARGIN + _LINE_HEIGHT * lines + _GAP * bool(heading and columns)
+    top = bottom_of_labels + _GAP * bool(lines)
     size = left + grid.shape[1] + _MARGIN, top + grid.shape[0] + _MARGIN
     page = Image.new("RGB", size, "white")
     page.paste(Image.fromarray(grid), (left, top))
@@ -56,8 +60,12 @@ def shown_side(sides: Sequence[int]) -> int:
     return common * max(1, -(-_SHOWN_SIDE // common))
 
 
+@functools.cache
 def _font():
-    return ImageFont.load_default(_FONT_SIZE)
+    # Pillow's own knows ASCII alone.
+    return ImageFont.truetype(
+        Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", _FONT_SIZE
+    )
 
 
 def _write(draw, place, text):

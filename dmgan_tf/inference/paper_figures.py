@@ -30,6 +30,7 @@ def paper_figures(
     Yields: (name, picture uint8 [height, width, 3]).
     Raises: UserError: when a model can't be loaded, or a caption or figure not be drawn with it.
     """
+    labels = folder_labels(folders)
     artist = TextToImage.from_preset(folders[0])
     if "words" in names and len(artist.generator.sides) == 1:
         raise UserError(f"{folders[0]}: the figure `words` needs a model of two stages or more.")
@@ -40,7 +41,6 @@ def paper_figures(
     drawing = artist.draw(drawn, seeds, progress=len(drawn) > 32)
     images = [stage[: len(captions)] for stage in drawing.images]
     if "comparison" in names:
-        labels = folder_labels(folders)
         rows = {labels[0]: images[-1]}
         for label, folder in zip(labels[1:], folders[1:], strict=True):
             rows[label] = TextToImage.from_preset(folder).generate(captions, seed)
