@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
@@ -30,7 +31,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--split", help="folder: fraction (default), class, or a file of names")
     parser.add_argument("--test-share", type=float, help="folder: of the test split (default: 0.1)")
     parser.add_argument("--strict", action="store_true", help="leave nothing out: stop instead")
-    parser.add_argument("--dry-run", action="store_true", help="tell what there is, write nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="tell what there is; archives are unpacked for it"
+    )
     parser.add_argument("--download", action="store_true", help="cub, coco: fetch into PATH first")
     parser.add_argument("--processes", type=int, help="default: one per core")
     arguments = parser.parse_args()
@@ -63,27 +66,37 @@ def main() -> int:
     parent = next(folder for folder in out.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise UserError(f"--out {out}: {parent} is no folder that can be written to.")
+    if arguments.download and source.is_file():
+        raise UserError(f"{source} is a file: --download fetches into the folder PATH.")
     if arguments.download:
         source = _download(arguments.source, source)
     if not source.exists():
         raise UserError(f"{source}: there is no such file or folder.")
+    work = _work_folder(out, source, arguments.captions)
+    if arguments.dry_run:
+        work = Path(tempfile.mkdtemp(prefix=".dry_run", dir=parent))
+    try:
+        _prepare(arguments, source, out, work)
+    except UserError:  # after a kill it stays, to go on with
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    return 0
+
+
+def _prepare(arguments, source, out, work):
     from dmgan_tf.preparation.plan import plan
     from dmgan_tf.preparation.sources import find
     from dmgan_tf.preparation.writer import write
 
-    work = _work_folder(out, source, arguments.captions)
     options = {n: v for n in ("split", "test_share") if (v := getattr(arguments, n)) is not None}
     found = find(arguments.source, source, arguments.captions, work, **options)
     planned = plan(found, arguments.source, arguments.words, arguments.strict)
     print(planned.summary())
-    if arguments.dry_run:
-        shutil.rmtree(work, ignore_errors=True)
-        return 0
-    import_tensorflow()
-    print(write(planned, out, arguments.strict, arguments.processes))
-    shutil.rmtree(work, ignore_errors=True)
-    print(f"Prepared: {out}")
-    return 0
+    if not arguments.dry_run:
+        import_tensorflow()
+        print(write(planned, out, arguments.strict, arguments.processes))
+        print(f"Prepared: {out}")
 
 
 def _work_folder(out, *found):

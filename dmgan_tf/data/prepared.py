@@ -53,7 +53,7 @@ def load_prepared(directory: str | Path, split: str, homepage: str | None = None
     Raises: UserError: when the folder is missing, damaged or of another format, or lacks the split.
     """
     directory = Path(directory)
-    _check_format(directory, homepage)
+    _metadata(directory, homepage)
     path = directory / INDEX
     try:
         # Not splitlines: a caption may hold other line ends.
@@ -93,18 +93,22 @@ def load_prepared(directory: str | Path, split: str, homepage: str | None = None
 def load_prepared_vocabulary(directory: str | Path) -> Vocabulary:
     """The words of a prepared folder.
 
-    Raises: UserError: when they are missing or damaged.
+    Raises: UserError: when they are missing, damaged or those of another folder.
     """
     path = Path(directory) / VOCABULARY
+    metadata = _metadata(Path(directory), None)
     try:
-        return Vocabulary.load(path)
+        vocabulary = Vocabulary.load(path)
+        if vocabulary.fingerprint != metadata.get("vocabulary_fingerprint"):
+            raise UserError(f"{path}: is of another data set. Prepare the data again.")
+        return vocabulary
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise UserError(str(error)) from error
 
 
-def _check_format(directory, homepage):
+def _metadata(directory, homepage):
     path = directory / METADATA
     if not path.is_file():
         source = f" Get the data from {homepage}, then" if homepage else " To make it,"
@@ -113,8 +117,10 @@ def _check_format(directory, homepage):
             "`python -m dmgan_tf.prepare_data`."
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["format"]
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        found = metadata["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is damaged: {error!r}. Prepare the data again.") from error
     if found != FORMAT:
         raise UserError(f"{path}: format {found} is not {FORMAT}, the one this version reads.")
+    return metadata

@@ -1,6 +1,9 @@
 """Archives from strangers, unpacked without trust."""
 
+import bz2
 import errno
+import gzip
+import lzma
 import shutil
 import stat
 import tarfile
@@ -8,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from dmgan_tf.errors import UserError
 
@@ -75,11 +78,34 @@ def _members(archive) -> Iterator[_Member]:
                 kind = "folder" if info.is_dir() else "file" if ordinary else "other"
                 yield _Member(info.filename, info.file_size, kind, partial(packed.open, info))
         return
-    with tarfile.open(archive) as tar:
+    with _decompressed(archive) as file:
+        bounded = cast(IO[bytes], _Bounded(file))
+        yield from _tar_members(bounded)
+
+
+def _tar_members(file):
+    with tarfile.open(fileobj=file, mode="r:") as tar:
         for entry in tar:
             kind = "folder" if entry.isdir() else "file" if entry.isreg() else "other"
             yield _Member(entry.name, entry.size, kind, partial(tar.extractfile, entry))
         _check_end(tar)
+
+
+def _decompressed(archive):
+    openers = {".tgz": gzip.open, ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    return openers.get(archive.suffix.lower(), open)(archive, "rb")
+
+
+class _Bounded:
+    """A file that refuses to be read in one go, as tarfile reads names of any length."""
+
+    def __init__(self, file):
+        self._file, self.seek, self.tell = file, file.seek, file.tell
+
+    def read(self, size=-1):
+        if not 0 <= size <= _CHUNK_BYTES:
+            raise tarfile.ReadError(f"a name or header of {size:,} bytes")
+        return self._file.read(size)
 
 
 def _check_end(tar):
@@ -101,6 +127,8 @@ def _unpack(member, folder, archive):
     if member.kind == "folder":
         target.mkdir(parents=True, exist_ok=True)
         return
+    if target.is_file():
+        raise UserError(f"{archive}: refused: holds {member.name!r} twice.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with member.open() as source, target.open("wb") as file:
         shutil.copyfileobj(source, file)

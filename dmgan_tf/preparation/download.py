@@ -71,7 +71,9 @@ def download(file: File, folder: Path) -> Path:
     """
     path = folder / file.name
     if path.is_file() and path.stat().st_size == file.size:
-        return path
+        if _has_checksum(path, file):
+            return path
+        raise UserError(f"{path}: is another file of the same size. Move it away.")
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{file.name}.partial"
     failures = []
@@ -108,6 +110,7 @@ def _fetch(url, partial, file):
             answer.raise_for_status()
             resumed = answer.status_code == requests.codes.partial_content
             start = have if resumed else 0  # a server that knows no ranges sends all of it
+            _check_answer(answer, start, file)
             with (
                 partial.open("ab" if resumed else "wb") as target,
                 tqdm(
@@ -122,15 +125,28 @@ def _fetch(url, partial, file):
                     bar.update(len(chunk))
 
 
+def _check_answer(answer, start, file):
+    """Refuses a page of words, or the wrong part, before it takes the place of what has come."""
+    length = answer.headers.get("Content-Length")
+    if length and int(length) != file.size - start:
+        raise UserError(f"answers with {length} bytes instead of {file.size - start}")
+    place = answer.headers.get("Content-Range", f"bytes {start}-")
+    if not place.startswith(f"bytes {start}-"):
+        raise UserError(f"answers with {place!r} where bytes from {start} on were asked for")
+
+
 def _check(partial, file):
     size = partial.stat().st_size
     if size != file.size:
         raise UserError(f"sent {size:,} of {file.size:,} bytes")
-    if not file.checksum:
-        return
-    algorithm, _, wanted = file.checksum.partition(":")
-    with partial.open("rb") as content:
-        found = hashlib.file_digest(content, algorithm).hexdigest()
-    if found != wanted:
+    if not _has_checksum(partial, file):
         partial.unlink()
-        raise UserError(f"sent another file: its {algorithm} is {found}, not {wanted}")
+        raise UserError(f"sent another file: it has not the checksum {file.checksum}")
+
+
+def _has_checksum(path, file):
+    algorithm, _, wanted = file.checksum.partition(":")
+    if not wanted:
+        return True
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, algorithm).hexdigest() == wanted

@@ -12,6 +12,11 @@ class LeftOut(NamedTuple):
     reason: str
 
 
+def leaves_the_folder(name: str) -> bool:
+    """Whether a list's name of a file leads out of the folder that the list is of."""
+    return Path(name).is_absolute() or ".." in Path(name).parts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One picture of a source.

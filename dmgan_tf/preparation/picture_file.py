@@ -16,7 +16,8 @@ MOST_BYTES = 64 * 2**20
 LEAST_SIDE = 8
 MOST_ASPECT = 20  # of the longer side to the shorter, which is what a picture is enlarged by
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # none that runs a program
-_ORIENTATION, _TURNED = 0x0112, range(2, 9)
+_ORIENTATION, _OTHERWISE = 0x0112, range(2, 9)
+TURNED = "turned upright by EXIF"  # in Picture.changed
 _END_OF_PNG = b"IEND\xaeB`\x82"  # a chunk's name and its checksum
 
 
@@ -69,8 +70,8 @@ def _checked(content):
             raise PictureError(f"is too small: {width} × {height} pixels")
         if max(width, height) > MOST_ASPECT * min(width, height):
             raise PictureError(f"is too thin: {width} × {height} pixels")
-        if image.mode == "F":
-            raise PictureError("holds floating-point numbers, of which white is not known")
+        if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
+            raise PictureError("holds 32-bit numbers, of which white is not known")
         image.load()
         changed = _changes(image)
         whole = image.format != "PNG" or _END_OF_PNG in content
@@ -86,8 +87,8 @@ def _checked(content):
 def _changes(image):
     """What of a picture TensorFlow would read wrongly or not at all."""
     found = []
-    if image.getexif().get(_ORIENTATION) in _TURNED:
-        found.append("turned upright by EXIF")
+    if image.getexif().get(_ORIENTATION) in _OTHERWISE:
+        found.append(TURNED)
     if getattr(image, "n_frames", 1) > 1:
         found.append("first frame of an animation")
     if image.mode.startswith("I"):

@@ -60,6 +60,8 @@ def plan(found: Found, source: str, most_words: int | None, strict: bool = False
             left_out.add(entry.name, "has a name that is no UTF-8")
         elif entry.name in names:
             left_out.add(entry.name, "is the name of an earlier picture as well")
+        elif entry.class_id is not None and not 0 <= entry.class_id < 2**31:
+            left_out.add(entry.name, f"has the class {entry.class_id}, which is not in [0, 2³¹)")
         elif not captions:
             left_out.add(entry.name, "has no caption")
         else:

@@ -5,6 +5,7 @@ there under its name only when its lines of the index stand beside it, so that a
 stopped goes on after the last whole shard.
 """
 
+import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -13,6 +14,8 @@ import shutil
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +25,7 @@ from dmgan_tf.data.prepared import FORMAT, INDEX, METADATA, REPORT, VOCABULARY, 
 from dmgan_tf.data.square_crop import square_crop
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.entry import Entry, LeftOut
-from dmgan_tf.preparation.picture_file import Picture, read_picture
+from dmgan_tf.preparation.picture_file import LEAST_SIDE, TURNED, Picture, read_picture
 from dmgan_tf.preparation.plan import Plan, Report, stamp
 
 PICTURES_PER_SHARD = 512
@@ -36,7 +39,11 @@ def write(plan: Plan, out: Path, strict: bool = False, processes: int | None = N
     Raises: UserError: with `strict`, or when the disk has not the room, or no picture is left.
     """
     partial = out.with_name(f"{out.name}.partial")
-    _begin(plan, partial)
+    with _begun(plan, partial):
+        return _write(plan, partial, out, strict, processes)
+
+
+def _write(plan, partial, out, strict, processes):
     left_out = Report(strict, plan.left_out)
     rows: list[Row] = []
     changed: Counter[str] = Counter()
@@ -47,19 +54,23 @@ def write(plan: Plan, out: Path, strict: bool = False, processes: int | None = N
         tqdm(total=len(plan.entries), desc="pictures", unit="picture") as bar,
     ):
         for name, entries in shards:
-            done = _read_journal(partial, name) or _write_shard(partial, name, entries, pool)
+            done = _read_journal(partial, name)
+            if done:
+                bar.update(len(entries))
+            else:
+                done = _write_shard(partial, name, entries, pool, bar)
             for refused in done.left_out:
                 left_out.add(*refused)
             rows.extend(done.rows)
             changed.update(done.changed)
-            bar.update(len(entries))
     if not any(row.split == "train" for row in rows):
         raise UserError(f"{plan.source}: no picture is left. The first: {left_out.items[0]}.")
     _describe(plan, partial, rows, left_out.items, changed)
-    for path in (*partial.glob("*.tfrecord.json"), *partial.glob("*.writing")):
+    for path in partial.glob("*.writing"):
         path.unlink()
     partial.rename(out)
-    (out / _BEGUN).unlink()  # last: while it stands, a run that was stopped goes on
+    for path in (*out.glob("*.tfrecord.json"), out / _BEGUN):
+        path.unlink()
     lines = [
         f"{split}: {n:,} pictures" for split, n in sorted(Counter(r.split for r in rows).items())
     ]
@@ -76,8 +87,9 @@ class _Shard(NamedTuple):
     changed: dict[str, int]
 
 
-def _begin(plan, partial):
-    """Makes the folder, or finds it as a run of the same plan left it."""
+@contextmanager
+def _begun(plan, partial):
+    """Makes the folder, or finds it as a run of the same plan left it; nobody else writes there."""
     described = [
         (e.name, e.split, str(e.path), e.captions, e.class_id, e.box, stamp(e.path))
         for e in plan.entries
@@ -87,10 +99,24 @@ def _begin(plan, partial):
     path = partial / _BEGUN
     if partial.exists() and not path.is_file():
         raise UserError(f"{partial} is there and was not begun by this program: move it away.")
-    if not path.is_file() or path.read_text() != fingerprint:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        path.write_text(fingerprint)
+    partial.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as begun:
+        try:
+            fcntl.flock(begun, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{partial}: another run is writing there.") from error
+        begun.seek(0)
+        if begun.read() != fingerprint:
+            for old in set(partial.iterdir()) - {path}:
+                old.unlink()
+            begun.truncate(0)
+            begun.write(fingerprint)
+            begun.flush()
+        _check_room(plan, partial)
+        yield
+
+
+def _check_room(plan, partial):
     free = shutil.disk_usage(partial).free
     missing = plan.picture_bytes - sum(p.stat().st_size for p in partial.glob("*.tfrecord"))
     if free < missing:
@@ -125,19 +151,24 @@ def _look(entry: Entry) -> Picture | str:
     try:
         picture = read_picture(entry.path)
         if entry.box:
-            square_crop(entry.box, picture.width, picture.height)
+            crop = square_crop(entry.box, picture.width, picture.height)
+            if min(crop[2:]) < LEAST_SIDE:
+                return f"its box {list(entry.box)} is too small"
+            if TURNED in picture.changed:
+                return "is turned by EXIF, so that it's not known where its box lies"
     except (ValueError, OverflowError) as error:
         return str(error)
     return picture
 
 
-def _write_shard(partial, name, entries, pool):
+def _write_shard(partial, name, entries, pool, bar):
     import tensorflow as tf
 
     rows, left_out, changed, position = [], [], Counter(), 0
     writing = partial / f"{name}.writing"
     with tf.io.TFRecordWriter(str(writing)) as writer:
-        for entry, picture in zip(entries, pool.map(_look, entries, chunksize=8), strict=True):
+        for entry, picture in zip(entries, _looked(entries, pool), strict=True):
+            bar.update()
             reason = picture if isinstance(picture, str) else _undecodable(picture.content)
             if reason:
                 left_out.append(LeftOut(entry.name, reason))
@@ -161,9 +192,20 @@ def _write_shard(partial, name, entries, pool):
             position += _FRAME_BYTES + len(example) + 4  # and the checksum behind it
             changed.update(picture.changed)
     shard = _Shard(rows, left_out, dict(changed))
-    _journal(partial, name).write_text(json.dumps([[r._asdict() for r in rows], *shard[1:]]))
+    content = json.dumps([position, [r._asdict() for r in rows], *shard[1:]])
+    _journal(partial, name).write_text(content)
     writing.rename(partial / name)
     return shard
+
+
+def _looked(entries, pool):
+    try:
+        yield from pool.map(_look, entries, chunksize=8)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "A process that looks at pictures was killed, for want of memory as a rule. Try "
+            "--processes 1; started again it goes on."
+        ) from error
 
 
 def _undecodable(content):
@@ -184,9 +226,12 @@ def _journal(partial, name):
 def _read_journal(partial, name):
     """What became of a shard that an earlier run has finished, or None."""
     journal = _journal(partial, name)
-    if not (partial / name).is_file() or not journal.is_file():
+    try:
+        size, rows, left_out, changed = json.loads(journal.read_text())
+        if (partial / name).stat().st_size != size:
+            return None
+    except (OSError, ValueError):
         return None
-    rows, left_out, changed = json.loads(journal.read_text())
     return _Shard([Row(**row) for row in rows], [LeftOut(*item) for item in left_out], changed)
 
 

@@ -115,3 +115,18 @@ def test_tarball_cut_short_leaves_nothing(tmp_path, keep):
     with pytest.raises(UserError, match="is damaged or cut short"):
         unpack(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.partial").exists()
+
+
+def test_name_of_many_megabytes_is_refused_before_it_is_read(tmp_path):
+    entry = tarfile.TarInfo("a")
+    entry.pax_headers = {"comment": "x" * 5 * 2**20}
+    with tarfile.open(tmp_path / "a.tgz", "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(entry, io.BytesIO())
+    with pytest.raises(UserError, match="is damaged or cut short: ReadError: a name or header of"):
+        unpack(tmp_path / "a.tgz", tmp_path / "out")
+
+
+def test_two_members_of_one_name_are_refused(tmp_path):
+    archive = make(tmp_path / "a.tgz", ("a.jpg", b"x"), ("a.jpg", b"y"))
+    with pytest.raises(UserError, match=r"refused: holds 'a\.jpg' twice"):
+        unpack(archive, tmp_path / "out")

@@ -13,7 +13,7 @@ CONTENT = bytes(range(256)) * 5000
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Gives CONTENT; /whole knows no ranges, /cut ends early, /busy is so at first."""
+    """Gives CONTENT; /whole knows no ranges, /portal gives words, /cut ends early, /busy waits."""
 
     def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("Range")))
@@ -21,8 +21,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/absent" or (self.path == "/busy" and len(self.server.asked) < 3):
             self.send_error(404 if self.path == "/absent" else 503)
             return
-        body = b"y" * len(CONTENT) if self.path == "/other" else CONTENT
-        if self.path == "/whole" or not begin:
+        body = {"/other": b"y" * len(CONTENT), "/portal": b"please wait"}.get(self.path, CONTENT)
+        if self.path in ("/whole", "/portal") or not begin:
             self.send_response(200)
             begin = 0
         else:
@@ -83,7 +83,7 @@ def test_busy_server_is_asked_again(file, server, tmp_path):
 
 
 def test_another_file_is_not_kept(file, tmp_path):
-    with pytest.raises(UserError, match=r"none of its mirrors.* sent another file: its sha256 is"):
+    with pytest.raises(UserError, match=r"none of its mirrors.* sent another file: it has not"):
         download(file("/other"), tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -100,3 +100,17 @@ def test_list_of_files_is_well_formed():
         algorithm, _, digest = file.checksum.partition(":")
         assert len(digest) == hashlib.new(algorithm).digest_size * 2
         assert file.mirrors and file.size > 10**8
+
+
+def test_page_of_words_takes_nothing_of_what_has_come(file, tmp_path):
+    (tmp_path / "data.tgz.partial").write_bytes(CONTENT[:7000])
+    with pytest.raises(UserError, match="answers with 11 bytes instead of"):
+        download(file("/portal"), tmp_path)
+    assert (tmp_path / "data.tgz.partial").read_bytes() == CONTENT[:7000]
+
+
+def test_another_file_of_the_same_size_is_told(file, server, tmp_path):
+    (tmp_path / "data.tgz").write_bytes(b"z" * len(CONTENT))
+    with pytest.raises(UserError, match="is another file of the same size"):
+        download(file("/good"), tmp_path)
+    assert not server.asked

@@ -290,3 +290,62 @@ def test_what_no_source_foresaw_is_one_line(mine, tmp_path):
     (mine / "metadata.csv").symlink_to(mine / "metadata.csv")
     with pytest.raises(UserError, match="cannot be read as folder"):
         find_any("folder", tmp_path / ("x" * 5000), None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file_name,text\nred.jpg,a red, small bird\n", "line 2: has more fields than the first"),
+        ('file_name,text\nred.jpg,"a bird\nblue.jpg,two birds\n', "cannot be read as CSV"),
+    ],
+)
+def test_csv_whose_captions_would_be_cut_or_joined_is_refused(mine, content, message):
+    (mine / "metadata.csv").write_text(content)
+    with pytest.raises(UserError, match=message):
+        find(mine)
+
+
+def test_what_file_managers_leave_behind_is_nobodys_picture(tmp_path):
+    root = lay_out_splits(tmp_path / "unpacked" / "my", "train", "test")
+    for split, name in (("train", "red"), ("test", "blue")):
+        (root / split / f"{name}.txt").write_text("a bird")
+    hidden = tmp_path / "unpacked" / "__MACOSX" / "my"
+    hidden.mkdir(parents=True)
+    (hidden / "._red.jpg").write_bytes(b"mac")
+    (root / "train" / "._red.jpg").write_bytes(b"mac")
+    with tarfile.open(tmp_path / "my.tgz", "w:gz") as tar:
+        tar.add(tmp_path / "unpacked", ".")
+    found = folder.find(tmp_path / "my.tgz", None, tmp_path / "work")
+    assert {e.name: e.split for e in found.entries} == {
+        "train/red.jpg": "train",
+        "test/blue.jpg": "test",
+    }
+    assert not found.left_out
+
+
+def test_split_that_was_asked_for_beats_folders_and_lists(tmp_path):
+    root = lay_out_splits(tmp_path / "mine", "train", "test")
+    for split, name in (("train", "red"), ("test", "blue")):
+        (root / split / f"{name}.txt").write_text("a bird")
+    save_picture(root / "silent.jpg")
+    (root / "unseen.txt").write_text("train/red.jpg\nsilent.jpg\n")
+    found = find(root, split=str(root / "unseen.txt"))
+    assert {e.name: e.split for e in found.entries} == {
+        "train/red.jpg": "test",
+        "test/blue.jpg": "train",
+    }
+    assert set(reasons(found)) == {"silent.jpg"}
+
+
+def test_whole_numbers_with_a_point_are_classes_and_others_are_not(mine):
+    write_jsonl(
+        mine,
+        {"file_name": "red.jpg", "text": "a bird", "class_id": "3.0"},
+        {"file_name": "blue.jpg", "text": "a bird", "class_id": 3.7},
+        {"file_name": "green.jpg", "text": "a bird", "box": []},
+        {"file_name": "white.jpg", "text": "a bird", "captions": None},
+    )
+    found = find(mine)
+    assert by_name(found)["red.jpg"].class_id == 3
+    assert by_name(found)["white.jpg"].captions == ("a bird",)
+    assert set(reasons(found)) == {"blue.jpg", "green.jpg"}

@@ -153,9 +153,10 @@ def test_png_without_its_end_is_given_one(tmp_path, cut):
     assert near(tf.io.decode_image(found.content, 3).numpy().astype(int), RED)
 
 
-def test_floating_point_picture_is_refused(tmp_path):
-    Image.fromarray(np.ones((16, 24), np.float32)).save(tmp_path / "a.tiff")
-    with pytest.raises(PictureError, match="floating-point"):
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_picture_of_32_bits_is_refused(tmp_path, dtype):
+    Image.fromarray(np.ones((16, 24), dtype)).save(tmp_path / "a.tiff")
+    with pytest.raises(PictureError, match="holds 32-bit numbers, of which white is not known"):
         read_picture(tmp_path / "a.tiff")
 
 

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -28,9 +29,13 @@ def many(tmp_path):
 
 def test_dry_run_tells_and_writes_nothing(many, tmp_path):
     out = tmp_path / "out"
-    printed = succeed("prepare_data", "folder", many, "--out", out, "--dry-run")
-    assert "train: " in printed and "vocabulary: " in printed and "size: about" in printed
-    assert not out.exists() and not (tmp_path / "out.partial").exists()
+    with tarfile.open(tmp_path / "many.tgz", "w:gz") as tar:
+        tar.add(many, "many")
+    before = sorted(tmp_path.rglob("*"))
+    for source in (many, tmp_path / "many.tgz"):
+        printed = succeed("prepare_data", "folder", source, "--out", out, "--dry-run")
+        assert "train: " in printed and "vocabulary: " in printed and "size: about" in printed
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_what_is_left_out_is_told_and_strict_stops(many, tmp_path):
@@ -60,6 +65,13 @@ def test_mistakes_are_one_line(many, tmp_path):
     assert "--split is of no use with coco, only folder" in process.stderr.splitlines()[-1]
     line = fail("prepare_data", "folder", many, "--out", many / "0.jpg" / "out")
     assert "0.jpg is no folder that can be written to" in line
+    line = fail("prepare_data", "cub", many / "0.jpg", "--out", out, "--download")
+    assert "is a file: --download fetches into the folder" in line
+    with tarfile.open(tmp_path / "many.tgz", "w:gz") as tar:
+        tar.add(many, "many")
+    before = sorted(tmp_path.rglob("*"))
+    fail("prepare_data", "cub", tmp_path / "many.tgz", "--out", out)
+    assert sorted(tmp_path.rglob("*")) == before  # what was unpacked is gone
     assert not out.exists()
 
 

@@ -83,6 +83,18 @@ def test_cub_without_captions_or_lists_is_told(cub_folder, tmp_path):
         cub.find(cub_folder, None, tmp_path)
 
 
+def test_cub_picture_without_a_box_or_of_another_class(cub_folder, tmp_path):
+    boxes = cub_folder / "CUB_200_2011" / "bounding_boxes.txt"
+    boxes.write_text("\n".join(boxes.read_text().splitlines()[:-1]) + "\n")
+    (left_out,) = cub.find(cub_folder, None, tmp_path).left_out
+    assert left_out.reason == "has no line in bounding_boxes.txt"
+    images = cub_folder / "CUB_200_2011" / "images.txt"
+    for name in ("201.X/a.jpg", "001.X/../../../a.jpg"):
+        images.write_text(f"1 {name}\n")
+        with pytest.raises(UserError, match="names no class"):
+            cub.find(cub_folder, None, tmp_path)
+
+
 # --- coco ---------------------------------------------------------------------------------------
 
 
@@ -118,6 +130,14 @@ def test_coco_captions_and_pictures_without_each_other(coco_folder, tmp_path):
         ),
         ({"images": [{"id": "x", "file_name": "a.jpg"}], "annotations": []}, "is no file of COCO"),
         ("[" * 100_000, "is no file of COCO"),
+        ('{"images": [{"id": Infinity, "file_name": "a.jpg"}]}', "is no file of COCO"),
+        (
+            {
+                "images": [{"id": 1, "file_name": "a.jpg"}],
+                "annotations": [{"id": 1, "image_id": 1, "caption": None}],
+            },
+            "is no file of COCO",
+        ),
     ],
 )
 def test_coco_file_that_is_none(coco_folder, tmp_path, content, message):

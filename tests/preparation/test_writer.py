@@ -1,6 +1,7 @@
 """The prepared folder: what is in it, that it is whole or not there, and that it goes on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from small_pictures import COLORS, save_picture
 
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
+from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation import writer
 from dmgan_tf.preparation.entry import Entry, Found
@@ -108,14 +110,50 @@ def test_a_stopped_run_goes_on_after_the_last_whole_shard(tmp_path, monkeypatch)
     assert files(tmp_path / "out") == files(tmp_path / "straight")
 
 
+def stopped(tmp_path, found, monkeypatch):
+    """A run into `out` that was stopped before its last step."""
+    real = Path.rename
+
+    def stop(path, target):
+        if path.suffix == ".partial":
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", stop)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(found, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_changed_source_begins_anew(tmp_path, monkeypatch):
     found = entries(tmp_path)
-    partial = tmp_path / "out.partial"
-    partial.mkdir()
-    (partial / "plan.txt").write_text("of something else")
-    (partial / "train-00000-of-00001.tfrecord").write_bytes(b"of something else")
-    prepare(Found(entries=found), tmp_path / "out")
-    assert len(load_prepared(tmp_path / "out", "train")) == 4
+    stopped(tmp_path, Found(entries=found), monkeypatch)
+    changed = [replace(entry, captions=("another bird",)) for entry in found]
+    prepare(Found(entries=changed), tmp_path / "straight")
+    prepare(Found(entries=changed), tmp_path / "out")
+    assert files(tmp_path / "out") == files(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("spoilt", ["train-00000-of-00001.tfrecord", ".json"])
+def test_a_shard_or_journal_that_was_cut_is_written_again(tmp_path, monkeypatch, spoilt):
+    found = Found(entries=entries(tmp_path))
+    prepare(found, tmp_path / "straight")
+    stopped(tmp_path, found, monkeypatch)
+    (path,) = (tmp_path / "out.partial").glob(f"train*{spoilt}" if spoilt[0] == "." else spoilt)
+    path.write_bytes(path.read_bytes()[:10])
+    prepare(found, tmp_path / "out")
+    assert files(tmp_path / "out") == files(tmp_path / "straight")
+
+
+def test_two_runs_into_one_folder_are_refused(tmp_path):
+    found = Found(entries=entries(tmp_path))
+    planned = plan(found, "test", None)
+    with (
+        writer._begun(planned, tmp_path / "out.partial"),
+        pytest.raises(UserError, match="another run is writing there"),
+    ):
+        prepare(found, tmp_path / "out")
 
 
 def test_everything_left_out_has_its_name_and_reason(tmp_path):
@@ -227,18 +265,8 @@ def test_captions_may_hold_any_line_end(tmp_path):
 def test_a_run_killed_within_its_last_step_goes_on(tmp_path, monkeypatch):
     found = Found(entries=entries(tmp_path))
     prepare(found, tmp_path / "straight")
-    real = Path.rename
-
-    def stop(path, target):
-        if path.suffix == ".partial":
-            raise KeyboardInterrupt
-        return real(path, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", stop)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(found, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    stopped(tmp_path, found, monkeypatch)
+    monkeypatch.setattr(writer, "_write_shard", None)  # nothing is left to write
     prepare(found, tmp_path / "out")
     assert files(tmp_path / "out") == files(tmp_path / "straight")
 
@@ -253,3 +281,29 @@ def test_a_picture_that_only_pillow_reads_is_left_out(tmp_path):
     prepare(Found(entries=[*entries(tmp_path, 2), more]), tmp_path / "out")
     assert len(load_prepared(tmp_path / "out", "train")) == 2
     assert report(tmp_path / "out") == {("odd", "can't be decoded by TensorFlow")}
+
+
+def test_box_in_a_turned_picture_and_a_tiny_one_are_left_out(tmp_path):
+    good = entries(tmp_path, 2)
+    image = Image.open(good[0].path).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    more = [
+        replace(good[0], name="turned", path=tmp_path / "turned.jpg", box=(2.0, 2.0, 20.0, 10.0)),
+        replace(good[0], name="tiny", box=(9.0, 9.0, 1.0, 1.0)),
+        replace(good[0], name="odd", class_id=2**40),
+    ]
+    prepare(Found(entries=[*good, *more]), tmp_path / "out")
+    assert report(tmp_path / "out") == {
+        ("turned", "is turned by EXIF, so that it's not known where its box lies"),
+        ("tiny", "its box [9.0, 9.0, 1.0, 1.0] is too small"),
+        ("odd", f"has the class {2**40}, which is not in [0, 2³¹)"),
+    }
+
+
+def test_vocabulary_of_another_folder_is_refused(tmp_path):
+    prepare(Found(entries=entries(tmp_path)), tmp_path / "out")
+    Vocabulary(["<end>", "other"]).save(tmp_path / "out" / "vocabulary.json")
+    with pytest.raises(UserError, match="is of another data set"):
+        load_prepared_vocabulary(tmp_path / "out")

@@ -24,7 +24,7 @@ def find(name: str, source: Path, captions: Path | None, work: Path, **options) 
     """
     try:
         return _FINDERS[name](source, captions, work, **options)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(f"{source}: cannot be read as {name}: {error}.") from error

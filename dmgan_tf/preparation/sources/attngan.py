@@ -13,7 +13,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.interop.captions_pickle import read_captions, read_vocabulary
 from dmgan_tf.interop.restricted_pickle import read_pickle
 from dmgan_tf.preparation.captions_text import read_lines
-from dmgan_tf.preparation.entry import Entry, Found, LeftOut
+from dmgan_tf.preparation.entry import Entry, Found, LeftOut, leaves_the_folder
 from dmgan_tf.preparation.sources import cub
 
 _PICTURES = ("CUB_200_2011/images", "images")
@@ -59,7 +59,7 @@ def _lists(folder):
     names = read_pickle(path)
     if not (isinstance(names, list | tuple) and names and all(isinstance(n, str) for n in names)):
         raise UserError(f"{path}: is no list of the pictures' names.")
-    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in names):
+    if any(map(leaves_the_folder, names)):
         raise UserError(f"{path}: refused: a name leaves the folder of pictures.")
     path = folder / "class_info.pickle"
     if not path.is_file():

@@ -7,6 +7,15 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.captions_text import read_text
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 
+_NOT_COCO = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 _SPLITS = {"train": "train2014", "test": "val2014"}
 
 
@@ -58,12 +67,14 @@ def _read(path):
     """({number: file name}, {number: captions}) of one of COCO's caption files."""
     try:
         content = json.loads(read_text(path))
-        files = {int(row["id"]): str(row["file_name"]) for row in content["images"]}
+        files = {int(row["id"]): row["file_name"] for row in content["images"]}
         texts: dict[int, list[str]] = {}
         for row in sorted(content["annotations"], key=lambda row: int(row["id"])):
-            texts.setdefault(int(row["image_id"]), []).append(" ".join(str(row["caption"]).split()))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            caption = " ".join(row["caption"].split())
+            texts.setdefault(int(row["image_id"]), []).append(caption)
+        strange = any(Path(name).name != name for name in files.values())
+    except _NOT_COCO as error:
         raise UserError(f"{path}: is no file of COCO's captions: {error!r}.") from error
-    if any(Path(name).name != name for name in files.values()):
+    if strange:
         raise UserError(f"{path}: refused: a file name leaves the folder of pictures.")
     return files, texts

@@ -6,7 +6,7 @@ from pathlib import Path
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.archives import is_archive, unpack
 from dmgan_tf.preparation.captions_text import read_lines
-from dmgan_tf.preparation.entry import Entry, Found, LeftOut
+from dmgan_tf.preparation.entry import Entry, Found, LeftOut, leaves_the_folder
 
 # Split by class of Reed et al. (2016), which all text-to-image papers use: 50 of 200 are unseen.
 # fmt: off
@@ -35,12 +35,14 @@ def find(source: Path, captions: Path | None, work: Path) -> Found:
     entries, left_out = [], []
     for number, file in read_list(root / "images.txt"):
         name = file.removesuffix(".jpg")
-        class_number = file.split(".", 1)[0]
-        if not class_number.isdecimal():
+        class_id = _class_id(file)
+        if class_id is None or leaves_the_folder(file):
             raise UserError(
-                f"{root / 'images.txt'}: {file[:80]!r} names no class, as 001.Name/ does."
+                f"{root / 'images.txt'}: {file[:80]!r} names no class, as 001.Name/… does."
             )
-        class_id = int(class_number)
+        if number not in boxes:
+            left_out.append(LeftOut(name, "has no line in bounding_boxes.txt"))
+            continue
         try:
             found = tuple(read_lines(texts / f"{name}.txt"))
         except OSError as error:
@@ -56,10 +58,17 @@ def find(source: Path, captions: Path | None, work: Path) -> Found:
                 path=root / "images" / file,
                 captions=found,
                 class_id=class_id,
-                box=boxes.get(number),
+                box=boxes[number],
             )
         )
     return Found(entries=entries, left_out=left_out)
+
+
+def _class_id(file):
+    """1 to 200, or None."""
+    number = file.split(".", 1)[0]
+    good = number.isdecimal() and len(number) <= 3 and 1 <= int(number) <= 200
+    return int(number) if good else None
 
 
 def lists_folder(folder: Path) -> Path:

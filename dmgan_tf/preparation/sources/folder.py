@@ -26,9 +26,10 @@ from pathlib import Path
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.archives import is_archive, unpack
 from dmgan_tf.preparation.captions_text import read_lines, read_text
-from dmgan_tf.preparation.entry import Entry, Found, LeftOut
+from dmgan_tf.preparation.entry import Entry, Found, LeftOut, leaves_the_folder
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_RULES = ("fraction", "class")
 _SPLIT_OF = {"train": "train", "test": "test", "validation": "test", "valid": "test", "val": "test"}
 
 
@@ -36,15 +37,16 @@ def find(
     source: Path,
     captions: Path | None,
     work: Path,
-    split: str = "fraction",
+    split: str | None = None,
     test_share: float = 0.1,
 ) -> Found:
     """Entries by name.
 
     Args: source: a folder, or an archive of one. captions: a JSON file. work: folder to unpack
         into. split: `fraction` (by a hash of the name: more pictures later move none), `class`
-        (whole classes are unseen), or the path of a text file of the test pictures' names.
-        test_share: of the pictures or classes.
+        (whole classes are unseen), or the path of a text file of the test pictures' names; None:
+        as lists and folders say, by fraction where they say nothing. test_share: of the pictures
+        or classes.
     Raises: UserError: when the folder or a list can't be read.
     """
     if is_archive(source):
@@ -65,18 +67,27 @@ def find(
     known = {entry.name for entry in found.entries} | {item.name for item in found.left_out}
     names = (str(path.relative_to(source)) for path in _pictures(source))
     found.left_out.extend(LeftOut(name, "has no caption") for name in names if name not in known)
-    chosen = _Split(split, test_share, found.entries)
+    if split and split not in _RULES:
+        inside = os.path.relpath(split, source)
+        found.left_out[:] = [item for item in found.left_out if item.name != inside]
+    chosen = _Split(split or _RULES[0], test_share, found.entries, found.left_out)
     entries = [
-        entry if entry.split else _with_split(entry, chosen(entry)) for entry in found.entries
+        entry if entry.split and not split else _with_split(entry, chosen(entry))
+        for entry in found.entries
     ]
     return Found(entries=entries, left_out=found.left_out)
 
 
 def _innermost(folder):
     """What an archive of one folder holds, without that folder."""
-    inside = list(folder.iterdir())
+    inside = [path for path in folder.iterdir() if not _is_hidden(path.relative_to(folder))]
     only = len(inside) == 1 and inside[0].is_dir() and inside[0].name not in _SPLIT_OF
     return inside[0] if only else folder
+
+
+def _is_hidden(path):
+    """What file managers leave behind: `.DS_Store`, `._a.jpg`, `__MACOSX/`."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _below(source, folder, name, reason):
@@ -131,8 +142,14 @@ def _json_lines(path) -> Iterator[tuple[int, dict]]:
 
 def _csv(path) -> Iterator[tuple[int, dict]]:
     try:
-        for number, row in enumerate(csv.DictReader(io.StringIO(_text(path), "")), start=2):
-            yield number, {key: value for key, value in row.items() if key and value}
+        reader = csv.DictReader(io.StringIO(_text(path), ""), strict=True)
+        for row in reader:
+            if None in row:
+                raise UserError(
+                    f"{path}, line {reader.line_num}: has more fields than the first line: put "
+                    "captions with a comma in quotes."
+                )
+            yield reader.line_num, {key: value for key, value in row.items() if value}
     except csv.Error as error:
         raise UserError(f"{path}: cannot be read as CSV: {error}.") from error
 
@@ -162,25 +179,26 @@ def _from_texts(folder):
             left_out.append(LeftOut(name, f"has no caption: {error}"))
         texts.add(text)
     for text in sorted(folder.rglob("*.txt")):
-        if text not in texts:
+        if text not in texts and not _is_hidden(text.relative_to(folder)):
             left_out.append(LeftOut(str(text.relative_to(folder)), "has no picture beside it"))
     return rows, left_out
 
 
 def _pictures(folder):
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(path for path in found if not _is_hidden(path.relative_to(folder)))
 
 
 def _entry(source, name, row, named):
     """The entry of a row, or why there is none. Args: named: folders are the splits."""
     path = Path(name)
-    if path.is_absolute() or ".." in path.parts:
+    if leaves_the_folder(name):
         return LeftOut(name, "leaves the folder")
     captions = _captions(row)
     if captions is None:
         return LeftOut(name, "has no caption")
     try:
-        class_id, box = _class_id(row), _box(row.get("box") or row.get("bbox"))
+        class_id, box = _class_id(row), _box(row.get("box"))
     except (ValueError, TypeError, OverflowError) as error:
         return LeftOut(name, f"has a class or a box that can't be read: {error}")
     split = str(row.get("split") or (path.parts[0] if named and path.parts[1:] else ""))
@@ -202,8 +220,11 @@ def _entry(source, name, row, named):
 
 def _captions(row):
     """The captions of a row as a tuple, or None."""
-    found = row.get("captions", row.get("text", row.get("caption")))
-    if isinstance(found, str) and "captions" in row and found.startswith("["):
+    names = [name for name in ("captions", "text") if row.get(name) is not None]
+    if not names:
+        return None
+    found = row[names[0]]
+    if isinstance(found, str) and names[0] == "captions" and found.startswith("["):
         with contextlib.suppress(ValueError, RecursionError):  # a list within CSV
             found = json.loads(found)
     found = [found] if isinstance(found, str) else found
@@ -216,10 +237,10 @@ def _class_id(row):
     value = row.get("class_id")
     if value is None:
         return None
-    class_id = int(value)
-    if not 0 <= class_id < 2**31:
-        raise ValueError(f"class_id {class_id}")
-    return class_id
+    number = float(value)  # pandas writes "3.0"
+    if not number.is_integer():
+        raise ValueError(f"class_id {value}")
+    return int(number)
 
 
 def _box(value):
@@ -234,11 +255,11 @@ def _box(value):
 class _Split:
     """Which split an entry belongs to."""
 
-    def __init__(self, split, test_share, entries):
+    def __init__(self, split, test_share, entries, left_out):
         self._test_share = test_share
         self._by_class = split == "class"
         self._test_names = None
-        if split in ("fraction", "class"):
+        if split in _RULES:
             if self._by_class and any(entry.class_id is None for entry in entries):
                 raise UserError("--split class: a picture has no class_id. Use --split fraction.")
             return
@@ -246,7 +267,7 @@ class _Split:
             self._test_names = set(read_lines(Path(split)))
         except (OSError, ValueError) as error:
             raise UserError(f"--split {split}: cannot be read: {error}.") from error
-        unknown = self._test_names - {entry.name for entry in entries}
+        unknown = self._test_names - {item.name for item in (*entries, *left_out)}
         if unknown:
             raise UserError(f"--split {split}: names {sorted(unknown)[0]!r}, which is no picture.")
 
