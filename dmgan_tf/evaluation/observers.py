@@ -1,6 +1,5 @@
 """Who looks at the pictures: networks, on all replicas, and the judge of toy_birds' colours."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import tensorflow as tf
 
 from dmgan_tf.data.toy_birds import COLORS, PARTS, judge_colors
 from dmgan_tf.feature_networks import FeatureNetwork
-from dmgan_tf.inference.model_directory import load_network
+from dmgan_tf.inference.model_directory import load_network, weights_hash
 from dmgan_tf.training.replicas import map_batch
 
 DAMSM = "damsm"
@@ -27,8 +26,7 @@ class DamsmNetwork:
 
     def __init__(self, judge: Path):
         encoder = load_network(judge, "image_encoder")
-        path = judge / "image_encoder.weights.h5"
-        self.weights_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.weights_sha256 = weights_hash(judge / "image_encoder.weights.h5")
         self.feature_size = encoder.feature_size
         self.protocol = (
             f"image codes of {type(encoder).__name__}; uint8 pictures at their own side, to [−1, 1]"

@@ -160,10 +160,30 @@ def load_metadata(directory: Path) -> dict:
 def fingerprint(directory: Path) -> str:
     """SHA-256 over weights and words of a model directory, 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for path in sorted(directory.glob("*.weights.h5")) + list(directory.glob("vocabulary.json")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for path in sorted(directory.glob("*.weights.h5")):
+        digest.update(weights_hash(path).encode())
+    if (directory / "vocabulary.json").is_file():
+        digest.update(load_vocabulary(directory).fingerprint.encode())
     return digest.hexdigest()[:16]
+
+
+def weights_hash(path: Path) -> str:
+    """SHA-256 over names and values in a file of weights; the file itself has dates in it.
+
+    Raises: UserError: when it can't be read.
+    """
+    digest = hashlib.sha256()
+
+    def add(name, item):
+        if isinstance(item, h5py.Dataset):
+            digest.update(name.encode() + item[()].tobytes())
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(add)  # in the order of names
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error}.") from error
+    return digest.hexdigest()
 
 
 def load_network(directory: Path, name: str, dtype: str = "float32") -> keras.Model:

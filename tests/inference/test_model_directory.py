@@ -10,6 +10,7 @@ import pytest
 from dmgan_tf.data.vocabulary import END, Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.model_directory import (
+    fingerprint,
     load_metadata,
     load_network,
     load_vocabulary,
@@ -145,6 +146,17 @@ def test_interrupted_save_leaves_the_old_directory_whole(directory, networks, vo
 
 
 # --- where it is --------------------------------------------------------------------------------
+
+
+def test_fingerprint_is_that_of_weights_and_words_alone(directory, networks, vocabulary):
+    before = fingerprint(directory)
+    save_model(directory, networks, vocabulary, "other: config", step=9)
+    assert fingerprint(directory) == before
+    with h5py.File(directory / "generator.weights.h5", "a") as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
+        file[names[0]][...] = file[names[0]][()] + 1
+    assert fingerprint(directory) != before
 
 
 def test_run_and_model_folder_both_lead_to_the_model(directory):
