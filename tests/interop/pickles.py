@@ -107,3 +107,29 @@ def zip_file(tree, storages, *, folder="archive", compression=zipfile.ZIP_STORED
         for member, value in (("version", b"3\n"), *extra):
             archive.writestr(f"{folder}/{member}", value)
     return content.getvalue()
+
+
+ROW = np.arange(24, dtype=np.float32)
+
+
+def one(tensor_):
+    """A state dict of one tensor of the storage `0`."""
+    return dictionary({"w": tensor_})
+
+
+def view(shape, strides, offset=0, **options):
+    """A tensor over the storage `0`, which holds ROW."""
+    return tensor(storage("0", "Float", 24, **options), shape, strides, offset)
+
+
+def part(first, count):
+    """What makes a storage a view of one."""
+    return tuple_of(text("v"), number(first), number(count))
+
+
+ALL = view([24], [1])
+PART = one(view([2], [1]))
+
+
+DTYPE = name("numpy", "dtype")
+LITTLE = tuple_of(number(3), text("<"), b"NNN", number(-1), number(-1), number(0)) + b"b"

@@ -4,12 +4,13 @@ import os
 import pickle
 import re
 import struct
-import zipfile
 
 import numpy as np
 import pytest
 from pickles import (
+    ALL,
     MAGIC,
+    ROW,
     VERSION,
     call,
     dictionary,
@@ -18,21 +19,21 @@ from pickles import (
     number,
     numbers,
     old_file,
-    pickled,
+    one,
+    part,
     python_2_text,
     storage,
     system,
     tensor,
     text,
     tuple_of,
+    view,
     whole,
     zip_file,
 )
 
-from dmgan_tf.errors import UserError
-from dmgan_tf.interop.torch_file import read_state_dict, write_state_dict
+from dmgan_tf.interop.torch_file import read_state_dict
 
-ROW = np.arange(24, dtype=np.float32)
 FORMATS = pytest.mark.parametrize("file", [old_file, zip_file])
 
 
@@ -40,25 +41,6 @@ FORMATS = pytest.mark.parametrize("file", [old_file, zip_file])
 def reader():
     """What the tests of this file read with, and the name of the file."""
     return read_state_dict, "net.pth"
-
-
-def one(tensor_):
-    """A state dict of one tensor of the storage `0`."""
-    return dictionary({"w": tensor_})
-
-
-def view(shape, strides, offset=0, **options):
-    """A tensor over the storage `0`, which holds ROW."""
-    return tensor(storage("0", "Float", 24, **options), shape, strides, offset)
-
-
-def part(first, count):
-    """What makes a storage a view of one."""
-    return tuple_of(text("v"), number(first), number(count))
-
-
-ALL = view([24], [1])
-PART = one(view([2], [1]))
 
 
 # --- what is read -------------------------------------------------------------------------------
@@ -300,211 +282,3 @@ def test_storage_of_two_sizes_is_refused(refusal, file):
     other = tensor(storage("0", "Float", 25), [1], [1])
     message = refusal(file(dictionary({"a": view([24], [1]), "b": other}), {"0": ROW}))
     assert message == "is damaged: storage '0' has two sizes."
-
-
-# --- damage of the old format -------------------------------------------------------------------
-
-
-def test_old_file_cut_off_anywhere_is_refused(refusal):
-    tree = dictionary({"a": whole(ROW), "b": whole(ROW[:3], "1")})
-    content = old_file(tree, {"0": ROW, "1": ROW[:3]})
-    reasons = {refusal(content[:length])[:14] for length in range(len(content))}
-    starts = (
-        "is empty",
-        "is no PyTorch",
-        "is cut off",
-        "is damaged",
-        "a [24]: is cut",
-        "b [3]: is cut",
-    )
-    assert all(reason.startswith(starts) for reason in reasons)
-    assert {"a [24]: is cut", "b [3]: is cut "} <= reasons
-
-
-@pytest.mark.parametrize(
-    ("head", "reason"),
-    [
-        (b"<!DOCTYPE html><html>", "is no PyTorch file: it begins with b'<!DOCTYPE html><'."),
-        (pickle.dumps([[1]], 2), "is no PyTorch file"),
-        (pickle.dumps(1001, 2), "is no PyTorch file"),
-        (MAGIC + pickle.dumps(1000, 2) + system(), "refused: is not of version 1001"),
-        (MAGIC + VERSION + pickle.dumps(None, 2), "refused: is not of version 1001"),
-        (MAGIC + VERSION + system(False), "refused: was written on a big-endian machine"),
-        (MAGIC + VERSION + pickle.dumps({}, 2), "refused: was written on a big-endian machine"),
-    ],
-)
-def test_other_heads_are_refused(refusal, head, reason):
-    assert refusal(old_file(one(whole(ROW)), {"0": ROW}, head=head)).startswith(reason)
-
-
-def test_list_of_storages_must_be_that_of_the_tensors(refusal):
-    start = MAGIC + VERSION + system() + pickled(one(whole(ROW)))
-    raw = struct.pack("<q", 24) + ROW.tobytes()
-    assert "lacks storage '0'" in refusal(start + pickle.dumps([], 2) + raw)
-    for keys in (["0", "1"], [["0"]], [0], "0", None):
-        assert "its list of storages" in refusal(start + pickle.dumps(keys, 2) + raw)
-    other = start + pickle.dumps(["0"], 2) + struct.pack("<q", 25) + ROW.tobytes()
-    assert refusal(other) == "w [24]: is damaged: storage '0' has another size here."
-
-
-# --- damage of the zip --------------------------------------------------------------------------
-
-
-def test_zip_cut_off_anywhere_is_refused(refusal):
-    content = zip_file(one(whole(ROW)), {"0": ROW})
-    for length in range(4, len(content)):
-        assert refusal(content[:length]).startswith("is a cut-off or damaged zip")
-
-
-def test_zip_with_any_byte_changed_ends_in_tensors_or_a_user_error(read):
-    rng = np.random.default_rng(0)
-    source = zip_file(one(whole(ROW)), {"0": ROW})
-    for _ in range(1000):
-        content = bytearray(source)
-        for _ in range(rng.integers(1, 4)):
-            content[rng.integers(len(content))] = rng.integers(256)
-        try:
-            read(bytes(content))
-        except UserError as error:
-            assert "\n" not in str(error)
-
-
-def test_compressed_members_are_refused(refusal):
-    content = zip_file(one(whole(ROW)), {"0": ROW}, compression=zipfile.ZIP_DEFLATED)
-    assert refusal(content).startswith("refused: its members are compressed")
-
-
-@pytest.mark.parametrize(("order", "good"), [(b"big", False), (b"little", True), (b"", False)])
-def test_byte_order_of_another_machine_is_refused(read, refusal, order, good):
-    content = zip_file(one(whole(ROW)), {"0": ROW}, extra=[("byteorder", order)])
-    if good:
-        assert list(read(content)) == ["w"]
-    else:
-        assert refusal(content) == "refused: was written on a big-endian machine."
-
-
-@pytest.mark.parametrize("change", [-4, 4])
-def test_storage_of_another_size_is_refused(refusal, change):
-    row = np.zeros(24 + change, np.float32)
-    message = refusal(zip_file(one(whole(ROW)), {"0": row}))
-    assert message == f"w [24]: is damaged: storage '0' has {row.nbytes} bytes, not 96."
-
-
-def test_missing_member_is_refused(refusal):
-    message = refusal(zip_file(one(whole(ROW)), {}))
-    assert message == "w [24]: is damaged: lacks its member 'data/0'."
-
-
-def test_zip_of_something_else_is_refused(refusal):
-    content = zip_file(one(whole(ROW)), {"0": ROW}, folder="a/b")
-    assert refusal(content).startswith("is no PyTorch file, but another kind of zip")
-
-
-def test_members_that_overlap_are_refused(refusal):
-    # The directory at the end lists the storage three times more, under other names.
-    content = zip_file(one(whole(ROW)), {"0": np.zeros(2000, np.float32)})
-    end = content.rindex(b"PK\x05\x06")
-    count, size, start = struct.unpack_from("<10xHII", content, end)
-    listed = content[start:end]
-    first = listed.index(b"archive/data/0") - 46
-    entry = listed[first : first + 46 + len("archive/data/0")]
-    more = b"".join(entry.replace(b"data/0", b"data/%d" % i) for i in (1, 2, 3))
-    head = b"PK\x05\x06\0\0\0\0" + struct.pack("<HH", count + 3, count + 3)
-    tail = head + struct.pack("<IIH", size + len(more), start, 0)
-    assert refusal(content[:start] + listed + more + tail) == "refused: its members overlap."
-
-
-# --- writing ------------------------------------------------------------------------------------
-
-STATE = {
-    "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4).transpose(2, 0, 1),
-    "norm.num_batches_tracked": np.array(7, np.int64),
-    "half": np.array([1.5], np.float16),
-    "double": np.array([[1e300]]),
-    "mask": np.array([True, False]),
-    "bytes": np.array([1, 255], np.uint8),
-    "int": np.array([-5], np.int32),
-    "empty": np.zeros((0, 3), np.float32),
-}
-
-
-def test_written_state_dict_is_read_back(tmp_path):
-    path = tmp_path / "folder" / "net.pth"
-    write_state_dict(path, STATE)
-    back = read_state_dict(path)
-    assert list(back) == list(STATE)
-    for key, array in STATE.items():
-        assert (back[key].dtype, back[key].shape) == (array.dtype, array.shape)
-        np.testing.assert_array_equal(back[key], array)
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_same_arrays_are_the_same_bytes(tmp_path, monkeypatch):
-    one_, other = tmp_path / "one.pth", tmp_path / "other.pth"
-    write_state_dict(one_, STATE)
-    monkeypatch.setattr("time.time", lambda: 2e9)
-    write_state_dict(other, {key: array.copy() for key, array in STATE.items()})
-    assert one_.read_bytes() == other.read_bytes()
-
-
-def test_members_begin_at_multiples_of_64_bytes(tmp_path):
-    write_state_dict(tmp_path / "net.pth", STATE)
-    content = (tmp_path / "net.pth").read_bytes()
-    with zipfile.ZipFile(tmp_path / "net.pth") as archive:
-        assert archive.testzip() is None
-        for member in archive.infolist():
-            lengths = struct.unpack_from("<HH", content, member.header_offset + 26)
-            assert (member.header_offset + 30 + sum(lengths)) % 64 == 0
-
-
-@pytest.mark.parametrize("array", [np.zeros(2, complex), np.array(["a"]), np.zeros(1, ">f4")])
-def test_array_without_a_storage_is_not_written(tmp_path, array):
-    with pytest.raises(ValueError, match="`w` is of a dtype that can't be written"):
-        write_state_dict(tmp_path / "net.pth", {"w": array})
-    assert not list(tmp_path.iterdir())
-
-
-def test_place_that_cannot_be_written_is_told(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"net\.pth: cannot be written"):
-        write_state_dict(tmp_path / "file" / "net.pth", STATE)
-
-
-# --- PyTorch itself -----------------------------------------------------------------------------
-
-
-def test_pytorch_loads_what_is_written(tmp_path):
-    torch = pytest.importorskip("torch")
-    write_state_dict(tmp_path / "net.pth", STATE)
-    for mmap in (False, True):
-        back = torch.load(tmp_path / "net.pth", weights_only=True, mmap=mmap)
-        assert list(back) == list(STATE)
-        for key, array in STATE.items():
-            assert back[key].numpy().dtype == array.dtype
-            np.testing.assert_array_equal(back[key].numpy(), array)
-
-
-@pytest.mark.parametrize("zipped", [False, True])
-def test_what_pytorch_writes_is_read(tmp_path, zipped):
-    torch = pytest.importorskip("torch")
-    base = torch.arange(60, dtype=torch.float32)
-    state = {
-        "transposed": base.view(5, 12).t(),
-        "part": base[7:19].view(3, 4),
-        "steps": base[::3],
-        "parameter": torch.nn.Parameter(base.view(6, 10)),
-        "channels_last": base[:24].view(1, 2, 3, 4).to(memory_format=torch.channels_last),
-        "bfloat16": base.to(torch.bfloat16),
-    }
-    state |= {f"{d}": base.to(getattr(torch, d)) for d in ("float16", "float64", "int64", "bool")}
-    linear = torch.nn.DataParallel(torch.nn.Linear(2, 3)).state_dict()
-    for content in (state, {"epoch": 1, "net": linear}):
-        path = tmp_path / "net.pth"
-        torch.save(content, path, _use_new_zipfile_serialization=zipped)
-        expected = content.get("net", content)
-        back = read_state_dict(path)
-        assert list(back) == [key.removeprefix("module.") for key in expected]
-        for actual, tensor_ in zip(back.values(), expected.values(), strict=True):
-            wide = tensor_.float() if tensor_.dtype == torch.bfloat16 else tensor_
-            assert actual.dtype == wide.detach().numpy().dtype
-            np.testing.assert_array_equal(actual, wide.detach().numpy())

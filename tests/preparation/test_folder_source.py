@@ -3,9 +3,9 @@
 import json
 import os
 import tarfile
-from collections import Counter
 
 import pytest
+from folders import by_name, find, reasons, write_jsonl
 from small_pictures import save_picture
 
 from dmgan_tf.data.prepared import load_prepared
@@ -14,22 +14,6 @@ from dmgan_tf.preparation.plan import plan
 from dmgan_tf.preparation.sources import find as find_any
 from dmgan_tf.preparation.sources import folder
 from dmgan_tf.preparation.writer import write
-
-
-def splits(found):
-    return Counter(entry.split for entry in found.entries)
-
-
-def by_name(found):
-    return {entry.name: entry for entry in found.entries}
-
-
-def find(source, **options):
-    return folder.find(source, options.pop("captions", None), source, **options)
-
-
-def reasons(found):
-    return {item.name: item.reason for item in found.left_out}
 
 
 def test_text_files_beside_the_pictures(mine):
@@ -62,11 +46,6 @@ def test_pictures_and_texts_without_each_other(mine):
 def test_text_files_of_any_encoding(mine, content):
     (mine / "red.txt").write_bytes(content)
     assert by_name(find(mine))["red.jpg"].captions == ("a café bird", "the other")
-
-
-def write_jsonl(mine, *rows):
-    text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
-    (mine / "metadata.jsonl").write_text(text)
 
 
 def test_metadata_jsonl(mine):
@@ -111,18 +90,6 @@ def test_json_of_names(mine, tmp_path):
     assert set(reasons(found)) == {"green.jpg", "white.jpg"}
 
 
-def test_folders_train_and_test_are_the_splits(tmp_path):
-    for split, color in (("train", "red"), ("test", "blue")):
-        save_picture(tmp_path / split / "a.jpg", color)
-        (tmp_path / split / "a.txt").write_text(f"a {color} bird")
-    found = find(tmp_path)
-    assert {(e.split, e.captions) for e in found.entries} == {
-        ("train", ("a red bird",)),
-        ("test", ("a blue bird",)),
-    }
-    assert len({entry.name for entry in found.entries}) == 2
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -135,76 +102,6 @@ def test_bad_list_is_told_by_its_line(mine, text, message):
     write_jsonl(mine, text)
     with pytest.raises(UserError, match=message):
         find(mine)
-
-
-def test_splits_by_fraction_class_and_file(mine, tmp_path):
-    rows = [{"file_name": f"{i}.jpg", "text": "a bird", "class_id": i // 10} for i in range(400)]
-    write_jsonl(mine, *rows)
-    found = find(mine, test_share=0.25)
-    assert 70 < splits(found)["test"] < 130
-    fewer = {"file_name": rows[0]["file_name"], "text": "a bird"}
-    write_jsonl(mine, fewer)
-    assert by_name(find(mine, test_share=0.25))["0.jpg"].split == by_name(found)["0.jpg"].split
-    write_jsonl(mine, *rows)
-    by_class = find(mine, split="class", test_share=0.25)
-    seen = {e.class_id: e.split for e in by_class.entries}
-    assert all(seen[e.class_id] == e.split for e in by_class.entries)
-    assert set(seen.values()) == {"train", "test"}
-    (tmp_path / "unseen.txt").write_text("3.jpg\n5.jpg\n")
-    named = find(mine, split=str(tmp_path / "unseen.txt"))
-    assert {e.name for e in named.entries if e.split == "test"} == {"3.jpg", "5.jpg"}
-    (tmp_path / "unseen.txt").write_text("nobody.jpg\n")
-    with pytest.raises(UserError, match=r"names 'nobody\.jpg', which is no picture"):
-        find(mine, split=str(tmp_path / "unseen.txt"))
-    write_jsonl(mine, {"file_name": "red.jpg", "text": "a bird"})
-    with pytest.raises(UserError, match="a picture has no class_id"):
-        find(mine, split="class")
-
-
-def lay_out_splits(root, *names):
-    for name, color in zip(names, ("red", "blue", "green"), strict=False):
-        save_picture(root / name / f"{color}.jpg", color)
-    return root
-
-
-@pytest.mark.parametrize("test", ["test", "validation", "val"])
-@pytest.mark.parametrize("way", ["texts", "lists", "list above", "--captions"])
-def test_folders_of_splits_count_whichever_list_names_their_pictures(tmp_path, way, test):
-    root = lay_out_splits(tmp_path / "mine", "train", test)
-    names = {"train": "red.jpg", test: "blue.jpg"}
-    options = {}
-    if way == "texts":
-        for split, name in names.items():
-            (root / split / name).with_suffix(".txt").write_text("a bird")
-    elif way == "lists":
-        for split, name in names.items():
-            write_jsonl(root / split, {"file_name": name, "text": "a bird"})
-    elif way == "list above":
-        write_jsonl(root, *({"file_name": f"{s}/{n}", "text": "a bird"} for s, n in names.items()))
-    else:
-        options["captions"] = tmp_path / "captions.json"
-        captions = {f"{split}/{name}": "a bird" for split, name in names.items()}
-        options["captions"].write_text(json.dumps(captions))
-    found = find(root, **options)
-    assert {e.name: e.split for e in found.entries} == {
-        "train/red.jpg": "train",
-        f"{test}/blue.jpg": "test",
-    }
-    assert not found.left_out
-
-
-def test_a_folder_called_train_alone_is_no_split(tmp_path):
-    root = lay_out_splits(tmp_path / "mine", "train")
-    (root / "train" / "red.txt").write_text("a bird")
-    (entry,) = find(root, test_share=0.999).entries
-    assert entry.split == "test"
-
-
-def test_pictures_beside_the_splits_are_told(tmp_path):
-    root = lay_out_splits(tmp_path / "mine", "train", "test", "other")
-    for split, name in (("train", "red.jpg"), ("test", "blue.jpg")):
-        write_jsonl(root / split, {"file_name": name, "text": "a bird"})
-    assert reasons(find(root)) == {"other/green.jpg": "has no caption"}
 
 
 @pytest.mark.parametrize("inside", [".", "my pictures"])
@@ -303,38 +200,6 @@ def test_csv_whose_captions_would_be_cut_or_joined_is_refused(mine, content, mes
     (mine / "metadata.csv").write_text(content)
     with pytest.raises(UserError, match=message):
         find(mine)
-
-
-def test_what_file_managers_leave_behind_is_nobodys_picture(tmp_path):
-    root = lay_out_splits(tmp_path / "unpacked" / "my", "train", "test")
-    for split, name in (("train", "red"), ("test", "blue")):
-        (root / split / f"{name}.txt").write_text("a bird")
-    hidden = tmp_path / "unpacked" / "__MACOSX" / "my"
-    hidden.mkdir(parents=True)
-    (hidden / "._red.jpg").write_bytes(b"mac")
-    (root / "train" / "._red.jpg").write_bytes(b"mac")
-    with tarfile.open(tmp_path / "my.tgz", "w:gz") as tar:
-        tar.add(tmp_path / "unpacked", ".")
-    found = folder.find(tmp_path / "my.tgz", None, tmp_path / "work")
-    assert {e.name: e.split for e in found.entries} == {
-        "train/red.jpg": "train",
-        "test/blue.jpg": "test",
-    }
-    assert not found.left_out
-
-
-def test_split_that_was_asked_for_beats_folders_and_lists(tmp_path):
-    root = lay_out_splits(tmp_path / "mine", "train", "test")
-    for split, name in (("train", "red"), ("test", "blue")):
-        (root / split / f"{name}.txt").write_text("a bird")
-    save_picture(root / "silent.jpg")
-    (root / "unseen.txt").write_text("train/red.jpg\nsilent.jpg\n")
-    found = find(root, split=str(root / "unseen.txt"))
-    assert {e.name: e.split for e in found.entries} == {
-        "train/red.jpg": "test",
-        "test/blue.jpg": "train",
-    }
-    assert set(reasons(found)) == {"silent.jpg"}
 
 
 def test_whole_numbers_with_a_point_are_classes_and_others_are_not(mine):
