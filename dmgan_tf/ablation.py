@@ -6,13 +6,17 @@ and `table.png`. Started again, it goes on where it was stopped.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from dmgan_tf.command_line import run
 from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.whole_file import write_text
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -45,12 +49,10 @@ def main() -> int:
     common = ["--config", str(path), *settings, "--resume"]
     # Encoders that all rows learn from, and a judge that none has seen.
     first_seed = config.training.seed
+    _hold_to(folder, {"config": yaml.safe_load(config.to_yaml()), "evaluate": arguments.evaluate})
     encoders, judge = folder / "damsm", folder / "judge"
     for place, seed in ((encoders, first_seed), (judge, first_seed + 1000)):
-        if (place / "done").is_file():
-            continue
         _call("pretrain_damsm", *common, *_set("training.seed", seed), "--run-dir", place)
-        (place / "done").touch()
     for seed in range(first_seed, first_seed + arguments.seeds):
         for name, switches in ROWS.items():
             place = folder / name / f"seed_{seed}"
@@ -66,6 +68,18 @@ def main() -> int:
     print(save_table(folder, table))
     print(f"Table: {folder / 'table.md'}\nPlot:  {folder / 'table.png'}")
     return 0
+
+
+def _hold_to(folder, request):
+    """Rows of one table answer one request: a folder that was begun with another is refused."""
+    path = folder / "request.json"
+    wanted = json.dumps(request, indent=1)
+    if not path.exists():
+        write_text(path, wanted)
+    elif path.read_text(encoding="utf-8") != wanted:
+        raise UserError(
+            f"{path}: was begun with another config or --evaluate. Use another --run-dir."
+        )
 
 
 def _set(key, value):

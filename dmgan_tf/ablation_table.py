@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dmgan_tf.errors import UserError
+from dmgan_tf.whole_file import whole_file, write_text
 
 # Rows of Table 3 by name: what is switched on.
 ROWS = {
@@ -70,8 +71,8 @@ def read_scores(folder: Path) -> Table:
 def save_table(folder: Path, table: Table) -> str:
     """Writes `table.json` (every number) and `table.md` (mean ± deviation of the runs)."""
     text = as_markdown(table)
-    (folder / "table.json").write_text(json.dumps(table, indent=1), encoding="utf-8")
-    (folder / "table.md").write_text(text + "\n", encoding="utf-8")
+    write_text(folder / "table.json", json.dumps(table, indent=1))
+    write_text(folder / "table.md", text + "\n")
     return text
 
 
@@ -119,5 +120,6 @@ def save_plot(path: Path, table: Table) -> None:
         axis.set_title(name, fontsize=9)
         axis.tick_params(axis="y", labelsize=7)
         axis.margins(x=0.15, y=0.2)
-    figure.savefig(path, dpi=150)
+    with whole_file(path) as partial:
+        figure.savefig(partial, dpi=150, format="png")
     plt.close(figure)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.pictures import Pictures
+from dmgan_tf.whole_file import write_text
 
 Observer = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 _DONE, _LOCK = "done.json", ".lock"
@@ -78,9 +79,7 @@ def _begin(folder, whose):
 
 
 def _note(folder, content):
-    partial = folder / f"{_DONE}.partial"
-    partial.write_text(json.dumps(content))
-    partial.replace(folder / _DONE)
+    write_text(folder / _DONE, json.dumps(content))
 
 
 def _check_finite(name, values, start, pictures):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dmgan_tf.evaluation.scores import Score, Value
+from dmgan_tf.whole_file import write_text
 
 
 def as_json(common: Mapping[str, object], scores: Sequence[Score]) -> dict:
@@ -44,10 +45,8 @@ def as_table(common: Mapping[str, object], scores: Sequence[Score]) -> str:
 
 
 def save(path: Path, report: Mapping[str, object]) -> None:
-    """Writes beside and renames."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
-    partial.replace(path)
+    """Writes JSON."""
+    write_text(path, json.dumps(report, indent=1, ensure_ascii=False))
 
 
 def _shown(value: Value | None, spread: Value | None = None) -> str:

@@ -1,6 +1,5 @@
 """Pictures as grey levels, side by side, as PNG."""
 
-import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from dmgan_tf.errors import UserError
+from dmgan_tf.whole_file import whole_file
 
 
 def to_uint8(images) -> np.ndarray:
@@ -43,12 +43,5 @@ def save_png(path: Path, image: np.ndarray) -> None:
     """
     if path.is_dir() or not path.name:
         raise UserError(f"{path}: is a folder. Name a PNG file to write.")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
         Image.fromarray(image).save(partial, format="PNG")
-        partial.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # told by the command lines, with what to do
-        raise UserError(f"{path}: cannot be written: {error.strerror}.") from error

@@ -1,6 +1,5 @@
 """State dictionaries of `.pth` files, read and written without PyTorch and without running them."""
 
-import contextlib
 import math
 import pickle
 import struct
@@ -14,6 +13,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.interop.pickle_machine import FormatError
 from dmgan_tf.interop.restricted_pickle import read_bytes
 from dmgan_tf.interop.torch_formats import BFLOAT16, DTYPES, Storage, Tensor, read_tree
+from dmgan_tf.whole_file import whole_file
 
 _ALIGNMENT = 64  # bytes
 _PADDING = struct.Struct("<2sH")  # head of an extra field of a zip's member
@@ -125,17 +125,13 @@ def write_state_dict(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         members[f"data/{number}"] = array.astype(DTYPES[kind]).tobytes()
     members["data.pkl"] = b"".join([*tree, pickle.SETITEMS, pickle.STOP])
     members["version"] = b"3\n"
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file, zipfile.ZipFile(file, "w") as archive:
-            for name, content in members.items():
-                archive.writestr(_aligned(f"archive/{name}", file.tell()), content)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise UserError(f"{path}: cannot be written: {error.strerror}.") from error
+    with (
+        whole_file(path) as partial,
+        partial.open("wb") as file,
+        zipfile.ZipFile(file, "w") as archive,
+    ):
+        for name, content in members.items():
+            archive.writestr(_aligned(f"archive/{name}", file.tell()), content)
 
 
 def _aligned(name, position):

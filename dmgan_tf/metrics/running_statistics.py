@@ -6,7 +6,6 @@ where S sums the outer products of the deviations; unlike a sum of squares, S ke
 where the mean is large. The covariance is S/(n − 1).
 """
 
-import errno
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dmgan_tf.errors import UserError
+from dmgan_tf.whole_file import whole_file
 
 
 class Statistics(NamedTuple):
@@ -103,16 +103,9 @@ class RunningStatistics:
         Raises: UserError: when it can't be written there.
         """
         mean, covariance, _ = self.result()
-        partial = path.with_name(path.name + ".partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:  # a name alone would get another ending
-                np.savez(file, mu=mean, sigma=covariance, count=np.int64(self.count))
-            partial.replace(path)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise  # told by the command lines, with what to do
-            raise UserError(f"{path}: cannot be written: {error.strerror}.") from error
+        # A name alone would get another ending.
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.savez(file, mu=mean, sigma=covariance, count=np.int64(self.count))
 
 
 def load_statistics(path: Path) -> Statistics:

@@ -21,6 +21,7 @@ import yaml
 
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
+from dmgan_tf.whole_file import write_text
 
 
 def is_chief() -> bool:
@@ -70,19 +71,13 @@ class RunFolder:
         if (self.path / "config.yaml").exists():
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        _write(self.path / "run.json", json.dumps(_origin(self._config), indent=1))
-        _write(self.path / "config.yaml", self._config.to_yaml())
+        write_text(self.path / "run.json", json.dumps(_origin(self._config), indent=1))
+        write_text(self.path / "config.yaml", self._config.to_yaml())
 
     def __exit__(self, *_):
         if self._log:
             logging.getLogger("dmgan_tf").removeHandler(self._log)
             self._log.close()
-
-
-def _write(path, text):
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _check_same_config(config, path):
