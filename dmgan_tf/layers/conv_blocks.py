@@ -114,14 +114,14 @@ class UpsampleBlock(keras.layers.Layer):
 class ResidualBlock(keras.layers.Layer):
     """x + BN(conv(GLU(BN(conv(x))))) with 3×3 convolutions without bias.
 
-    Inputs: x: float [B, side, side, C]. `equal_halves=True` says that x is [h, h], as behind the
-        response gate: the first convolution then works on h with the halves of its kernel added,
-        exactly and with half the multiplications.
-    Returns: float of the same shape.
+    Inputs: x: float [B, side, side, C], or h of C/2 channels, which stands for x = [h, h], as
+        behind the response gate: the first convolution then works on h with the halves of its
+        kernel added, exactly and with half the multiplications.
+    Returns: float [B, side, side, C].
     """
 
     def build(self, input_shape):
-        channels = input_shape[-1]
+        self.channels = channels = input_shape[-1]
         policy = self.dtype_policy
         self.conv_in = orthogonal_conv(2 * channels, policy, "conv_in")
         self.batch_norm_in = scaled_batch_norm(policy, "batch_norm_in")
@@ -136,19 +136,21 @@ class ResidualBlock(keras.layers.Layer):
         self.batch_norm_out.build(input_shape)
         self.built = True
 
-    def call(self, x, training=False, equal_halves=False):
-        y = self._conv_equal_halves(x) if equal_halves else self.conv_in(x)
+    def call(self, x, training=False):
+        halved = x.shape[-1] != self.channels
+        y = self._conv_of_both_halves(x) if halved else self.conv_in(x)
         y = self.batch_norm_in(y, training=training)
         y = self.conv_out(self.gated_linear_unit(y))
+        # Joined here and not before, so that nothing holds the joined copy for the gradient.
+        x = tf.concat([x, x], axis=-1) if halved else x
         return x + self.batch_norm_out(y, training=training)
 
-    def _conv_equal_halves(self, x):
-        half = x[..., : x.shape[-1] // 2]
+    def _conv_of_both_halves(self, half):
         kernel = tf.add_n(tf.split(tf.convert_to_tensor(self.conv_in.kernel), 2, axis=2))
         return tf.nn.conv2d(half, tf.cast(kernel, half.dtype), 1, "SAME")
 
     def compute_output_shape(self, input_shape):
-        return input_shape
+        return (*input_shape[:-1], self.channels)
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")

@@ -13,7 +13,7 @@ import tensorflow as tf
 class MemoryResponse(NamedTuple):
     """What a `DynamicMemory` answers; the gates are 1 where their switch is off."""
 
-    image_features: tf.Tensor  # [B, side, side, 2·N_r]
+    image_features: tf.Tensor  # [B, side, side, N_r]; 2·N_r without the response gate
     attention: tf.Tensor  # [B, side·side, T]
     writing_gate: tf.Tensor  # [B, T, 1]
     response_gate: tf.Tensor  # [B, side, side, 1]
@@ -200,8 +200,8 @@ class DynamicMemory(keras.layers.Layer):
         memory, writing_gate, response_gate: bool, the switches above.
     Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r];
         word_mask: bool [B, T], True = real word.
-    Returns: MemoryResponse; its features are [o, R] without the response gate (Eq. 6), and the
-        gated R joined with itself with it, as the authors' code does.
+    Returns: MemoryResponse; its features are [o, R] without the response gate (Eq. 6). With it the
+        authors' code joins the gated R with itself: what follows takes R once and knows that.
     Raises: ValueError: when `writing_gate` is asked for without `memory`.
     """
 
@@ -250,18 +250,17 @@ class DynamicMemory(keras.layers.Layer):
             writing_gate = tf.ones_like(word_features[..., :1], tf.float32)
         output, attention = self.reader(memory, image_features, word_mask)
         if self.response_gate:
-            blended, response_gate = self.response(image_features, output)
-            joined = tf.concat([blended, blended], axis=-1)
+            features, response_gate = self.response(image_features, output)
         else:
             response_gate = tf.ones_like(image_features[..., :1], tf.float32)
-            joined = tf.concat([output, image_features], axis=-1)  # Eq. 6
-        return MemoryResponse(joined, attention, writing_gate, response_gate)
+            features = tf.concat([output, image_features], axis=-1)  # Eq. 6
+        return MemoryResponse(features, attention, writing_gate, response_gate)
 
     def compute_output_shape(self, word_features_shape, image_features_shape, word_mask_shape=None):
         batch, height, width, channels = image_features_shape
         words = word_features_shape[1]
         return MemoryResponse(
-            (batch, height, width, 2 * channels),
+            (batch, height, width, channels if self.response_gate else 2 * channels),
             (batch, height * width if height and width else None, words),
             (batch, words, 1),
             (batch, height, width, 1),

@@ -143,17 +143,18 @@ class RefinementStage(keras.layers.Layer):
 
     def call(self, word_features, image_features, word_mask, training=False):
         response = self.dynamic_memory(word_features, image_features, word_mask)
-        x, equal_halves = response.image_features, self._arguments["response_gate"]
+        x = response.image_features
         for block in self.residual_blocks:
-            x = block(x, training=training, equal_halves=equal_halves)
-            equal_halves = False
+            x = block(x, training=training)
+        if x.shape[-1] == self.dynamic_memory.feature_channels:  # no block has joined it
+            x = tf.concat([x, x], axis=-1)
         return self.upsample(x, training=training), response
 
     def compute_output_shape(self, word_features_shape, image_features_shape, word_mask_shape=None):
         response = self.dynamic_memory.compute_output_shape(
             word_features_shape, image_features_shape
         )
-        return self.upsample.compute_output_shape(response.image_features), response
+        return self.upsample.compute_output_shape(image_features_shape), response
 
     def get_config(self):
         return super().get_config() | self._arguments

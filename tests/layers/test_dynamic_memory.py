@@ -211,13 +211,13 @@ def dynamic_memory(row="all"):
     return filled(DynamicMemory(CHANNELS, SLOT_SIZE, *TABLE_3[row]), WORDS, IMAGE, MASK)
 
 
-def test_full_memory_joins_the_gated_features_with_themselves():
+def test_full_memory_writes_reads_and_responds():
     layer = dynamic_memory()
     response = layer(WORDS, IMAGE, MASK)
     memory, writing_gate = layer.writer(WORDS, IMAGE)
     output, attention = layer.reader(memory, IMAGE, MASK)
     blended, gate = layer.response(IMAGE, output)
-    expected = (np.concatenate([blended, blended], -1), attention, writing_gate, gate)
+    expected = (blended, attention, writing_gate, gate)
     for actual, reference in zip(response, expected, strict=True):
         np.testing.assert_allclose(actual, reference, rtol=1e-5, atol=1e-6)
 
@@ -245,7 +245,7 @@ def test_rows_of_table_3_differ_in_what_they_compute():
     results = [dynamic_memory(row)(WORDS, IMAGE, MASK).image_features for row in TABLE_3]
     for i, one in enumerate(results):
         for other in results[:i]:
-            assert np.abs(one - other).max() > 0.1
+            assert one.shape != other.shape or np.abs(one - other).max() > 0.1
 
 
 @pytest.mark.parametrize("row", TABLE_3)
