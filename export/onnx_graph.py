@@ -5,7 +5,7 @@ dmgan          ids int32 [B, T], lengths int32 [B], noise float32 [B, N_z], cond
 text_encoder   ids, lengths → word_features float32 [B, T, N_w], sentence_feature float32 [B, N_w]
 generator      word_features, lengths, sentence_feature, noise, condition_noise → image
 
-The recurrent layers become `LSTM` nodes, batch norm goes into the kernels, and nothing of training
+The recurrent layers become `LSTM` nodes, the generator is the folded one, and nothing of training
 is left.
 """
 
@@ -17,7 +17,6 @@ import keras
 import onnx
 import tensorflow as tf
 import tf2onnx
-from onnx import helper, numpy_helper
 
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.models.text_encoder import TextEncoder
@@ -82,9 +81,7 @@ def trace(artist: TextToImage, uint8: bool = True) -> dict[str, onnx.ModelProto]
 
     def draw(word_features, lengths, sentence_feature, noise, condition_noise):
         mask = tf.sequence_mask(lengths, tf.shape(word_features)[1])
-        return picture(
-            generator(word_features, mask, sentence_feature, noise, condition_noise, training=False)
-        )
+        return picture(generator(word_features, mask, sentence_feature, noise, condition_noise))
 
     models = {"dmgan": whole, "text_encoder": encode, "generator": draw}
     return {
@@ -103,66 +100,4 @@ def _converted(name, function, signature):
         for dimension, meaning in zip(value.type.tensor_type.shape.dim, _DIMENSIONS, strict=False):
             if not dimension.HasField("dim_value"):
                 dimension.dim_param = meaning
-    _fold_batch_norm(graph)
     return model
-
-
-def _fold_batch_norm(graph: onnx.GraphProto) -> None:
-    """Puts the batch norm behind transposed convolutions and dense layers into their kernels.
-
-    tf2onnx does so for ordinary convolutions only. Behind a transposed one it also works out the
-    size of the result in some thirty nodes, where a padding of 1 says it.
-    """
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-
-    def behind(node, *kinds):
-        """What follows a node in a chain of such kinds, or None."""
-        for kind in kinds:
-            node = node and next((r for r in readers[node.output[0]] if r.op_type == kind), None)
-        return node
-
-    def constant(node):
-        return next((values[name] for name in node.input if name in values), None)
-
-    for node in graph.node:
-        if node.op_type == "ConvTranspose":
-            scaling = behind(node, "Slice", "Pad", "Mul")
-        elif node.op_type == "MatMul":
-            scaling = behind(node, "Mul")
-        else:
-            continue
-        kernel, factor = constant(node), scaling and constant(scaling)
-        if kernel is None or factor is None or factor.size == 1:
-            continue  # no batch norm
-        node.input[1] = f"{node.name}/kernel"
-        graph.initializer.append(numpy_helper.from_array(kernel * factor, node.input[1]))
-        last = scaling
-        if node.op_type == "ConvTranspose":
-            last = behind(scaling, "Add")
-            node.input.append(f"{node.name}/bias")
-            graph.initializer.append(numpy_helper.from_array(constant(last).ravel(), node.input[2]))
-            node.attribute.append(helper.make_attribute("pads", [1, 1, 1, 1]))
-        for reader in readers[last.output[0]]:
-            place = list(reader.input).index(last.output[0])
-            reader.input[place] = node.output[0]
-    _remove_unread(graph)
-
-
-def _remove_unread(graph):
-    """Leaves only the nodes and initializers that an output depends on."""
-    needed = {output.name for output in graph.output}
-    kept = []
-    for node in reversed(graph.node):  # in topological order, so that readers come first here
-        if needed.intersection(node.output):
-            kept.append(node)
-            needed.update(node.input)
-    initializers = [tensor for tensor in graph.initializer if tensor.name in needed]
-    for field, values in (("node", reversed(kept)), ("initializer", initializers)):
-        values = list(values)
-        graph.ClearField(field)
-        getattr(graph, field).extend(values)
-    graph.ClearField("value_info")  # the checker infers it anew

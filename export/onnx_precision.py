@@ -17,13 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
-
-# What nearest ×2 and a 3×3 kernel make of a 4×4 kernel's rows: see `layers.conv_blocks`.
-_ROW_OF_3 = np.array([[0, 0, 0, 1], [-1, 1, 0, 0], [1, 0, 0, 0]], np.float32)
 
 
 def float16(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -39,7 +35,6 @@ def int8(model: onnx.ModelProto, feeds: list[dict[str, np.ndarray]]) -> onnx.Mod
 
     Args: feeds: inputs of the graph, whose activations set the ranges.
     """
-    model = _nearest_upsampling(model)
     with tempfile.TemporaryDirectory() as folder:
         ready, quantized = Path(folder) / "ready.onnx", Path(folder) / "int8.onnx"
         onnx.save(onnx.shape_inference.infer_shapes(model), ready)
@@ -52,7 +47,7 @@ def int8(model: onnx.ModelProto, feeds: list[dict[str, np.ndarray]]) -> onnx.Mod
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                op_types_to_quantize=["Conv", "MatMul", "Gemm", "Resize", "Gather"],
+                op_types_to_quantize=["Conv", "MatMul", "Gemm", "Gather"],
                 nodes_to_exclude=_kept_in_float(model.graph),
             )
         return onnx.load(quantized)
@@ -87,43 +82,3 @@ def _kept_in_float(graph):
         *(n.name for n in graph.node if n.op_type == "Gather" and n.input[0] not in constants),
         *(node.name for node in convolutions[-1:]),
     ]
-
-
-def _nearest_upsampling(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Transposed convolutions as nearest neighbour ×2 and a 3×3 convolution: the same function.
-
-    It has an int8 kernel, and 9 instead of 16 numbers per pair of channels.
-    """
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
-    graph = copy.graph
-    if not any(node.op_type == "ConvTranspose" for node in graph.node):
-        return copy
-    values = {tensor.name: tensor for tensor in graph.initializer}
-    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "upsampling/scales")
-    graph.initializer.append(scales)
-    for place, node in reversed(list(enumerate(graph.node))):
-        if node.op_type != "ConvTranspose":
-            continue
-        x, kernel, bias = node.input
-        small = np.einsum(
-            "hu,wv,iouv->oihw", _ROW_OF_3, _ROW_OF_3, numpy_helper.to_array(values[kernel])
-        )
-        values[kernel].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(small), kernel))
-        wide = f"{node.name}/wide"
-        graph.node.insert(
-            place,
-            helper.make_node(
-                "Resize",
-                [x, "", scales.name],
-                [wide],
-                f"{node.name}/nearest",
-                mode="nearest",
-                coordinate_transformation_mode="asymmetric",
-                nearest_mode="floor",
-            ),
-        )
-        convolution = helper.make_node(
-            "Conv", [wide, kernel, bias], node.output, node.name, pads=[1, 1, 1, 1]
-        )
-        node.CopyFrom(convolution)
-    return copy

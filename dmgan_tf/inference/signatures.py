@@ -24,13 +24,13 @@ NOTHING_KNOWN = "The caption can't be drawn: it is empty, or this model knows no
 class Signatures(tf.Module):
     """A text-to-image model as functions of a SavedModel; see the module's table."""
 
-    def __init__(self, artist: TextToImage):
+    def __init__(self, artist: TextToImage):  # one of `TextToImage.from_preset`
         super().__init__()
         self._artist = artist
         self._vocabulary = GraphVocabulary(artist.vocabulary)
         # The variables, not the networks: Keras would add a signature of its own for each.
-        networks = artist.generator, artist.text_encoder
-        self._weights = [v.value for network in networks for v in network.variables]
+        encoder = [v.value for v in artist.text_encoder.variables]
+        self._weights = [*artist.generator.variables, *encoder]
         self._sizes = {
             "noise": artist.generator.noise_size,
             "condition_noise": artist.generator.condition_size,

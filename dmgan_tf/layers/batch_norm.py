@@ -52,8 +52,7 @@ class BatchNorm(keras.layers.Layer):
 
     def call(self, x, training=False):
         if not (training and self.trainable):
-            factor = self.scale * tf.math.rsqrt(self.moving_variance + self.epsilon)
-            shift = self.offset - self.moving_mean * factor
+            factor, shift = self.factor_and_shift()
             return x * tf.cast(factor, x.dtype) + tf.cast(shift, x.dtype)
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             y, mean, unbiased_variance = self._synchronised(x)
@@ -64,6 +63,11 @@ class BatchNorm(keras.layers.Layer):
         self.moving_mean.assign(self._moved(self.moving_mean, mean))
         self.moving_variance.assign(self._moved(self.moving_variance, unbiased_variance))
         return y
+
+    def factor_and_shift(self):
+        """What inference multiplies each channel by and then adds: two float32 [C]."""
+        factor = self.scale * tf.math.rsqrt(self.moving_variance + self.epsilon)
+        return factor, self.offset - self.moving_mean * factor
 
     def _moved(self, moving, batch):
         return moving * self.momentum + tf.stop_gradient(batch) * (1.0 - self.momentum)

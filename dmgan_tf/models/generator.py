@@ -45,9 +45,10 @@ class InitialStage(keras.layers.Layer):
         self.first_side = first_side
         policy = self.dtype_policy
         doublings = int(math.log2(first_side // _SEED_SIDE))
-        self.seed_channels = feature_channels * 2**doublings
+        seed_channels = feature_channels * 2**doublings
+        self.seed_shape = (_SEED_SIDE, _SEED_SIDE, seed_channels)
         self.dense = keras.layers.Dense(
-            _SEED_SIDE**2 * 2 * self.seed_channels,
+            _SEED_SIDE**2 * 2 * seed_channels,
             use_bias=False,
             kernel_initializer=keras.initializers.Orthogonal(),
             dtype=policy,
@@ -56,7 +57,7 @@ class InitialStage(keras.layers.Layer):
         self.batch_norm = scaled_batch_norm(policy, "batch_norm")
         self.gated_linear_unit = GatedLinearUnit(dtype=policy)
         self.upsample_blocks = tuple(
-            UpsampleBlock(self.seed_channels // 2**i, dtype=policy, name=f"upsample_{i}")
+            UpsampleBlock(seed_channels // 2**i, dtype=policy, name=f"upsample_{i}")
             for i in range(1, doublings + 1)
         )
 
@@ -64,7 +65,7 @@ class InitialStage(keras.layers.Layer):
         self.dense.build((None, condition_shape[-1] + noise_shape[-1]))
         self.batch_norm.build((None, self.dense.units))
         self.gated_linear_unit.build((None, self.dense.units))
-        shape = (None, _SEED_SIDE, _SEED_SIDE, self.seed_channels)
+        shape = (None, *self.seed_shape)
         for block in self.upsample_blocks:
             block.build(shape)
             shape = block.compute_output_shape(shape)
@@ -73,7 +74,7 @@ class InitialStage(keras.layers.Layer):
     def call(self, condition, noise, training=False):
         x = self.dense(tf.concat([condition, noise], axis=-1))
         x = self.gated_linear_unit(self.batch_norm(x, training=training))
-        x = tf.reshape(x, [-1, _SEED_SIDE, _SEED_SIDE, self.seed_channels])
+        x = tf.reshape(x, [-1, *self.seed_shape])
         for block in self.upsample_blocks:
             x = block(x, training=training)
         return x

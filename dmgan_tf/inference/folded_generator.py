@@ -1,0 +1,170 @@
+"""A trained generator in the form that draws fastest: the same pictures, less work.
+
+Batch norm stands in the kernels of the convolutions before it. Upsampling ×2 and its 3×3 kernel are
+four 2×2 kernels, one per pixel of each 2×2 square: as many multiplications as the transposed
+convolution that trains, in plain convolutions, each gated before the larger picture is put
+together. All kernels are worked out once.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from dmgan_tf.models.generator import Generator, GeneratorOutput
+
+# Which rows of a 3×3 kernel meet which of two neighbouring pixels, for the upper (left) and the
+# lower (right) pixel of a doubled pair.
+_PHASES = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], np.float32)
+
+
+class FoldedGenerator(tf.Module):
+    """A generator's pictures, in inference mode alone; takes its weights as they are now.
+
+    Args: generator: a built Generator. Conditioning augmentation and memory stay its own layers.
+    Inputs, returns: as Generator's.
+    """
+
+    def __init__(self, generator: Generator):
+        super().__init__()
+        self.sides = generator.sides
+        self.noise_size = generator.noise_size
+        self.condition_size = generator.condition_size
+        dtype = generator.compute_dtype
+        # Variables, not constants: at CUB's size those save 3 % of a picture's time and cost seconds
+        # before the first.
+        self._conditioning_augmentation = generator.conditioning_augmentation
+        self._initial_stage = _InitialStage(generator.initial_stage, dtype)
+        self._refinement_stages = [
+            _RefinementStage(stage, dtype) for stage in generator.refinement_stages
+        ]
+        self._image_heads = [
+            _Convolution(head.kernel, dtype=dtype) for head in generator.image_heads
+        ]
+
+    @property
+    def variables(self):
+        """All `tf.Variable`s, those of the Keras layers included."""
+        memories = [stage.dynamic_memory for stage in self._refinement_stages]
+        kept = (self._conditioning_augmentation, *memories)
+        return [*super().variables, *(v.value for layer in kept for v in layer.variables)]
+
+    def __call__(self, word_features, word_mask, sentence_feature, noise, condition_noise):
+        condition, mean, log_variance = self._conditioning_augmentation(
+            sentence_feature, condition_noise
+        )
+        features = self._initial_stage(condition, noise)
+        images, responses = [self._picture(0, features)], []
+        for i, stage in enumerate(self._refinement_stages, start=1):
+            features, response = stage(word_features, features, word_mask)
+            images.append(self._picture(i, features))
+            responses.append(response)
+        return GeneratorOutput(
+            images=tuple(images),
+            attention=tuple(r.attention for r in responses),
+            writing_gates=tuple(r.writing_gate for r in responses),
+            response_gates=tuple(r.response_gate for r in responses),
+            condition_mean=mean,
+            condition_log_variance=log_variance,
+        )
+
+    def _picture(self, stage, features):
+        return tf.tanh(tf.cast(self._image_heads[stage](features), tf.float32))
+
+
+class _InitialStage(tf.Module):
+    def __init__(self, stage, dtype):
+        super().__init__()
+        factor, shift = stage.batch_norm.factor_and_shift()
+        self._kernel = _variable(stage.dense.kernel * factor, dtype)
+        self._bias = _variable(shift, dtype)
+        self._shape = [-1, *stage.seed_shape]
+        self._upsamplings = [_Upsampling(block, dtype) for block in stage.upsample_blocks]
+
+    def __call__(self, condition, noise):
+        x = tf.cast(tf.concat([condition, noise], axis=-1), self._kernel.dtype)
+        x = tf.reshape(_gated(tf.matmul(x, self._kernel) + self._bias), self._shape)
+        for upsampling in self._upsamplings:
+            x = upsampling(x)
+        return x
+
+
+class _RefinementStage(tf.Module):
+    def __init__(self, stage, dtype):
+        super().__init__()
+        self.dynamic_memory = stage.dynamic_memory
+        halved = stage.dynamic_memory.response_gate
+        self._residual_blocks = [
+            _ResidualBlock(block, halved and place == 0, dtype)
+            for place, block in enumerate(stage.residual_blocks)
+        ]
+        self._upsampling = _Upsampling(stage.upsample, dtype)
+
+    def __call__(self, word_features, image_features, word_mask):
+        response = self.dynamic_memory(word_features, image_features, word_mask)
+        x = response.image_features
+        for block in self._residual_blocks:
+            x = block(x)
+        if x.shape[-1] == self.dynamic_memory.feature_channels:  # no block has joined it
+            x = tf.concat([x, x], axis=-1)
+        return self._upsampling(x), response
+
+
+class _ResidualBlock(tf.Module):
+    def __init__(self, block, halved, dtype):
+        super().__init__()
+        self._halved = halved  # takes h for [h, h], as the block does
+        kernel = tf.convert_to_tensor(block.conv_in.kernel)
+        if halved:
+            kernel = tf.add_n(tf.split(kernel, 2, axis=2))
+        self._conv_in = _Convolution(kernel, block.batch_norm_in, dtype=dtype)
+        self._conv_out = _Convolution(block.conv_out.kernel, block.batch_norm_out, dtype=dtype)
+
+    def __call__(self, x):
+        y = self._conv_out(_gated(self._conv_in(x)))
+        return y + (tf.concat([x, x], axis=-1) if self._halved else x)
+
+
+class _Upsampling(tf.Module):
+    def __init__(self, block, dtype):
+        super().__init__()
+        self._phases = [
+            _Convolution(
+                tf.einsum("uh,vw,hwio->uvio", _PHASES[row], _PHASES[column], block.kernel),
+                block.batch_norm,
+                # The upper pixel sees the one above, the lower one the one below; so with columns.
+                padding=[[0, 0], [1 - row, row], [1 - column, column], [0, 0]],
+                dtype=dtype,
+            )
+            for row in (0, 1)
+            for column in (0, 1)
+        ]
+
+    def __call__(self, x):
+        phases = [_gated(convolution(x)) for convolution in self._phases]
+        return tf.nn.depth_to_space(tf.concat(phases, axis=-1), 2)
+
+
+class _Convolution(tf.Module):
+    """A convolution, and the batch norm behind it in its kernel and bias."""
+
+    def __init__(self, kernel, batch_norm=None, padding="SAME", dtype="float32"):
+        super().__init__()
+        self._bias = None
+        if batch_norm is not None:
+            factor, shift = batch_norm.factor_and_shift()
+            kernel = kernel * factor
+            self._bias = _variable(shift, dtype)
+        self._kernel = _variable(kernel, dtype)
+        self._padding = padding
+
+    def __call__(self, x):
+        y = tf.nn.conv2d(tf.cast(x, self._kernel.dtype), self._kernel, 1, self._padding)
+        return y if self._bias is None else tf.nn.bias_add(y, self._bias)
+
+
+def _variable(value, dtype):
+    return tf.Variable(tf.cast(value, dtype), trainable=False)
+
+
+def _gated(x):
+    value, gate = tf.split(x, 2, axis=-1)
+    return value * tf.sigmoid(gate)
