@@ -1,0 +1,367 @@
+"""What `speed.py` measures, each in a process of its own: `python benchmarks/measures.py NAME …`.
+
+Prints JSON: rows of {what, form, batch, milliseconds: [low, median, high], runs}, or of another
+unit. Forms that are compared take turns, so that what else the machine does hits all alike. Weights
+are random, batch norm's statistics those of the model's own activations.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "export")]
+
+from dmgan_tf.config_file import find_config, load_config  # noqa: E402
+
+_VOCABULARY, _WORDS = 5450, 12  # words of all captions and of one
+_SECONDS = {1: 8.0, 4: 12.0, 16: 24.0}  # of a form, by batch
+_FEWEST_RUNS = 3
+
+
+def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> list[dict]:
+    """A caption's way to uint8 pictures, batch by batch; all forms draw the same ones."""
+    import numpy as np
+    import onnx_graph
+    import onnxruntime
+
+    from dmgan_tf.inference.folded_generator import FoldedGenerator
+    from dmgan_tf.inference.image_grid import to_uint8
+
+    count = int(batch)
+    artist, generator = _random_artist(config)
+    captions = [" ".join(f"word{7 * i + j}" for j in range(1, _WORDS + 1)) for i in range(count)]
+    seeds = list(range(count))
+    feed = artist.inputs(artist.encode(captions), seeds)
+
+    def in_onnx_runtime(artist):
+        graph = onnx_graph.trace(artist)["dmgan"].SerializeToString()
+        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        return lambda: session.run(["image"], feed)[0]
+
+    folded = _like(artist, FoldedGenerator(generator))
+    forms = {
+        "this": lambda: folded.generate(captions, seeds),
+        "this, ONNX Runtime": in_onnx_runtime(folded),
+    }
+    if "plain" in references:
+        from plain import PlainGenerator
+
+        plain = _like(artist, PlainGenerator(generator))
+        forms["plain"] = lambda: plain.generate(captions, seeds)
+        forms["plain, ONNX Runtime"] = in_onnx_runtime(plain)
+    if "torch" in references:
+        import torch_generator
+
+        from dmgan_tf.interop.authors_layout import to_authors
+
+        state = torch_generator.to_torch(to_authors(generator))
+        ids, lengths, noise, condition_noise = feed.values()
+
+        def in_torch():
+            words, sentence = artist.text_encoder(ids[:, :_WORDS], lengths)
+            tensors = words.numpy(), sentence.numpy(), noise, condition_noise
+            inputs = torch_generator.to_torch(dict(enumerate(tensors)))
+            images = torch_generator.draw(state, *inputs.values())
+            return to_uint8(images[-1].permute(0, 2, 3, 1).numpy())
+
+        forms["torch"] = in_torch
+    pictures = {name: form().astype(int) for name, form in forms.items()}
+    for name, drawn in pictures.items():
+        assert np.abs(drawn - pictures["this"]).max() <= 1, f"{name}: draws other pictures"
+    return _take_turns("a picture from a caption", count, forms, _SECONDS.get(count, 10.0))
+
+
+def training(references: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
+    """A training step, and what of this form's step is spent where."""
+    import tensorflow as tf
+
+    trainer, data = _trainer(config, int(batch))
+    forms = {"this": _step(trainer, data)}
+    if "plain" in references:
+        forms["plain"] = _step(_plain_trainer(config, int(batch)), data)
+    rows = _take_turns("training step", int(batch), forms, 40.0)
+    text = trainer.encode_text(data)
+    noise = data["noise"], data["condition_noise"]
+
+    def generate():
+        return trainer.generator(*text, *noise, training=True)
+
+    def generate_and_learn():
+        with tf.GradientTape() as tape:
+            loss = tf.add_n([tf.reduce_mean(image) for image in generate().images])
+        return tape.gradient(loss, trainer.generator.trainable_variables)
+
+    output = generate()
+
+    def judge(place):
+        return lambda: trainer._discriminator_step(place, data, output, text)
+
+    def match():
+        with tf.GradientTape() as tape:
+            tape.watch(output.images[-1])
+            loss = tf.add_n(trainer._damsm_losses(output.images[-1], data, text))
+        return tape.gradient(loss, output.images[-1])
+
+    parts = {
+        "text encoder": lambda: trainer.encode_text(data),
+        "generator, forward": generate,
+        "generator, forward and backward": generate_and_learn,
+        **{f"discriminator {n.side}": judge(i) for i, n in enumerate(trainer.discriminators)},
+        "image encoder and DAMSM, forward and backward": match,
+    }
+    for name, part in parts.items():
+        graph = tf.function(part, autograph=False)
+        rows += _take_turns(name, int(batch), {"this": _waited_for(graph)}, 8.0)
+    return rows
+
+
+def memory(form: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
+    """The largest resident set of a process that trains two steps, and what of it was there before
+    the first: TensorFlow, networks and optimizers."""
+    trainer, data = _trainer(config, int(batch))
+    if form == "plain":
+        trainer = _plain_trainer(config, int(batch))
+    before = _resident_mebibytes()
+    step = _step(trainer, data)
+    step(), step()
+    values = {"peak memory, training": _resident_mebibytes(), "before the first step": before}
+    return [
+        {"what": what, "form": form, "batch": int(batch), "mebibytes": round(value)}
+        for what, value in values.items()
+    ]
+
+
+def start(config: str = "toy_birds.yaml") -> list[dict]:
+    """`python -m dmgan_tf.generate`, from the command to the written picture, at toy size."""
+    with tempfile.TemporaryDirectory() as folder:
+        _save_random_model(Path(folder) / "model", config)
+        command = [sys.executable, "-m", "dmgan_tf.generate", "--model", f"{folder}/model"]
+        command += ["--caption", "a red bird", "--out", f"{folder}/picture.png"]
+
+        def generate():
+            subprocess.run(command, check=True, capture_output=True)
+
+        return _take_turns("start to first picture", 1, {"this": generate}, 25.0)
+
+
+def evaluation(config: str = "toy_birds.yaml") -> list[dict]:
+    """`python -m dmgan_tf.evaluate` of 1,000 pictures, at toy size."""
+    with tempfile.TemporaryDirectory() as folder:
+        _save_random_model(Path(folder) / "model", config)
+        command = [sys.executable, "-m", "dmgan_tf.evaluate", "--model", f"{folder}/model"]
+        command += ["--images", "1000", "--metrics", "fid,r_precision"]
+
+        def evaluate(number):
+            out = ["--out", f"{folder}/{number}.json", "--seed", str(number)]
+            subprocess.run([*command, *out], check=True, capture_output=True)
+
+        numbers = iter(range(1000))
+        forms = {"this": lambda: evaluate(next(numbers))}
+        return _take_turns("evaluation of 1,000 pictures", 1000, forms, 30.0)
+
+
+def scaling(config: str = "cub.yaml") -> list[dict]:
+    """A picture's cost by batch, by stages (side), and by words."""
+    artist, _ = _random_artist(config)
+    rows = []
+    for count in (1, 2, 4, 8):
+        captions = [f"word{i + 1}" for i in range(count)]
+        forms = {"this": lambda c=captions: artist.generate(c, list(range(len(c))))}
+        rows += _axis("batch", count, _take_turns("generation", count, forms, 5.0))
+    for stages in (1, 2, 3):
+        small, _ = _random_artist(config, f"generator.stages={stages}")
+        side = small.generator.sides[-1]
+        forms = {"this": lambda artist=small: artist.generate("word1 word2")}
+        rows += _axis("side", side, _take_turns("generation", 1, forms, 5.0))
+    for words in (5, 25, 50, 100):
+        wide = _like(artist, artist.generator, words)
+        caption = " ".join(f"word{i + 1}" for i in range(words))
+        forms = {"this": lambda artist=wide, text=caption: artist.generate(text)}
+        rows += _axis("words", words, _take_turns("generation", 1, forms, 5.0))
+    return rows
+
+
+def replicas(count: str, config: str = "toy_birds.yaml") -> list[dict]:
+    """A training step of one global batch at toy size on that many CPU replicas of this machine."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    devices = [tf.config.LogicalDeviceConfiguration()] * int(count)
+    tf.config.set_logical_device_configuration(cpu, devices)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    from dmgan_tf import build
+
+    strategy = build.local_strategy()
+    with strategy.scope():
+        trainer, data = _trainer(config, 8 // int(count))
+    step = tf.function(trainer.train_step)
+    forms = {"this": lambda: strategy.experimental_local_results(strategy.run(step, (data,)))}
+    return _axis("replicas", int(count), _take_turns("training step, toy", 8, forms, 8.0))
+
+
+def _axis(name, value, rows):
+    return [row | {"axis": name, "value": value} for row in rows]
+
+
+def _take_turns(what, batch, forms, seconds):
+    """Rounds in which each form runs once, until the time is up; two rounds before don't count."""
+    for form in forms.values():
+        form(), form()
+    times = {name: [] for name in forms}
+    started, rounds = time.perf_counter(), 0
+    while rounds < _FEWEST_RUNS or time.perf_counter() - started < seconds * len(forms):
+        for name, form in forms.items():
+            begun = time.perf_counter()
+            form()
+            times[name].append(1e3 * (time.perf_counter() - begun))
+        rounds += 1
+    return [
+        {"what": what, "form": name, "batch": batch, "milliseconds": _spread(found), "runs": rounds}
+        for name, found in times.items()
+    ]
+
+
+def _spread(times):
+    """First decile, median and last decile."""
+    tenths = statistics.quantiles(times, n=10, method="inclusive")
+    return [round(value, 1) for value in (tenths[0], statistics.median(times), tenths[-1])]
+
+
+def _resident_mebibytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _random_artist(config, *overrides):
+    """(TextToImage of a generator as it trains, that generator)."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from dmgan_tf import build
+    from dmgan_tf.data.vocabulary import END, Vocabulary
+    from dmgan_tf.inference.text_to_image import TextToImage
+    from dmgan_tf.layers.batch_norm import BatchNorm
+
+    keras.utils.set_random_seed(0)
+    settings = load_config(find_config(config), overrides)
+    vocabulary = Vocabulary([END, *(f"word{i}" for i in range(1, _VOCABULARY))])
+    generator = build.generator(settings)
+    encoder = build.text_encoder(settings, len(vocabulary))
+    artist = TextToImage(generator, encoder, vocabulary, settings.data.max_words_evaluation)
+    norms = [layer for layer in generator._flatten_layers() if isinstance(layer, BatchNorm)]
+    for norm in norms:
+        norm.momentum = 0.0  # the statistics of the batch below
+    rng = np.random.default_rng(0)
+    feed = artist.inputs([list(rng.integers(1, _VOCABULARY, _WORDS)) for _ in range(8)], range(8))
+    words, sentence = encoder(feed["ids"], feed["lengths"])
+    mask = tf.sequence_mask(feed["lengths"], words.shape[1])
+    inputs = words, mask, sentence, feed["noise"], feed["condition_noise"]
+    generator(*inputs, training=True)
+    # From faint pictures, where tanh does nothing yet, to ones of full contrast.
+    head = generator.image_heads[-1].kernel
+    head.assign(1e-3 * head)
+    head.assign(head / tf.math.reduce_std(generator(*inputs).images[-1]))
+    return artist, generator
+
+
+def _like(artist, generator, max_words=None):
+    """The same texts with another generator."""
+    from dmgan_tf.inference.text_to_image import TextToImage
+
+    words = max_words or artist.max_words
+    return TextToImage(generator, artist.text_encoder, artist.vocabulary, words)
+
+
+def _save_random_model(directory, config):
+    """A model directory of untrained networks that knows the config's words."""
+    from dmgan_tf import build
+    from dmgan_tf.inference.model_directory import save_model
+
+    settings = load_config(find_config(config))
+    vocabulary = build.vocabulary(settings, build.pictures(settings, "train"))
+    networks = {
+        "generator": build.generator(settings),
+        "text_encoder": build.text_encoder(settings, len(vocabulary)),
+        "image_encoder": build.image_encoder(settings),
+    }
+    words = settings.data.max_words_evaluation
+    save_model(directory, networks, vocabulary, settings.to_yaml(), max_words=words)
+
+
+def _trainer(config, batch):
+    """(trainer with random encoders, a batch of random pictures and captions)."""
+    import numpy as np
+    import tensorflow as tf
+
+    from dmgan_tf import build
+
+    settings = load_config(find_config(config))
+    encoders = build.text_encoder(settings, _VOCABULARY), build.image_encoder(settings)
+    rng = np.random.default_rng(0)
+    words = settings.data.max_words
+    data = {
+        "images": tuple(
+            tf.constant(rng.uniform(-1, 1, (batch, side, side, 3)), tf.float32)
+            for side in settings.generator.sides
+        ),
+        "ids": tf.constant(rng.integers(1, _VOCABULARY, (batch, words)), tf.int32),
+        "lengths": tf.fill([batch], words),
+        "class_ids": tf.range(batch),
+        "noise": tf.constant(rng.normal(size=(batch, settings.generator.noise_size)), tf.float32),
+        "condition_noise": tf.constant(
+            rng.normal(size=(batch, settings.generator.condition_size)), tf.float32
+        ),
+    }
+    return build.dmgan_trainer(settings, *encoders), data
+
+
+def _plain_trainer(config, batch):
+    from plain import PlainGenerator, PlainTrainer
+
+    trainer, _ = _trainer(config, batch)
+    plain = PlainTrainer(
+        PlainGenerator(trainer.generator),
+        PlainGenerator(trainer.average_generator),
+        trainer.discriminators,
+        trainer.text_encoder,
+        trainer.image_encoder,
+        damsm_weight=trainer.damsm_weight,
+        name="plain_trainer",
+    )
+    settings = load_config(find_config(config))
+    from dmgan_tf.training.adam import Adam
+
+    rate = settings.training.generator_learning_rate
+    plain.compile(
+        Adam(rate, 0.5, 0.999, epsilon=1e-8),
+        [Adam(rate, 0.5, 0.999, epsilon=1e-8) for _ in plain.discriminators],
+    )
+    return plain
+
+
+def _step(trainer, data):
+    import tensorflow as tf
+
+    return _waited_for(tf.function(lambda: trainer.train_step(data), autograph=False))
+
+
+def _waited_for(function):
+    """TensorFlow returns before its kernels have: reads one number of each result."""
+    import tensorflow as tf
+
+    def call():
+        for tensor in tf.nest.flatten(function()):
+            if tensor is not None:
+                tf.reshape(tensor, [-1])[:1].numpy()
+
+    return call
+
+
+if __name__ == "__main__":
+    name, *arguments = sys.argv[1:]
+    print(json.dumps(globals()[name](*arguments)))
