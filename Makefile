@@ -7,7 +7,7 @@ TFA_VENV := .venv-tfa
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo test test-slow bench-data lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo test test-slow bench bench-data lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -33,6 +33,10 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Training, generation, memory and start beside a plain form of the same network; and the pipeline.
+bench: bench-data
+	$(BIN)/python benchmarks/speed.py
 
 # The input pipeline beside a Pillow loader and the trainer, at CUB's sizes.
 bench-data: setup

@@ -20,13 +20,16 @@ from dmgan_tf.errors import Interrupted, UserError
 def import_tensorflow() -> None:
     """Imports TensorFlow without the notes that its C++ parts write about their own start.
 
-    They go to the file descriptor itself, past Python and before any log level is looked at.
+    They go to the file descriptor itself, past Python and before any log level is looked at. GPUs
+    will give memory as it is needed, not all at once.
     """
     sys.stderr.flush()
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        importlib.import_module("tensorflow")
+        tensorflow = importlib.import_module("tensorflow")
+        for gpu in tensorflow.config.list_physical_devices("GPU"):
+            tensorflow.config.experimental.set_memory_growth(gpu, True)
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
