@@ -64,6 +64,7 @@ class TextToImage:
         self._quiet = quiet
         self._run = tf.function(
             self.forward,
+            autograph=False,
             input_signature=[
                 tf.TensorSpec([None, max_words], tf.int32),
                 tf.TensorSpec([None], tf.int32),
