@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "dmgan_tf"
 FLOORS = (
     ("errors",),
-    ("config",),
+    ("config", "whole_file"),
     ("layers", "config_file"),
     ("models", "losses", "metrics", "data"),
     ("training", "inference", "interop"),
