@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from dmgan_tf.data.vocabulary import tokenize
-
 # A file of another encoding decodes as one of these without an error and full of nonsense; UTF-16
 # is told by its mark.
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -34,9 +32,3 @@ def read_lines(path: Path) -> list[str]:
     Raises: OSError, ValueError: as `read_text`.
     """
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]
-
-
-def split_captions(captions: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """(captions that hold a word, captions that hold none)."""
-    good = tuple(caption for caption in captions if tokenize(caption))
-    return good, [caption for caption in captions if not tokenize(caption)]
