@@ -22,7 +22,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
     if "\0" in text:
-        raise ValueError(f"{path.name} is no text: it holds zero bytes")
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"{path.name} is no text: line {line} holds zero bytes")
     return text
 
 
