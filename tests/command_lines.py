@@ -1,9 +1,21 @@
-"""The project's command lines as processes of their own."""
+"""The project's command lines: as processes of their own, and in the tests' process.
 
+A process takes seconds to import TensorFlow: of each command line a few are processes, which show
+what a user sees, and the rest are calls of the same `main`.
+"""
+
+import contextlib
+import importlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from dmgan_tf.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 # Two pictures of a species: evaluation wants a hundred unseen ones.
@@ -54,3 +66,21 @@ def fail(module, *arguments, cwd=ROOT):
     assert len(lines) == 1, process.stderr
     assert lines[0].startswith("error: "), process.stderr
     return lines[0]
+
+
+def call(module, *arguments):
+    """What a command line prints that must end well, in this process."""
+    with (
+        mock.patch.object(sys, "argv", [module, *map(str, arguments)]),
+        contextlib.redirect_stdout(io.StringIO()) as printed,
+    ):
+        assert importlib.import_module(f"dmgan_tf.{module}").main() == 0
+    return printed.getvalue()
+
+
+def refuse(module, *arguments):
+    """The one line of a user's mistake that a command line must end with, in this process."""
+    with pytest.raises(UserError) as caught:
+        call(module, *arguments)
+    (line,) = str(caught.value).splitlines()
+    return line

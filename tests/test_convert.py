@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from authors_files import write, write_captions
-from command_lines import TINY, fail, run, succeed
+from command_lines import TINY, call, fail, refuse, run, succeed
 from parity.weights import state_dict
 from PIL import Image
 
@@ -48,7 +48,7 @@ def test_authors_files_become_a_model_that_draws_and_files_again(folder, tmp_pat
 
 
 def test_config_can_be_named(folder, tmp_path):
-    printed = succeed("convert", *parts(folder), "--out", tmp_path / "m", "--config", "coco.yaml")
+    printed = call("convert", *parts(folder), "--out", tmp_path / "m", "--config", "coco.yaml")
     assert "20 words" in printed
 
 
@@ -60,7 +60,7 @@ def test_wrong_file_is_told_in_one_line(folder, tmp_path):
 
 
 def test_missing_model_is_told_in_one_line(tmp_path):
-    line = fail("convert", "--model", tmp_path, "--export-torch", tmp_path / "back")
+    line = refuse("convert", "--model", tmp_path, "--export-torch", tmp_path / "back")
     assert "holds no model" in line
 
 

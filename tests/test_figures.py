@@ -1,10 +1,11 @@
 """The paper's figures as a user draws them: files, sizes, seeds and mistakes."""
 
+import logging
 import shutil
 
 import numpy as np
 import pytest
-from command_lines import fail, run, succeed
+from command_lines import call, fail, refuse, succeed
 from PIL import Image
 
 NAMES = ("comparison", "stages", "noises", "words")
@@ -69,7 +70,7 @@ def test_every_figure_has_its_rows_and_columns(drawn):
 def test_figures_show_what_generate_draws(drawn, tiny_run, tmp_path):
     path = tmp_path / "a.png"
     options = ("--caption", CAPTIONS[0], "--seed", 3, "--stages", "--count", 2, "--out", path)
-    succeed("generate", "--model", tiny_run, *options)
+    call("generate", "--model", tiny_run, *options)
     grid = np.asarray(Image.open(path))
     first, last = (np.kron(grid[:16, x : x + 16], np.ones((12, 12, 1))) for x in (0, 18))
     following = np.kron(grid[18:34, 18:34], np.ones((12, 12, 1)))
@@ -89,8 +90,8 @@ def test_figures_show_what_generate_draws(drawn, tiny_run, tmp_path):
 def test_same_seed_gives_the_same_bytes_and_another_seed_others(drawn, tmp_path):
     out, arguments = drawn
     again, other = tmp_path / "again", tmp_path / "other"
-    succeed("figures", *arguments, "--out", again)
-    succeed("figures", *arguments, "--out", other, "--seed", 4)
+    call("figures", *arguments, "--out", again)
+    call("figures", *arguments, "--out", other, "--seed", 4)
     for name in NAMES:
         content = [(folder / f"{name}.png").read_bytes() for folder in (out, again, other)]
         assert content[0] == content[1] != content[2], name
@@ -99,20 +100,19 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_others(drawn, tmp_path)
 def test_captions_of_unseen_birds_are_the_default_and_only_what_is_asked_for_is_drawn(
     tiny_run, tmp_path
 ):
-    printed = succeed("figures", "--model", tiny_run, "--out", tmp_path, "--only", "stages")
+    printed = call("figures", "--model", tiny_run, "--out", tmp_path, "--only", "stages")
     assert printed.splitlines() == [f"Stages: {tmp_path / 'stages.png'}"]
     (figure,) = pictures(tmp_path).values()
     assert figure.shape[1] == width(6)
 
 
-def test_captions_file_is_read_and_unknown_words_are_warned_of_once(tiny_run, tmp_path):
+def test_captions_file_is_read_and_unknown_words_are_warned_of_once(tiny_run, tmp_path, caplog):
     captions = tmp_path / "captions.txt"
     captions.write_text("a red zeppelin bird\n\n a blue bird \n a bird\n", encoding="utf-8")
     options = ("--captions-file", captions, "--only", "stages,noises", "--out", tmp_path / "pages")
-    process = run("figures", "--model", tiny_run, *options)
-    assert process.returncode == 0, process.stderr
-    (warning,) = process.stderr.splitlines()
-    assert warning.startswith("WARNING: Left out of 'a red zeppelin bird'")
+    call("figures", "--model", tiny_run, *options)
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warning.getMessage().startswith("Left out of 'a red zeppelin bird'")
     assert pictures(tmp_path / "pages")["stages"].shape[1] == width(3)
 
 
@@ -124,7 +124,7 @@ def test_model_whose_captions_stand_in_files_needs_some(tiny_run, tmp_path):
     config = copy / "config.yaml"
     text = config.read_text().replace("source: toy_birds", "source: prepared")
     config.write_text(text.replace("directory: null", "directory: nowhere", 1))
-    line = fail("figures", "--model", copy, "--out", tmp_path / "pages")
+    line = refuse("figures", "--model", copy, "--out", tmp_path / "pages")
     assert f"{copy}: its captions stand in files of data; give some with --caption." in line
     assert not (tmp_path / "pages").exists()
 
@@ -135,9 +135,9 @@ def test_folder_without_a_model_caption_without_a_known_word_and_model_given_twi
     out = ("--out", tmp_path / "pages")
     line = fail("figures", "--model", tmp_path, *out, "--caption", "a red bird")
     assert f"{tmp_path}: holds no model" in line
-    line = fail("figures", "--model", tiny_run, *out, "--caption", "zeppelin")
+    line = refuse("figures", "--model", tiny_run, *out, "--caption", "zeppelin")
     assert "The caption 'zeppelin' can't be drawn" in line
     twice = ("--model", tiny_run, "--compare", tiny_run, "--caption", "a red bird")
-    line = fail("figures", *twice, *out, "--only", "comparison")
+    line = refuse("figures", *twice, *out, "--only", "comparison")
     assert f"{tiny_run}: is given twice" in line
     assert not (tmp_path / "pages").exists()

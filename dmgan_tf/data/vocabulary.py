@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dmgan_tf.whole_file import write_text
+
 END = "<end>"
 
 
@@ -67,8 +69,12 @@ class Vocabulary:
         return padded, lengths
 
     def save(self, path: Path) -> None:
+        """Writes the words and their fingerprint.
+
+        Raises: UserError: when it can't be written there.
+        """
         content = {"fingerprint": self.fingerprint, "words": self.words}
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
+        write_text(path, json.dumps(content, ensure_ascii=False, indent=0))
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":

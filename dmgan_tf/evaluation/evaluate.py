@@ -99,9 +99,8 @@ class _Evaluation:
             }
 
     def _real_pictures(self, blurred=False):
-        every = np.arange(len(self._test))
         ratio = self._config.data.load_side_ratio
-        return Real(self._test, every, self._subject.pictures.side, ratio, blurred)
+        return Real(self._test, self._subject.pictures.side, ratio, blurred)
 
     def check(self) -> None:
         """Refuses at once what would be refused when all pictures are drawn."""

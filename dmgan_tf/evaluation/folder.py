@@ -1,6 +1,7 @@
 """Pictures that any other program has made."""
 
-import json
+import os
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from PIL import Image
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.pictures import METADATA, digest
+from dmgan_tf.preparation.entry import leaves_the_folder
+from dmgan_tf.preparation.lists import read_json_lines
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
@@ -28,16 +31,15 @@ class Folder:
         self.captions: list[str] | None = None
         self.class_ids: np.ndarray | None = None
         if (folder / METADATA).is_file():
-            self._paths = self._listed(folder)
+            self._paths = self._listed(folder, count)
         else:
             found = (p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
-            self._paths = sorted(found)
+            self._paths = sorted(found)[:count]
         if len(self._paths) < (count or 2):
             raise UserError(
                 f"--images-dir {folder}: holds {len(self._paths)} pictures, "
                 f"{count or 2} are needed."
             )
-        self._paths = self._paths[:count]
         sizes: dict[tuple[int, int], Path] = {}
         for path in self._paths:
             sizes.setdefault(self._size(path), path)
@@ -54,25 +56,24 @@ class Folder:
         stamps = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in self._paths]
         self.fingerprint = digest(str(folder.resolve()), stamps)
 
-    def _listed(self, folder):
-        rows = []
+    def _listed(self, folder, count):
         path = folder / METADATA
-        lines = path.read_text(encoding="utf-8").split("\n")
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line) if line.strip() else None
-                if row is not None:
-                    rows.append((folder / row["file_name"], str(row["text"]), row.get("class_id")))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+        files, captions, class_ids = [], [], []
+        for number, row in islice(read_json_lines(path), count):
+            name, text = row.get("file_name"), row.get("text")
+            if not (isinstance(name, str) and isinstance(text, str)):
                 raise UserError(
-                    f"{path}, line {number}: must have `file_name` and `text`: {error!r}."
-                ) from error
-        if any(not file.resolve().is_relative_to(folder.resolve()) for file, *_ in rows):
-            raise UserError(f"{path}: a `file_name` leaves the folder.")
-        self.captions = [text for _, text, _ in rows]
-        if rows and all(isinstance(class_id, int) for *_, class_id in rows):
-            self.class_ids = np.array([class_id for *_, class_id in rows])
-        return [file for file, *_ in rows]
+                    f"{path}, line {number}: must have `file_name` and `text`, strings."
+                )
+            if leaves_the_folder(os.path.relpath(folder / name, folder)):
+                raise UserError(f"{path}, line {number}: {name!r} leaves the folder.")
+            files.append(folder / name)
+            captions.append(text)
+            class_ids.append(row.get("class_id"))
+        self.captions = captions
+        if files and all(isinstance(class_id, int) for class_id in class_ids):
+            self.class_ids = np.array(class_ids)
+        return files
 
     def _size(self, path):
         with self._opened(path) as image:

@@ -12,9 +12,11 @@ from scipy.ndimage import gaussian_filter
 
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import read_pictures
+from dmgan_tf.errors import UserError
 from dmgan_tf.inference.image_grid import save_png, to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.training.replicas import map_batch
+from dmgan_tf.whole_file import write_text
 
 METADATA = "metadata.jsonl"  # beside kept pictures: `file_name`, `text`, `class_id`
 # Blobs of the right colours in the right places: what a distance to real pictures must punish.
@@ -81,41 +83,36 @@ class Drawn:
 class Real:
     """Pictures of a data set, their middle at the scale of training; with `blurred`, blobs of them.
 
-    Args: indices: int [N], which of the set. load_side_ratio: see DataConfig.
+    Args: load_side_ratio: see DataConfig.
     """
 
     def __init__(
-        self,
-        pictures: PictureSet,
-        indices: Sequence[int],
-        side: int,
-        load_side_ratio: float,
-        blurred: bool = False,
+        self, pictures: PictureSet, side: int, load_side_ratio: float, blurred: bool = False
     ):
         self.side = side
-        self._pictures, self._indices = pictures, np.asarray(indices)
+        self._pictures = pictures
         self._load_side_ratio, self._blurred = load_side_ratio, blurred
-        self.fingerprint = digest(
-            _content(pictures), self._indices.tolist(), side, load_side_ratio, blurred
-        )
+        self.fingerprint = digest(_content(pictures), side, load_side_ratio, blurred)
 
     def __len__(self):
-        return len(self._indices)
+        return len(self._pictures)
 
     def read(self, start, stop):
-        rows = self._indices[start:stop]
+        rows = np.arange(start, stop)
         images = read_pictures(self._pictures, rows, self.side, self._load_side_ratio)
         sigma = _BLUR_SIGMA * self.side
         return gaussian_filter(images, (0, sigma, sigma, 0)) if self._blurred else images
 
     def label(self, row):
         records = self._pictures.records
-        i = self._indices[row]
-        return f"the real picture {records.names[i] if records else i}"
+        return f"the real picture {records.names[row] if records else row}"
 
 
 class Kept:
-    """Pictures that are written into a folder as they are read, with a list of their captions."""
+    """Pictures that are written into a folder as they are read, with a list of their captions.
+
+    Raises: UserError: when the folder holds another list.
+    """
 
     def __init__(
         self, pictures: Pictures, folder: Path, captions: Sequence[str], class_ids: np.ndarray
@@ -124,13 +121,16 @@ class Kept:
         self.fingerprint = digest(pictures.fingerprint, str(folder.resolve()))
         self.label = pictures.label
         self._pictures, self._folder = pictures, folder
-        folder.mkdir(parents=True, exist_ok=True)
         rows = (
             {"file_name": self._name(i), "text": caption, "class_id": int(class_ids[i])}
             for i, caption in enumerate(captions)
         )
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        (folder / METADATA).write_text(text, encoding="utf-8")
+        self._list = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        path = folder / METADATA
+        if path.is_file() and path.read_bytes() != self._list.encode():
+            raise UserError(
+                f"{path}: is the list of other pictures. Give --keep-images another folder."
+            )
 
     @staticmethod
     def _name(row):
@@ -140,6 +140,8 @@ class Kept:
         return len(self._pictures)
 
     def read(self, start, stop):
+        if start == 0:  # not earlier: what is refused before leaves no list
+            write_text(self._folder / METADATA, self._list)
         images = self._pictures.read(start, stop)
         for row, image in zip(range(start, stop), images, strict=True):
             save_png(self._folder / self._name(row), image)

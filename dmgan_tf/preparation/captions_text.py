@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from dmgan_tf.data.vocabulary import tokenize
-
 # A file of another encoding decodes as one of these without an error and full of nonsense; UTF-16
 # is told by its mark.
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -24,7 +22,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
     if "\0" in text:
-        raise ValueError(f"{path.name} is no text: it holds zero bytes")
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"{path.name} is no text: line {line} holds zero bytes")
     return text
 
 
@@ -34,9 +33,3 @@ def read_lines(path: Path) -> list[str]:
     Raises: OSError, ValueError: as `read_text`.
     """
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]
-
-
-def split_captions(captions: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """(captions that hold a word, captions that hold none)."""
-    good = tuple(caption for caption in captions if tokenize(caption))
-    return good, [caption for caption in captions if not tokenize(caption)]

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.data.vocabulary import Vocabulary, tokenize
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.captions_text import split_captions
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 
 _GROWTH_AS_PNG = 6  # of a WebP picture; 3,092 emoji grew from 15 to 97 MB
@@ -53,9 +52,7 @@ def plan(found: Found, source: str, most_words: int | None, strict: bool = False
     left_out = Report(strict, found.left_out)
     entries, names = [], set()
     for entry in found.entries:
-        captions, empty = split_captions([c for c in entry.captions if _is_unicode(c)])
-        for caption in empty:
-            left_out.add(entry.name, f"a caption without a word: {caption[:60]!r}")
+        captions = _captions(entry, left_out)
         if not _is_unicode(entry.name):
             left_out.add(entry.name, "has a name that is no UTF-8")
         elif entry.name in names:
@@ -118,6 +115,19 @@ def stamp(path: Path) -> tuple[int, int] | None:
     except (OSError, ValueError):  # absent, too long, with a zero byte
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def _captions(entry, left_out):
+    """The captions that can be used; of the others it is told why not."""
+    good = []
+    for caption in entry.captions:
+        if not _is_unicode(caption):
+            left_out.add(entry.name, f"a caption that is no Unicode: {caption[:60]!r}")
+        elif not tokenize(caption):
+            left_out.add(entry.name, f"a caption without a word: {caption[:60]!r}")
+        else:
+            good.append(caption)
+    return tuple(good)
 
 
 def _is_unicode(text):

@@ -1,6 +1,8 @@
 """The vocabulary: tokens, order, and the fingerprint that holds weights and words together."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,6 +85,21 @@ def test_saved_vocabulary_is_read_back(tmp_path):
     vocabulary = Vocabulary([END, "red", "a_b", "9"])
     vocabulary.save(path)
     assert Vocabulary.load(path).words == vocabulary.words
+
+
+def test_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "vocabulary.json"
+    Vocabulary([END, "red"]).save(path)
+
+    def write_half(file, text, **_):
+        file.write_bytes(text.encode()[: len(text) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", write_half)
+    with pytest.raises(OSError, match="No space left"):
+        Vocabulary([END, "blue"]).save(path)
+    assert Vocabulary.load(path).words == (END, "red")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_changed_file_is_refused_with_both_fingerprints(tmp_path):

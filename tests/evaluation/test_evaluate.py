@@ -8,9 +8,10 @@ import time
 
 import numpy as np
 import pytest
-from command_lines import ROOT, environment, fail, succeed
+from command_lines import ROOT, call, environment, fail, refuse, succeed
 from PIL import Image
 
+from dmgan_tf import build
 from dmgan_tf.evaluation.pictures import Drawn
 from dmgan_tf.inference.text_to_image import TextToImage
 
@@ -57,10 +58,19 @@ def test_report_holds_every_score_with_its_protocol(evaluated):
     }  # fmt: skip
 
 
-def test_kept_pictures_score_the_same_as_any_programs(evaluated, tiny_judge, tmp_path):
+def seen(cache):
+    """When each file of the cache was written."""
+    return {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
+
+
+def test_kept_pictures_score_the_same_as_any_programs_and_real_ones_are_looked_at_once(
+    evaluated, tiny_judge, cache, tmp_path
+):
     report, _, folder = evaluated
     assert len(list((folder / "kept").glob("*.png"))) == IMAGES
     out = tmp_path / "again.json"
+    before = seen(cache)
+    assert any(path.name == "statistics.npz" for path in before)
     succeed(
         *("evaluate", "--images-dir", folder / "kept", "--judge", tiny_judge, "--seed", 3),
         *("--metrics", "fid,kid,r_precision", "--subset-size", 30, "--out", out),
@@ -68,6 +78,7 @@ def test_kept_pictures_score_the_same_as_any_programs(evaluated, tiny_judge, tmp
     again = json.loads(out.read_text())
     for name in ("fid_damsm", "fid_damsm_real", "kid_damsm", "r_precision", "r_precision_std"):
         assert again[name] == pytest.approx(report[name], rel=1e-9), name
+    assert seen(cache) == before
 
 
 def test_replicas_draw_what_one_machine_draws(tiny_run, strategy):
@@ -81,21 +92,20 @@ def test_replicas_draw_what_one_machine_draws(tiny_run, strategy):
         assert np.abs(drawn.astype(int) - alone).max() <= 1
 
 
-def test_real_pictures_are_looked_at_once(evaluated, tiny_run, tiny_judge, cache, tmp_path):
-    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
-    assert any(path.name == "statistics.npz" for path in before)
-    arguments = "--judge", tiny_judge, "--metrics", "fid", "--images", 20
-    succeed("evaluate", "--model", tiny_run, *arguments, "--out", tmp_path / "e.json")
-    after = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
-    assert after == before
+@pytest.fixture
+def here(strategy, monkeypatch):
+    """An evaluation in this process draws with its one strategy."""
+    monkeypatch.setattr(build, "local_strategy", lambda: strategy)
 
 
-def test_statistics_of_others_are_the_reference(evaluated, tiny_run, tiny_judge, cache, tmp_path):
+def test_statistics_of_others_are_the_reference(
+    evaluated, tiny_run, tiny_judge, cache, tmp_path, here
+):
     with np.load(next(cache.rglob("statistics.npz"))) as file:
         np.savez(tmp_path / "theirs.npz", mu=file["mu"] + 1e3, sigma=file["sigma"])
         size = len(file["mu"])
     common = "--model", tiny_run, "--judge", tiny_judge, "--metrics", "fid", "--images", IMAGES
-    succeed(
+    call(
         *("evaluate", *common, "--seed", 3, "--reference", tmp_path / "theirs.npz"),
         *("--out", tmp_path / "e.json"),
     )
@@ -104,7 +114,7 @@ def test_statistics_of_others_are_the_reference(evaluated, tiny_run, tiny_judge,
     assert report["fid_damsm"] == pytest.approx(size * 1e6, rel=0.01)
     assert "theirs.npz, SHA-256" in report["protocol"]["fid_damsm"]["reference"]
     np.savez(tmp_path / "odd.npz", mu=np.zeros(size + 1), sigma=np.eye(size + 1))
-    line = fail("evaluate", *common, "--reference", tmp_path / "odd.npz", "--out", tmp_path / "f")
+    line = refuse("evaluate", *common, "--reference", tmp_path / "odd.npz", "--out", tmp_path / "f")
     assert f"is of {size + 1} features, damsm has {size}" in line
 
 
@@ -133,7 +143,7 @@ def test_killed_and_started_again_scores_the_same(tiny_run, tiny_judge, tmp_path
 # --- mistakes -----------------------------------------------------------------------------------
 
 
-def test_mistakes_are_one_line(tiny_run, tmp_path):
+def test_mistakes_are_one_line(tiny_run, tmp_path, here):
     model = "--model", tiny_run, "--out", tmp_path / "e.json"
     for arguments, told in (
         ((*model, "--metrics", "is"), "The metric `is` needs a network with classes"),
@@ -142,7 +152,7 @@ def test_mistakes_are_one_line(tiny_run, tmp_path):
         (("--model", tmp_path, "--images", 5), "holds no model"),
         (("--images-dir", tmp_path), "Give --data, a prepared folder"),
     ):
-        assert told in fail("evaluate", *arguments)
+        assert told in refuse("evaluate", *arguments)
     assert not (tmp_path / "e.json").exists()
 
 

@@ -1,6 +1,8 @@
 """Pictures of other programs."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +35,30 @@ def test_list_gives_order_captions_and_classes(tmp_path):
     assert pictures.captions == ["bird 2", "bird 0"] and pictures.class_ids.tolist() == [2, 0]
 
 
+def test_fewer_pictures_are_the_first_of_the_list_with_their_captions(tmp_path):
+    folder = fill(tmp_path / "a")
+    rows = [
+        {"file_name": str(folder / f"{i}.png"), "text": f"bird {i}", "class_id": i}
+        for i in (2, 0, 1)
+    ]
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pictures = Folder(folder, 2)
+    assert (len(pictures), pictures.captions) == (2, ["bird 2", "bird 0"])
+    assert pictures.class_ids.tolist() == [2, 0]
+
+
+def test_list_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    folder = fill(tmp_path / "a")
+    (folder / "metadata.jsonl").touch()
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(UserError, match=r"metadata\.jsonl: cannot be read: Permission denied"):
+        Folder(folder)
+
+
 def test_changed_pictures_have_another_fingerprint(tmp_path):
     folder = fill(tmp_path / "a")
     before = Folder(folder).fingerprint
@@ -47,6 +73,10 @@ def cut(folder):
     path.write_bytes(path.read_bytes()[:-40])
 
 
+def listed(content):
+    return lambda folder: (folder / "metadata.jsonl").write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("sizes", "spoil", "message"),
     [
@@ -58,16 +88,23 @@ def cut(folder):
         (((8, 8),) * 2, lambda f: (f / "1.png").write_text("no"), "1.png: is no picture"),
         (
             ((8, 8),) * 2,
-            lambda f: (f / "metadata.jsonl").write_text('\n{"file_name": "0.png"}'),
+            listed(b'\n{"file_name": "0.png"}'),
             r"metadata.jsonl, line 2: must have `file_name` and `text`",
         ),
         (
             ((8, 8),) * 2,
-            lambda f: (f / "metadata.jsonl").write_text('{"file_name": "../x.png", "text": "a"}'),
-            "a `file_name` leaves the folder",
+            listed(b'{"file_name": "../x.png", "text": "a"}'),
+            r"metadata.jsonl, line 1: '../x.png' leaves the folder",
         ),
+        (((8, 8),) * 2, listed(b'{"file_name": "0.png"'), "metadata.jsonl, line 1: is no JSON"),
+        (((8, 8),) * 2, listed(b"\n" + b"[" * 100_000), "metadata.jsonl, line 2: is no JSON"),
+        (((8, 8),) * 2, listed(b"\n\n\0"), "metadata.jsonl is no text: line 3 holds zero bytes"),
+        (((8, 8),) * 2, listed(b'{"file_name": "a\xe9.png", "text": "a"}\n' * 2), "aé.png: is no"),
     ],
-    ids=["none", "one", "sizes", "oblong", "cut", "text", "no text", "leaves"],
+    ids=[
+        *("none", "one", "sizes", "oblong", "cut", "text", "no text", "leaves"),
+        *("no JSON", "deep", "binary", "windows"),
+    ],
 )
 def test_what_cannot_be_scored_is_told(tmp_path, sizes, spoil, message):
     folder = fill(tmp_path / "a", sizes)

@@ -10,6 +10,7 @@ from small_pictures import save_picture
 
 from dmgan_tf.data.prepared import load_prepared
 from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.lists import MALFORMED
 from dmgan_tf.preparation.plan import plan
 from dmgan_tf.preparation.sources import find as find_any
 from dmgan_tf.preparation.sources import folder
@@ -24,10 +25,12 @@ def test_text_files_beside_the_pictures(mine):
 def test_pictures_and_texts_without_each_other(mine):
     (mine / "red.txt").unlink()
     (mine / "alone.txt").write_text("a bird\n")
-    save_picture(mine / "blue.png")
+    for name in ("blue.png", "red.png"):
+        save_picture(mine / name)
     found = reasons(find(mine))
     assert found == {
         "red.jpg": "has no caption: there is no red.txt",
+        "red.png": "has no caption: there is no red.txt",
         "alone.txt": "has no picture beside it",
         "blue.png": "shares blue.txt with another picture",
     }
@@ -159,7 +162,7 @@ def test_lists_of_any_encoding(mine, tmp_path, encoding, kind):
 def test_text_with_zero_bytes_is_no_text(mine):
     (mine / "red.txt").write_bytes("a bird".encode("utf-16-le"))
     assert reasons(find(mine)) == {
-        "red.jpg": "has no caption: red.txt is no text: it holds zero bytes"
+        "red.jpg": "has no caption: red.txt is no text: line 1 holds zero bytes"
     }
 
 
@@ -187,6 +190,16 @@ def test_what_no_source_foresaw_is_one_line(mine, tmp_path):
     (mine / "metadata.csv").symlink_to(mine / "metadata.csv")
     with pytest.raises(UserError, match="cannot be read as folder"):
         find_any("folder", tmp_path / ("x" * 5000), None, tmp_path)
+
+
+@pytest.mark.parametrize("error", MALFORMED)
+def test_no_error_of_a_strangers_file_is_a_traceback(mine, tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error("odd")
+
+    monkeypatch.setattr(folder, "_rows", fail)
+    with pytest.raises(UserError, match=r"mine: cannot be read as folder: .*odd"):
+        find_any("folder", mine, None, tmp_path)
 
 
 @pytest.mark.parametrize(

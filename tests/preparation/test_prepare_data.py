@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_lines import ROOT, TINY, environment, fail, run, succeed
+from command_lines import ROOT, TINY, call, environment, fail, refuse, run, succeed
 from small_pictures import COLORS, save_picture
 
 # Enough pictures for a batch of four and for evaluation's shares.
@@ -172,8 +172,8 @@ def test_nothing_of_anybodys_is_removed(many, tmp_path):
     source = many.rename(tmp_path / "out.unpacked")
     (tmp_path / "other.partial").mkdir()
     (tmp_path / "other.partial" / "mine.txt").write_text("precious")
-    line = fail("prepare_data", "folder", source, "--out", tmp_path / "other")
+    line = refuse("prepare_data", "folder", source, "--out", tmp_path / "other")
     assert "was not begun by this program" in line
     assert (tmp_path / "other.partial" / "mine.txt").read_text() == "precious"
-    succeed("prepare_data", "folder", source, "--out", tmp_path / "out")
+    call("prepare_data", "folder", source, "--out", tmp_path / "out", "--processes", 1)
     assert len(list(source.glob("*.jpg"))) == PICTURES

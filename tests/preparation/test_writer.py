@@ -20,6 +20,8 @@ from dmgan_tf.preparation.picture_file import read_picture
 from dmgan_tf.preparation.plan import plan
 from dmgan_tf.preparation.sources import folder as folder_source
 
+HALF = "a \ud800 bird"  # what `json` reads of half of an escape of two
+
 
 def entries(tmp_path, count=5, **changes):
     """Entries of one picture each; every fifth is a test picture."""
@@ -164,7 +166,7 @@ def test_everything_left_out_has_its_name_and_reason(tmp_path):
     more = [
         Entry(name="broken", split="train", path=bad, captions=("a red bird",)),
         Entry(name="missing", split="train", path=tmp_path / "no.jpg", captions=("a red bird",)),
-        Entry(name="silent", split="train", path=good[0].path, captions=("", "!?")),
+        Entry(name="silent", split="train", path=good[0].path, captions=("", "!?", HALF)),
         Entry(name="picture 1", split="train", path=good[0].path, captions=("a red bird",)),
         Entry(name="boxed", split="train", path=good[0].path, captions=("a red bird",), **box),
         Entry(
@@ -180,6 +182,7 @@ def test_everything_left_out_has_its_name_and_reason(tmp_path):
         ("missing", "cannot be read: No such file or directory"),
         ("silent", "has no caption"),
         ("silent", "a caption without a word: '!?'"),
+        ("silent", f"a caption that is no Unicode: {HALF!r}"),
         ("picture 1", "is the name of an earlier picture as well"),
         ("boxed", "its box [100.0, 5.0, 10.0, 10.0] lies outside of its 40 × 30 pixels"),
         ("flat", "its box [1, 1, 0, 5] has no area"),
@@ -192,13 +195,19 @@ def test_everything_left_out_has_its_name_and_reason(tmp_path):
     assert load_prepared(tmp_path / "out", "test").captions == (("a bird",),)
 
 
-@pytest.mark.parametrize("when", ["planning", "looking"])
-def test_strict_makes_the_first_one_an_error(tmp_path, when):
+@pytest.mark.parametrize(
+    ("captions", "reason"),
+    [
+        (("!",), "a caption without a word"),
+        (("a red bird", HALF), "a caption that is no Unicode"),
+        (("a red bird",), "is empty"),
+    ],
+)
+def test_strict_makes_the_first_one_an_error(tmp_path, captions, reason):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"")
-    captions = ("a red bird",) if when == "looking" else ("!",)
     extra = Entry(name="bad one", split="train", path=bad, captions=captions)
-    with pytest.raises(UserError, match=r"bad one: .* Without --strict it would be left out"):
+    with pytest.raises(UserError, match=f"bad one: {reason}.* Without --strict it would be left"):
         prepare(Found(entries=[*entries(tmp_path), extra]), tmp_path / "out", strict=True)
     assert not (tmp_path / "out").exists()
 

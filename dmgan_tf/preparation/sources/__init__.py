@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.entry import Found
+from dmgan_tf.preparation.lists import MALFORMED
 from dmgan_tf.preparation.sources import attngan, coco, cub, fluent_emoji, folder
 
 _FINDERS: dict[str, Callable[..., Found]] = {
@@ -24,7 +25,7 @@ def find(name: str, source: Path, captions: Path | None, work: Path, **options) 
     """
     try:
         return _FINDERS[name](source, captions, work, **options)
-    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+    except MALFORMED as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(f"{source}: cannot be read as {name}: {error}.") from error

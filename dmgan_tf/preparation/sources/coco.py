@@ -6,16 +6,8 @@ from pathlib import Path
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.captions_text import read_text
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
+from dmgan_tf.preparation.lists import MALFORMED
 
-_NOT_COCO = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-)
 _SPLITS = {"train": "train2014", "test": "val2014"}
 
 
@@ -73,7 +65,7 @@ def _read(path):
             caption = " ".join(row["caption"].split())
             texts.setdefault(int(row["image_id"]), []).append(caption)
         strange = any(Path(name).name != name for name in files.values())
-    except _NOT_COCO as error:
+    except MALFORMED as error:
         raise UserError(f"{path}: is no file of COCO's captions: {error!r}.") from error
     if strange:
         raise UserError(f"{path}: refused: a file name leaves the folder of pictures.")

@@ -13,20 +13,18 @@ made as --split says.
 """
 
 import contextlib
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.archives import is_archive, unpack
-from dmgan_tf.preparation.captions_text import read_lines, read_text
+from dmgan_tf.preparation.captions_text import read_lines
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut, leaves_the_folder
+from dmgan_tf.preparation.lists import read_csv, read_json_lines, read_list
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _RULES = ("fraction", "class")
@@ -102,7 +100,7 @@ def _rows(folder, captions):
     if path is None:
         return _from_texts(folder)
     rows, left_out = {}, []
-    for number, row in _csv(path) if path.suffix == ".csv" else _json_lines(path):
+    for number, row in read_csv(path) if path.suffix == ".csv" else read_json_lines(path):
         name = row.get("file_name")
         if not isinstance(name, str) or not name:
             raise UserError(f"{path}, line {number}: has no `file_name`.")
@@ -120,47 +118,10 @@ def _list_of(folder):
 
 def _from_json(path):
     try:
-        content = json.loads(_text(path))
+        content = json.loads(read_list(path))
         return {str(name): {"captions": value} for name, value in content.items()}
     except (ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: is no JSON of name → captions: {error}.") from error
-
-
-def _json_lines(path) -> Iterator[tuple[int, dict]]:
-    # Not splitlines: a caption may hold other line ends.
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}, line {number}: is no JSON: {error}.") from error
-        if not isinstance(row, dict):
-            raise UserError(f"{path}, line {number}: must be an object: {line[:80]!r}.")
-        yield number, row
-
-
-def _csv(path) -> Iterator[tuple[int, dict]]:
-    try:
-        reader = csv.DictReader(io.StringIO(_text(path), ""), strict=True)
-        for row in reader:
-            if None in row:
-                raise UserError(
-                    f"{path}, line {reader.line_num}: has more fields than the first line: put "
-                    "captions with a comma in quotes."
-                )
-            yield reader.line_num, {key: value for key, value in row.items() if value}
-    except csv.Error as error:
-        raise UserError(f"{path}: cannot be read as CSV: {error}.") from error
-
-
-def _text(path):
-    try:
-        return read_text(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise UserError(f"{path}: {error}.") from error
 
 
 def _from_texts(folder):
@@ -175,6 +136,7 @@ def _from_texts(folder):
             rows[name] = {"captions": read_lines(text)}
         except FileNotFoundError:
             left_out.append(LeftOut(name, f"has no caption: there is no {text.name}"))
+            continue
         except (OSError, ValueError) as error:
             left_out.append(LeftOut(name, f"has no caption: {error}"))
         texts.add(text)
