@@ -210,7 +210,7 @@ class TrainingConfig:
     ema_warm_up: bool = False
     log_every_steps: int = 50
     sample_every_steps: int = 2000
-    evaluate_every_steps: int = 10_000
+    evaluate_every_epochs: float = 10.0  # an epoch: as many pictures as there are to learn from
     evaluation_images: int = 1000
     checkpoint_every_steps: int = 2000
     keep_checkpoints: int = 3
@@ -227,7 +227,7 @@ class TrainingConfig:
             "discriminator_learning_rate",
             "log_every_steps",
             "sample_every_steps",
-            "evaluate_every_steps",
+            "evaluate_every_epochs",
             "evaluation_images",
             "checkpoint_every_steps",
             "keep_checkpoints",

@@ -330,7 +330,7 @@ def _evaluation(config, artist, image_encoder, pictures, directory, writer, save
         evaluate,
         lambda step, scores: save_to("best", step, **scores),
         writer,
-        section.evaluate_every_steps,
+        max(1, round(section.evaluate_every_epochs * len(pictures) / section.batch_size)),
         key="frechet_distance",
         best=best,
     )

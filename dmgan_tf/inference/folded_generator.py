@@ -109,11 +109,12 @@ class _ResidualBlock(tf.Module):
         kernel = tf.convert_to_tensor(block.conv_in.kernel)
         if halved:
             kernel = tf.add_n(tf.split(kernel, 2, axis=2))
-        self._conv_in = _Convolution(kernel, block.batch_norm_in, dtype=dtype)
-        self._conv_out = _Convolution(block.conv_out.kernel, block.batch_norm_out, dtype=dtype)
+        self._conv_in = _GatedConvolution(kernel, block.batch_norm_in, dtype=dtype)
+        factor, shift = block.batch_norm_out.factor_and_shift()
+        self._conv_out = _Convolution(block.conv_out.kernel * factor, shift, dtype=dtype)
 
     def __call__(self, x):
-        y = self._conv_out(_gated(self._conv_in(x)))
+        y = self._conv_out(self._conv_in(x))
         return y + (tf.concat([x, x], axis=-1) if self._halved else x)
 
 
@@ -121,33 +122,46 @@ class _Upsampling(tf.Module):
     def __init__(self, block, dtype):
         super().__init__()
         self._phases = [
-            _Convolution(phase, block.batch_norm, padding, dtype)
+            _GatedConvolution(phase, block.batch_norm, padding, dtype)
             for phase, padding in zip(
                 phase_kernels(tf.convert_to_tensor(block.kernel)), PHASE_PADDINGS, strict=True
             )
         ]
 
     def __call__(self, x):
-        phases = [_gated(convolution(x)) for convolution in self._phases]
+        phases = [convolution(x) for convolution in self._phases]
         return tf.nn.depth_to_space(tf.concat(phases, axis=-1), 2)
 
 
 class _Convolution(tf.Module):
-    """A convolution, and the batch norm behind it in its kernel and bias."""
-
-    def __init__(self, kernel, batch_norm=None, padding="SAME", dtype="float32"):
+    def __init__(self, kernel, bias=None, padding="SAME", dtype="float32"):
         super().__init__()
-        self._bias = None
-        if batch_norm is not None:
-            factor, shift = batch_norm.factor_and_shift()
-            kernel = kernel * factor
-            self._bias = _variable(shift, dtype)
         self._kernel = _variable(kernel, dtype)
+        self._bias = None if bias is None else _variable(bias, dtype)
         self._padding = padding
 
     def __call__(self, x):
         y = tf.nn.conv2d(tf.cast(x, self._kernel.dtype), self._kernel, 1, self._padding)
         return y if self._bias is None else tf.nn.bias_add(y, self._bias)
+
+
+class _GatedConvolution(tf.Module):
+    """Convolution, batch norm and gated linear unit.
+
+    Values and gates have a convolution each: to cut the channels of one in two would cost copies.
+    """
+
+    def __init__(self, kernel, batch_norm, padding="SAME", dtype="float32"):
+        super().__init__()
+        factor, shift = batch_norm.factor_and_shift()
+        kernels, biases = tf.split(kernel * factor, 2, axis=-1), tf.split(shift, 2)
+        self._value, self._gate = (
+            _Convolution(kernel, bias, padding, dtype)
+            for kernel, bias in zip(kernels, biases, strict=True)
+        )
+
+    def __call__(self, x):
+        return self._value(x) * tf.sigmoid(self._gate(x))
 
 
 def _variable(value, dtype):

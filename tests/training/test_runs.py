@@ -25,7 +25,7 @@ def command(run_dir, encoders, *overrides, resume=False, module="train"):
     settings = [
         f"damsm.directory={encoders}",
         *STEPS,
-        "training.evaluate_every_steps=100",
+        "training.evaluate_every_epochs=100",
         *overrides,
     ]
     line = [sys.executable, "-m", f"dmgan_tf.{module}", "--config", str(TINY)]
