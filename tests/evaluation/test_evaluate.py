@@ -1,7 +1,6 @@
 """`python -m dmgan_tf.evaluate` as a user meets it."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -22,9 +21,9 @@ IMAGES = 120
 def cache(tmp_path_factory):
     """Nobody's own cache is touched."""
     folder = tmp_path_factory.mktemp("cache")
-    os.environ["DMGAN_TF_CACHE"] = str(folder)
-    yield folder
-    del os.environ["DMGAN_TF_CACHE"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DMGAN_TF_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="module")
