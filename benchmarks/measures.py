@@ -2,7 +2,7 @@
 
 Prints JSON: rows of {what, form, batch, milliseconds: [low, median, high], runs}, or of another
 unit. Forms that are compared take turns, so that what else the machine does hits all alike. Weights
-are random, batch norm's statistics those of the model's own activations.
+are those of `random_model`.
 """
 
 import json
@@ -16,9 +16,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "export")]
 
+from random_model import VOCABULARY_SIZE, random_artist  # noqa: E402
+
 from dmgan_tf.config_file import find_config, load_config  # noqa: E402
 
-_VOCABULARY, _WORDS = 5450, 12  # words of all captions and of one
+_WORDS = 12  # of a caption
 _SECONDS = {1: 8.0, 4: 12.0, 16: 24.0}  # of a form, by batch
 _FEWEST_RUNS = 3
 
@@ -33,7 +35,7 @@ def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> l
     from dmgan_tf.inference.image_grid import to_uint8
 
     count = int(batch)
-    artist, generator = _random_artist(config)
+    artist, generator = random_artist(config)
     captions = [" ".join(f"word{7 * i + j}" for j in range(1, _WORDS + 1)) for i in range(count)]
     seeds = list(range(count))
     feed = artist.inputs(artist.encode(captions), seeds)
@@ -60,13 +62,15 @@ def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> l
         from dmgan_tf.interop.authors_layout import to_authors
 
         state = torch_generator.to_torch(to_authors(generator))
+        residual_blocks = len(generator.refinement_stages[0].residual_blocks)
+        sizes = len(generator.initial_stage.upsample_blocks), residual_blocks
         ids, lengths, noise, condition_noise = feed.values()
 
         def in_torch():
             words, sentence = artist.text_encoder(ids[:, :_WORDS], lengths)
             tensors = words.numpy(), sentence.numpy(), noise, condition_noise
             inputs = torch_generator.to_torch(dict(enumerate(tensors)))
-            images = torch_generator.draw(state, *inputs.values())
+            images = torch_generator.draw(state, *inputs.values(), *sizes)
             return to_uint8(images[-1].permute(0, 2, 3, 1).numpy())
 
         forms["torch"] = in_torch
@@ -167,14 +171,19 @@ def evaluation(config: str = "toy_birds.yaml") -> list[dict]:
 
 def scaling(config: str = "cub.yaml") -> list[dict]:
     """A picture's cost by batch, by stages (side), and by words."""
-    artist, _ = _random_artist(config)
-    rows = []
+    from dmgan_tf.inference.folded_generator import FoldedGenerator
+
+    def folded(*overrides):
+        artist, generator = random_artist(config, *overrides)
+        return _like(artist, FoldedGenerator(generator))
+
+    artist, rows = folded(), []
     for count in (1, 2, 4, 8):
         captions = [f"word{i + 1}" for i in range(count)]
         forms = {"this": lambda c=captions: artist.generate(c, list(range(len(c))))}
         rows += _axis("batch", count, _take_turns("generation", count, forms, 5.0))
     for stages in (1, 2, 3):
-        small, _ = _random_artist(config, f"generator.stages={stages}")
+        small = folded(f"generator.stages={stages}")
         side = small.generator.sides[-1]
         forms = {"this": lambda artist=small: artist.generate("word1 word2")}
         rows += _axis("side", side, _take_turns("generation", 1, forms, 5.0))
@@ -236,39 +245,6 @@ def _resident_mebibytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _random_artist(config, *overrides):
-    """(TextToImage of a generator as it trains, that generator)."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    from dmgan_tf import build
-    from dmgan_tf.data.vocabulary import END, Vocabulary
-    from dmgan_tf.inference.text_to_image import TextToImage
-    from dmgan_tf.layers.batch_norm import BatchNorm
-
-    keras.utils.set_random_seed(0)
-    settings = load_config(find_config(config), overrides)
-    vocabulary = Vocabulary([END, *(f"word{i}" for i in range(1, _VOCABULARY))])
-    generator = build.generator(settings)
-    encoder = build.text_encoder(settings, len(vocabulary))
-    artist = TextToImage(generator, encoder, vocabulary, settings.data.max_words_evaluation)
-    norms = [layer for layer in generator._flatten_layers() if isinstance(layer, BatchNorm)]
-    for norm in norms:
-        norm.momentum = 0.0  # the statistics of the batch below
-    rng = np.random.default_rng(0)
-    feed = artist.inputs([list(rng.integers(1, _VOCABULARY, _WORDS)) for _ in range(8)], range(8))
-    words, sentence = encoder(feed["ids"], feed["lengths"])
-    mask = tf.sequence_mask(feed["lengths"], words.shape[1])
-    inputs = words, mask, sentence, feed["noise"], feed["condition_noise"]
-    generator(*inputs, training=True)
-    # From faint pictures, where tanh does nothing yet, to ones of full contrast.
-    head = generator.image_heads[-1].kernel
-    head.assign(1e-3 * head)
-    head.assign(head / tf.math.reduce_std(generator(*inputs).images[-1]))
-    return artist, generator
-
-
 def _like(artist, generator, max_words=None):
     """The same texts with another generator."""
     from dmgan_tf.inference.text_to_image import TextToImage
@@ -301,7 +277,7 @@ def _trainer(config, batch):
     from dmgan_tf import build
 
     settings = load_config(find_config(config))
-    encoders = build.text_encoder(settings, _VOCABULARY), build.image_encoder(settings)
+    encoders = build.text_encoder(settings, VOCABULARY_SIZE), build.image_encoder(settings)
     rng = np.random.default_rng(0)
     words = settings.data.max_words
     data = {
@@ -309,7 +285,7 @@ def _trainer(config, batch):
             tf.constant(rng.uniform(-1, 1, (batch, side, side, 3)), tf.float32)
             for side in settings.generator.sides
         ),
-        "ids": tf.constant(rng.integers(1, _VOCABULARY, (batch, words)), tf.int32),
+        "ids": tf.constant(rng.integers(1, VOCABULARY_SIZE, (batch, words)), tf.int32),
         "lengths": tf.fill([batch], words),
         "class_ids": tf.range(batch),
         "noise": tf.constant(rng.normal(size=(batch, settings.generator.noise_size)), tf.float32),

@@ -117,14 +117,7 @@ class PlainGenerator(keras.Model):
             features, response = stage(words, features, mask, training=training)
             images.append(tf.tanh(head(features)))
             responses.append(response)
-        return GeneratorOutput(
-            images=tuple(images),
-            attention=tuple(r.attention for r in responses),
-            writing_gates=tuple(r.writing_gate for r in responses),
-            response_gates=tuple(r.response_gate for r in responses),
-            condition_mean=mean,
-            condition_log_variance=log_variance,
-        )
+        return GeneratorOutput.of(images, responses, mean, log_variance)
 
 
 class PlainTrainer(DMGANTrainer):

@@ -8,6 +8,7 @@ file, and prints tables with ratios. `torch` needs PyTorch, which the project do
 
 import argparse
 import datetime
+import importlib.util
 import json
 import os
 import platform
@@ -39,6 +40,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if wrong := set(arguments.parts.split(",")) - set(_PARTS):
         parser.error(f"--parts knows {', '.join(_PARTS)}. Received: {', '.join(sorted(wrong))}.")
+    if "torch" in arguments.reference and importlib.util.find_spec("torch") is None:
+        parser.error("--reference torch needs PyTorch: pip install torch.")
     rows = []
     for measure in tqdm(_measures(arguments), desc="measuring", unit="process"):
         rows += _measured(measure)

@@ -14,8 +14,12 @@ def to_torch(state):
 
 
 @torch.inference_mode()
-def draw(state, words, sentence, noise, condition_noise, doublings=4, residual_blocks=2):
-    """The pictures of all stages, [B, 3, side, side]; words [B, T, N_w], the others [B, …]."""
+def draw(state, words, sentence, noise, condition_noise, doublings, residual_blocks):
+    """The pictures of all stages, [B, 3, side, side].
+
+    Args: words: [B, T, N_w]; the next three [B, …]. doublings: upsamplings of the first stage.
+        residual_blocks: of the others.
+    """
     gated = functional.glu(_linear(state, "ca_net.fc", sentence), dim=1)
     mean, log_variance = gated.chunk(2, dim=1)
     condition = mean + condition_noise * torch.exp(0.5 * log_variance)

@@ -51,14 +51,7 @@ class FoldedGenerator(tf.Module):
             features, response = stage(word_features, features, word_mask)
             images.append(self._picture(i, features))
             responses.append(response)
-        return GeneratorOutput(
-            images=tuple(images),
-            attention=tuple(r.attention for r in responses),
-            writing_gates=tuple(r.writing_gate for r in responses),
-            response_gates=tuple(r.response_gate for r in responses),
-            condition_mean=mean,
-            condition_log_variance=log_variance,
-        )
+        return GeneratorOutput.of(images, responses, mean, log_variance)
 
     def _picture(self, stage, features):
         return tf.tanh(tf.cast(self._image_heads[stage](features), tf.float32))

@@ -29,6 +29,18 @@ class GeneratorOutput(NamedTuple):
     condition_mean: tf.Tensor  # float32 [B, N_c]
     condition_log_variance: tf.Tensor  # float32 [B, N_c]
 
+    @classmethod
+    def of(cls, images, responses, mean, log_variance):
+        """From pictures, a MemoryResponse per refinement, and the condition's two parts."""
+        return cls(
+            images=tuple(images),
+            attention=tuple(r.attention for r in responses),
+            writing_gates=tuple(r.writing_gate for r in responses),
+            response_gates=tuple(r.response_gate for r in responses),
+            condition_mean=mean,
+            condition_log_variance=log_variance,
+        )
+
 
 @keras.saving.register_keras_serializable("dmgan_tf")
 class InitialStage(keras.layers.Layer):
@@ -261,14 +273,7 @@ class Generator(keras.Model):
             features, response = stage(word_features, features, word_mask, training=training)
             images.append(self._picture(i, features))
             responses.append(response)
-        return GeneratorOutput(
-            images=tuple(images),
-            attention=tuple(r.attention for r in responses),
-            writing_gates=tuple(r.writing_gate for r in responses),
-            response_gates=tuple(r.response_gate for r in responses),
-            condition_mean=mean,
-            condition_log_variance=log_variance,
-        )
+        return GeneratorOutput.of(images, responses, mean, log_variance)
 
     def _picture(self, stage, features):
         return tf.tanh(tf.cast(self.image_heads[stage](features), tf.float32))
