@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from command_lines import TINY, fail, succeed
+from command_lines import TINY, fail, refuse, succeed
 from PIL import Image
 
 from dmgan_tf.ablation_table import ROWS, as_markdown, read_scores, save_plot
@@ -64,6 +64,13 @@ def test_config_that_is_not_there_is_one_line():
     assert "nowhere.yaml" in fail("ablation", "--config", "nowhere.yaml")
 
 
+def test_folder_of_another_request_is_refused_and_left_as_it_was(tmp_path):
+    (tmp_path / "request.json").write_text("{}")
+    message = refuse("ablation", *TINY, "--run-dir", tmp_path)
+    assert "request.json: was begun with another config or --evaluate" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["request.json"]
+
+
 @pytest.mark.slow
 def test_four_rows_are_trained_scored_and_not_twice(tmp_path):
     folder = tmp_path / "ablation"
@@ -78,4 +85,4 @@ def test_four_rows_are_trained_scored_and_not_twice(tmp_path):
     metadata = json.loads((folder / "baseline" / "seed_0" / "evaluation.json").read_text())
     assert not metadata["judge_is_own"]
     again = succeed("ablation", *arguments)
-    assert "dmgan_tf.train" not in again and "dmgan_tf.pretrain_damsm" not in again
+    assert "dmgan_tf.train" not in again and "dmgan_tf.evaluate" not in again
