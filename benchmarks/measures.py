@@ -46,9 +46,11 @@ def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> l
         return lambda: session.run(["image"], feed)[0]
 
     folded = _like(artist, FoldedGenerator(generator))
+    portable = _like(artist, FoldedGenerator(generator, portable=True))
     forms = {
         "this": lambda: folded.generate(captions, seeds),
-        "this, ONNX Runtime": in_onnx_runtime(folded),
+        "this, without XLA": lambda: portable.generate(captions, seeds),
+        "this, ONNX Runtime": in_onnx_runtime(portable),
     }
     if "plain" in references:
         from plain import PlainGenerator

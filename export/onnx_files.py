@@ -47,7 +47,7 @@ def export(
     """
     if wrong := [p for p in precision if p not in PRECISIONS]:
         raise UserError(f"`precision` knows {', '.join(PRECISIONS)}. Received: {', '.join(wrong)}.")
-    artist = TextToImage.from_preset(model)
+    artist = TextToImage.from_preset(model, portable=True)
     captions = _captions(artist, model, captions_file)
     with whole_folder(out) as partial:
         rows = _write_graphs(artist, partial, precision, captions, not float_images)

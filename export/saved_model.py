@@ -47,7 +47,7 @@ def export(model: Path, target: Path) -> None:
     from dmgan_tf.inference.text_to_image import TextToImage
     from dmgan_tf.inference.whole_folder import whole_folder
 
-    artist = TextToImage.from_preset(model)
+    artist = TextToImage.from_preset(model, portable=True)
     with whole_folder(target) as partial:  # servers look for names of digits alone
         module = Signatures(artist)
         tf.saved_model.save(module, str(partial), signatures=module.functions())

@@ -1,12 +1,11 @@
 """A trained generator in the form that draws fastest: the same pictures, less work.
 
 Batch norm stands in the kernels of the convolutions before it, and all kernels are worked out once.
-Where a picture is upsampled, its four phases are gated before the larger picture is put together.
 """
 
 import tensorflow as tf
 
-from dmgan_tf.layers.convolutions import PHASE_PADDINGS, phase_kernels
+from dmgan_tf.layers import winograd
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 
 
@@ -14,24 +13,27 @@ class FoldedGenerator(tf.Module):
     """A generator's pictures, in inference mode alone; takes its weights as they are now.
 
     Args: generator: a built Generator. Conditioning augmentation and memory stay its own layers.
+        portable: of TensorFlow's plain operations alone, as exports must be: servers come without
+        XLA.
     Inputs, returns: as Generator's.
     """
 
-    def __init__(self, generator: Generator):
+    def __init__(self, generator: Generator, portable: bool = False):
         super().__init__()
         self.sides = generator.sides
         self.noise_size = generator.noise_size
         self.condition_size = generator.condition_size
-        dtype = generator.compute_dtype
         # Variables, not constants: at CUB's size those save 3 % of a picture's time and cost five
         # seconds before the first.
+        build = _Builder(generator.compute_dtype, portable)
         self._conditioning_augmentation = generator.conditioning_augmentation
-        self._initial_stage = _InitialStage(generator.initial_stage, dtype)
+        self._initial_stage = _InitialStage(generator.initial_stage, build)
         self._refinement_stages = [
-            _RefinementStage(stage, dtype) for stage in generator.refinement_stages
+            _RefinementStage(stage, side, build)
+            for stage, side in zip(generator.refinement_stages, self.sides[:-1], strict=True)
         ]
         self._image_heads = [
-            _Convolution(head.kernel, dtype=dtype) for head in generator.image_heads
+            _Convolution(build.variable(head.kernel)) for head in generator.image_heads
         ]
 
     @property
@@ -58,13 +60,16 @@ class FoldedGenerator(tf.Module):
 
 
 class _InitialStage(tf.Module):
-    def __init__(self, stage, dtype):
+    def __init__(self, stage, build):
         super().__init__()
         factor, shift = stage.batch_norm.factor_and_shift()
-        self._kernel = _variable(stage.dense.kernel * factor, dtype)
-        self._bias = _variable(shift, dtype)
+        self._kernel = build.variable(stage.dense.kernel * factor)
+        self._bias = build.variable(shift)
         self._shape = [-1, *stage.seed_shape]
-        self._upsamplings = [_Upsampling(block, dtype) for block in stage.upsample_blocks]
+        self._upsamplings = [
+            build.upsampling(stage.seed_shape[0] * 2**place, block)
+            for place, block in enumerate(stage.upsample_blocks)
+        ]
 
     def __call__(self, condition, noise):
         x = tf.cast(tf.concat([condition, noise], axis=-1), self._kernel.dtype)
@@ -75,15 +80,15 @@ class _InitialStage(tf.Module):
 
 
 class _RefinementStage(tf.Module):
-    def __init__(self, stage, dtype):
+    def __init__(self, stage, side, build):
         super().__init__()
         self.dynamic_memory = stage.dynamic_memory
         halved = stage.dynamic_memory.response_gate
         self._residual_blocks = [
-            _ResidualBlock(block, halved and place == 0, dtype)
+            _ResidualBlock(block, side, halved and place == 0, build)
             for place, block in enumerate(stage.residual_blocks)
         ]
-        self._upsampling = _Upsampling(stage.upsample, dtype)
+        self._upsampling = build.upsampling(side, stage.upsample)
 
     def __call__(self, word_features, image_features, word_mask):
         response = self.dynamic_memory(word_features, image_features, word_mask)
@@ -96,42 +101,84 @@ class _RefinementStage(tf.Module):
 
 
 class _ResidualBlock(tf.Module):
-    def __init__(self, block, halved, dtype):
+    def __init__(self, block, side, halved, build):
         super().__init__()
         self._halved = halved  # takes h for [h, h], as the block does
         kernel = tf.convert_to_tensor(block.conv_in.kernel)
         if halved:
             kernel = tf.add_n(tf.split(kernel, 2, axis=2))
-        self._conv_in = _GatedConvolution(kernel, block.batch_norm_in, dtype=dtype)
-        factor, shift = block.batch_norm_out.factor_and_shift()
-        self._conv_out = _Convolution(block.conv_out.kernel * factor, shift, dtype=dtype)
+        self._conv_in = build.convolution(side, kernel, block.batch_norm_in, gated=True)
+        kernel = tf.convert_to_tensor(block.conv_out.kernel)
+        self._conv_out = build.convolution(side, kernel, block.batch_norm_out, gated=False)
 
     def __call__(self, x):
         y = self._conv_out(self._conv_in(x))
         return y + (tf.concat([x, x], axis=-1) if self._halved else x)
 
 
-class _Upsampling(tf.Module):
-    def __init__(self, block, dtype):
+class _Builder:
+    """Chooses the form of each convolution: Winograd's where it pays."""
+
+    def __init__(self, dtype, portable):
+        self._dtype, self._portable = dtype, portable
+
+    def variable(self, value):
+        return tf.Variable(tf.cast(value, self._dtype), trainable=False)
+
+    def convolution(self, side, kernel, batch_norm, gated):
+        if self._pays(winograd.PLAIN, side, kernel):
+            return _Winograd(winograd.PLAIN, *self._folded(kernel, batch_norm), gated)
+        if gated:
+            return self._gated(kernel, batch_norm)
+        kernel, shift = self._folded(kernel, batch_norm)
+        return _Convolution(self.variable(kernel), self.variable(shift))
+
+    def upsampling(self, side, block):
+        kernel = tf.convert_to_tensor(block.kernel)
+        if self._pays(winograd.UPSAMPLED, side, kernel):
+            folded = self._folded(kernel, block.batch_norm)
+            return _Winograd(winograd.UPSAMPLED, *folded, gated=True)
+        phases = zip(_phase_kernels(kernel), _PHASE_PADDINGS, strict=True)
+        return _Upsampling([self._gated(phase, block.batch_norm, p) for phase, p in phases])
+
+    def _gated(self, kernel, batch_norm, padding="SAME"):
+        kernel, shift = self._folded(kernel, batch_norm)
+        halves = zip(tf.split(kernel, 2, axis=-1), tf.split(shift, 2), strict=True)
+        return _GatedConvolution(
+            *(_Convolution(self.variable(k), self.variable(s), padding) for k, s in halves)
+        )
+
+    def _pays(self, scheme, side, kernel):
+        return not self._portable and self._dtype == "float32" and scheme.pays((side, side), kernel)
+
+    def _folded(self, kernel, batch_norm):
+        factor, shift = batch_norm.factor_and_shift()
+        return kernel * factor, shift
+
+
+class _Winograd(tf.Module):
+    """A convolution by `layers/winograd.py`; XLA adds the bias and the gated linear unit."""
+
+    def __init__(self, scheme, kernel, bias, gated):
         super().__init__()
-        self._phases = [
-            _GatedConvolution(phase, block.batch_norm, padding, dtype)
-            for phase, padding in zip(
-                phase_kernels(tf.convert_to_tensor(block.kernel)), PHASE_PADDINGS, strict=True
-            )
-        ]
+        self._scheme, self._is_gated = scheme, gated
+        self._kernels = [tf.Variable(k, trainable=False) for k in scheme.kernels(kernel)]
+        self._bias = tf.Variable(bias, trainable=False)
 
     def __call__(self, x):
-        phases = [convolution(x) for convolution in self._phases]
-        return tf.nn.depth_to_space(tf.concat(phases, axis=-1), 2)
+        products = self._scheme.products(x, self._kernels)
+        return self._pictures(*products, tf.convert_to_tensor(self._bias))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _pictures(self, products, height, width, bias):
+        y = self._scheme.pictures(products, height, width) + bias
+        return _gated(y) if self._is_gated else y
 
 
 class _Convolution(tf.Module):
-    def __init__(self, kernel, bias=None, padding="SAME", dtype="float32"):
+    def __init__(self, kernel, bias=None, padding="SAME"):
         super().__init__()
-        self._kernel = _variable(kernel, dtype)
-        self._bias = None if bias is None else _variable(bias, dtype)
-        self._padding = padding
+        self._kernel, self._bias, self._padding = kernel, bias, padding
 
     def __call__(self, x):
         y = tf.nn.conv2d(tf.cast(x, self._kernel.dtype), self._kernel, 1, self._padding)
@@ -139,26 +186,49 @@ class _Convolution(tf.Module):
 
 
 class _GatedConvolution(tf.Module):
-    """Convolution, batch norm and gated linear unit.
+    """Convolution and gated linear unit.
 
     Values and gates have a convolution each: to cut the channels of one in two would cost copies.
     """
 
-    def __init__(self, kernel, batch_norm, padding="SAME", dtype="float32"):
+    def __init__(self, value, gate):
         super().__init__()
-        factor, shift = batch_norm.factor_and_shift()
-        kernels, biases = tf.split(kernel * factor, 2, axis=-1), tf.split(shift, 2)
-        self._value, self._gate = (
-            _Convolution(kernel, bias, padding, dtype)
-            for kernel, bias in zip(kernels, biases, strict=True)
-        )
+        self._value, self._gate = value, gate
 
     def __call__(self, x):
         return self._value(x) * tf.sigmoid(self._gate(x))
 
 
-def _variable(value, dtype):
-    return tf.Variable(tf.cast(value, dtype), trainable=False)
+class _Upsampling(tf.Module):
+    """The four pixels that each pixel becomes, gated before they are put together."""
+
+    def __init__(self, phases):
+        super().__init__()
+        self._phases = phases
+
+    def __call__(self, x):
+        phases = [convolution(x) for convolution in self._phases]
+        return tf.nn.depth_to_space(tf.concat(phases, axis=-1), 2)
+
+
+# Which rows of a 3×3 kernel meet which of two neighbouring pixels of the small picture, for the
+# upper and for the lower pixel of a doubled pair; alike for columns.
+_PHASES = [[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]]
+# The upper pixel of a pair sees the small pixel above its own, the lower one that below; so with
+# columns.
+_PHASE_PADDINGS = [
+    [[0, 0], [1 - row, row], [1 - column, column], [0, 0]] for row in (0, 1) for column in (0, 1)
+]
+
+
+def _phase_kernels(kernel):
+    """Four 2×2 kernels on a small picture that do what a kernel [3, 3, C, F] does on its double."""
+    sums = tf.constant(_PHASES, kernel.dtype)
+    return [
+        tf.einsum("uh,vw,hwio->uvio", sums[row], sums[column], kernel)
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
 
 
 def _gated(x):

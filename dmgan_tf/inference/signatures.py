@@ -24,7 +24,7 @@ NOTHING_KNOWN = "The caption can't be drawn: it is empty, or this model knows no
 class Signatures(tf.Module):
     """A text-to-image model as functions of a SavedModel; see the module's table."""
 
-    def __init__(self, artist: TextToImage):  # one of `TextToImage.from_preset`
+    def __init__(self, artist: TextToImage):  # a portable one of `TextToImage.from_preset`
         super().__init__()
         self._artist = artist
         self._vocabulary = GraphVocabulary(artist.vocabulary)

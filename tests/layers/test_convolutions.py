@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dmgan_tf.layers import winograd
 from dmgan_tf.layers.convolutions import convolve, upsample_and_convolve
 
 
@@ -19,7 +20,14 @@ def stock_upsample_and_convolve(x, kernel):
     return stock_convolve(tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2), kernel)
 
 
-PAIRS = [(convolve, stock_convolve), (upsample_and_convolve, stock_upsample_and_convolve)]
+PAIRS = {
+    "convolve": (convolve, stock_convolve),
+    "upsample_and_convolve": (upsample_and_convolve, stock_upsample_and_convolve),
+}
+WINOGRAD_PAIRS = {
+    "plain": (winograd.PLAIN.convolve, stock_convolve),
+    "upsampled": (winograd.UPSAMPLED.convolve, stock_upsample_and_convolve),
+}
 
 
 def value_and_gradients(function, x, kernel):
@@ -29,23 +37,51 @@ def value_and_gradients(function, x, kernel):
     return [function(x, kernel), *tape.gradient(loss, [x, kernel])]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 4), (16, 16)], ids=str)
-@pytest.mark.parametrize(("ours", "stock"), PAIRS, ids=["convolve", "upsample_and_convolve"])
-def test_value_and_gradients_are_the_stock_ones(ours, stock, size):
-    x, kernel = normal(3, *size, 5, seed=0), normal(3, 3, 5, 4, seed=1)
+def assert_alike(ours, stock, x, kernel, graph=None):
     for actual, expected in zip(
-        value_and_gradients(ours, x, kernel), value_and_gradients(stock, x, kernel), strict=True
+        (graph or (lambda x: value_and_gradients(ours, x, kernel)))(x),
+        value_and_gradients(stock, x, kernel),
+        strict=True,
     ):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("ours", "stock"), PAIRS, ids=["convolve", "upsample_and_convolve"])
-def test_gradients_in_a_graph_of_unknown_sizes(ours, stock):
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 4), (16, 16)], ids=str)
+@pytest.mark.parametrize(("ours", "stock"), PAIRS.values(), ids=PAIRS)
+def test_value_and_gradients_are_the_stock_ones(ours, stock, size):
+    assert_alike(ours, stock, normal(3, *size, 5, seed=0), normal(3, 3, 5, 4, seed=1))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (2, 6), (16, 8)], ids=str)
+@pytest.mark.parametrize(("ours", "stock"), WINOGRAD_PAIRS.values(), ids=WINOGRAD_PAIRS)
+def test_winograds_value_and_gradients_are_the_stock_ones(ours, stock, size):
+    assert_alike(ours, stock, normal(3, *size, 5, seed=0), normal(3, 3, 5, 4, seed=1))
+
+
+@pytest.mark.parametrize(("ours", "stock"), PAIRS.values(), ids=PAIRS)
+def test_in_a_graph_of_unknown_sizes(ours, stock):
     kernel = normal(3, 3, 5, 4, seed=1)
     signature = [tf.TensorSpec([None, None, None, 5], tf.float32)]
     graph = tf.function(lambda x: value_and_gradients(ours, x, kernel), input_signature=signature)
     for size in (2, 5):
-        x = normal(2, size, size, 5, seed=size)
-        expected = value_and_gradients(stock, x, kernel)
-        for one, other in zip(graph(x), expected, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+        assert_alike(ours, stock, normal(2, size, size, 5, seed=size), kernel, graph)
+
+
+@pytest.mark.parametrize(("ours", "stock"), PAIRS.values(), ids=PAIRS)
+def test_a_large_convolution_in_a_graph_of_any_batch(ours, stock):
+    kernel = 0.1 * normal(3, 3, 64, 64, seed=1)
+    signature = [tf.TensorSpec([None, 32, 32, 64], tf.float32)]
+    graph = tf.function(lambda x: ours(x, kernel), input_signature=signature)
+    schemes = {convolve: winograd.PLAIN, upsample_and_convolve: winograd.UPSAMPLED}
+    assert schemes[ours].pays((32, 32), kernel)
+    for batch in (1, 2):
+        x = normal(batch, 32, 32, 64, seed=batch)
+        np.testing.assert_allclose(graph(x), stock(x, kernel), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("sides", "dtype"), [((33, 32), "float32"), ((None, 32), "float32"), ((64, 64), "bfloat16")]
+)
+def test_what_winograds_form_cannot_do_well_is_left_to_the_stock_one(sides, dtype):
+    kernel = tf.cast(normal(3, 3, 64, 64, seed=1), dtype)
+    assert not winograd.PLAIN.pays(sides, kernel)
