@@ -5,8 +5,9 @@ unit. Forms that are compared take turns, so that what else the machine does hit
 are those of `random_model`.
 """
 
+import ctypes
+import gc
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
     trainer, data = _trainer(config, int(batch))
     forms = {"this": _step(trainer, data)}
     if "plain" in references:
-        forms["plain"] = _step(_plain_trainer(config, int(batch)), data)
+        forms["plain"] = _step(_plain_trainer(_trainer(config, int(batch))[0], config), data)
     rows = _take_turns("training step", int(batch), forms, 40.0)
     text = trainer.encode_text(data)
     noise = data["noise"], data["condition_noise"]
@@ -128,16 +129,22 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
 
 def memory(form: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
     """The largest resident set of a process that trains two steps, and what of it was there before
-    the first: TensorFlow, networks and optimizers."""
+    the first: TensorFlow, networks and optimizers. Linux alone."""
     trainer, data = _trainer(config, int(batch))
     if form == "plain":
-        trainer = _plain_trainer(config, int(batch))
-    before = _resident_mebibytes()
+        trainer = _plain_trainer(trainer, config)
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of building
+    before = _resident_mebibytes("VmRSS")
     step = _step(trainer, data)
     step(), step()
-    values = {"peak memory, training": _resident_mebibytes(), "before the first step": before}
+    values = {
+        "peak memory, training": _resident_mebibytes("VmHWM"),
+        "before the first step": before,
+    }
     return [
-        {"what": what, "form": form, "batch": int(batch), "mebibytes": round(value)}
+        {"what": what, "form": form, "batch": int(batch), "mebibytes": value}
         for what, value in values.items()
     ]
 
@@ -243,8 +250,9 @@ def _spread(times):
     return [round(value, 1) for value in (tenths[0], statistics.median(times), tenths[-1])]
 
 
-def _resident_mebibytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _resident_mebibytes(name):
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in status if line.startswith(name))
 
 
 def _like(artist, generator, max_words=None):
@@ -298,10 +306,10 @@ def _trainer(config, batch):
     return build.dmgan_trainer(settings, *encoders), data
 
 
-def _plain_trainer(config, batch):
+def _plain_trainer(trainer, config):
+    """The plain form of a trainer, with its discriminators and encoders."""
     from plain import PlainGenerator, PlainTrainer
 
-    trainer, _ = _trainer(config, batch)
     plain = PlainTrainer(
         PlainGenerator(trainer.generator),
         PlainGenerator(trainer.average_generator),
@@ -311,9 +319,9 @@ def _plain_trainer(config, batch):
         damsm_weight=trainer.damsm_weight,
         name="plain_trainer",
     )
-    settings = load_config(find_config(config))
     from dmgan_tf.training.adam import Adam
 
+    settings = load_config(find_config(config))
     rate = settings.training.generator_learning_rate
     plain.compile(
         Adam(rate, 0.5, 0.999, epsilon=1e-8),

@@ -6,6 +6,7 @@ Batch norm stands in the kernels of the convolutions before it, and all kernels 
 import tensorflow as tf
 
 from dmgan_tf.layers import winograd
+from dmgan_tf.layers.batch_norm import gated_linear_unit
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 
 
@@ -73,7 +74,7 @@ class _InitialStage(tf.Module):
 
     def __call__(self, condition, noise):
         x = tf.cast(tf.concat([condition, noise], axis=-1), self._kernel.dtype)
-        x = tf.reshape(_gated(tf.matmul(x, self._kernel) + self._bias), self._shape)
+        x = tf.reshape(gated_linear_unit(tf.matmul(x, self._kernel) + self._bias), self._shape)
         for upsampling in self._upsamplings:
             x = upsampling(x)
         return x
@@ -172,7 +173,7 @@ class _Winograd(tf.Module):
     @tf.function(jit_compile=True, autograph=False)
     def _pictures(self, products, height, width, bias):
         y = self._scheme.pictures(products, height, width) + bias
-        return _gated(y) if self._is_gated else y
+        return gated_linear_unit(y) if self._is_gated else y
 
 
 class _Convolution(tf.Module):
@@ -229,8 +230,3 @@ def _phase_kernels(kernel):
         for row in (0, 1)
         for column in (0, 1)
     ]
-
-
-def _gated(x):
-    value, gate = tf.split(x, 2, axis=-1)
-    return value * tf.sigmoid(gate)

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from dmgan_tf.layers import large_batch_norm
+
 # The longest sum over which the CPU's fused kernel, which adds up in one go, keeps five digits.
 _LONGEST_FUSED_SUM = 2**15
 
@@ -21,8 +23,9 @@ class BatchNorm(keras.layers.Layer):
         epsilon: float > 0, added to the variance.
         momentum: float in (0, 1), share of the old moving statistics that is kept a step.
         scale_initializer: Keras initializer of the scale.
-    Inputs: x: float [B, ..., C].
-    Returns: float [B, ..., C], in the compute dtype; statistics are float32 always.
+    Inputs: x: float [B, ..., C]. gated: bool, whether a gated linear unit follows.
+    Returns: float [B, ..., C], or [B, ..., C/2] if gated, in the compute dtype; statistics are
+        float32 always.
     """
 
     def __init__(self, epsilon=1e-5, momentum=0.9, scale_initializer="ones", **kwargs):
@@ -50,16 +53,20 @@ class BatchNorm(keras.layers.Layer):
         self.moving_variance = weight("moving_variance", "ones", False)
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x, training=False, gated=False):
         if not (training and self.trainable):
             factor, shift = self.factor_and_shift()
-            return x * tf.cast(factor, x.dtype) + tf.cast(shift, x.dtype)
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            y, mean, unbiased_variance = self._synchronised(x)
-        elif _has_long_sums(x):
-            y, mean, unbiased_variance = self._row_by_row(x)
+            y = x * tf.cast(factor, x.dtype) + tf.cast(shift, x.dtype)
+            return gated_linear_unit(y) if gated else y
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1 and _has_long_sums(x):
+            weights = tf.convert_to_tensor(self.scale), tf.convert_to_tensor(self.offset)
+            y, mean, unbiased_variance = large_batch_norm.normalise(
+                x, *weights, self.epsilon, gated
+            )
         else:
-            y, mean, unbiased_variance = self._fused(x)
+            several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+            y, mean, unbiased_variance = (self._synchronised if several else self._fused)(x)
+            y = gated_linear_unit(y) if gated else y
         self.moving_mean.assign(self._moved(self.moving_mean, mean))
         self.moving_variance.assign(self._moved(self.moving_variance, unbiased_variance))
         return y
@@ -85,30 +92,6 @@ class BatchNorm(keras.layers.Layer):
         )
         return tf.reshape(y, tf.shape(x)), mean, unbiased_variance
 
-    def _row_by_row(self, x):
-        wide = tf.cast(x, tf.float32)
-        count = tf.cast(tf.size(x) // x.shape[-1], tf.float32)
-        scale, offset = tf.convert_to_tensor(self.scale), tf.convert_to_tensor(self.offset)
-
-        @tf.custom_gradient
-        def normalise(wide, scale, offset):
-            mean = _sum_of_rows(wide) / count
-            centred = wide - mean
-            variance = _sum_of_rows(tf.square(centred)) / count
-            inverse = tf.math.rsqrt(variance + self.epsilon)
-
-            def gradient(upstream, *_):  # the statistics are used without a gradient
-                total = _sum_of_rows(upstream)
-                along = _sum_of_rows(upstream * centred) * inverse
-                pull = centred * (inverse * along / count)
-                return (upstream - total / count - pull) * (inverse * scale), along, total
-
-            y = centred * (inverse * scale) + offset
-            return (y, mean, variance * count / (count - 1.0)), gradient
-
-        y, mean, unbiased_variance = normalise(wide, scale, offset)
-        return tf.cast(y, x.dtype), mean, unbiased_variance
-
     def _synchronised(self, x):
         context = tf.distribute.get_replica_context()
         axes = list(range(len(x.shape) - 1))
@@ -125,9 +108,6 @@ class BatchNorm(keras.layers.Layer):
         y = (wide - mean) * (tf.math.rsqrt(variance + self.epsilon) * self.scale) + self.offset
         return tf.cast(y, x.dtype), mean, variance * count / (count - 1.0)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
     def get_config(self):
         return super().get_config() | {
             "epsilon": self.epsilon,
@@ -143,7 +123,10 @@ def _has_long_sums(x):
     return size is None or size // x.shape[-1] > _LONGEST_FUSED_SUM
 
 
-def _sum_of_rows(x):
-    """Sum over all axes but the last, along the rows first: [B, height, width, C] → [C]."""
-    ones = tf.ones([1, 1, 1, tf.shape(x)[2]])
-    return tf.reduce_sum(tf.matmul(ones, x), axis=[0, 1, 2])
+def gated_linear_unit(x):
+    """First half of the channels times the sigmoid of the second (Dauphin et al., 2017).
+
+    Args: x: float [B, ..., 2C]. Returns: float [B, ..., C].
+    """
+    value, gate = tf.split(x, 2, axis=-1)
+    return value * tf.sigmoid(gate)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dmgan_tf.layers.batch_norm import BatchNorm
+from dmgan_tf.layers.batch_norm import BatchNorm, gated_linear_unit
 from dmgan_tf.layers.convolutions import convolve, upsample_and_convolve
 from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
 
@@ -45,8 +45,7 @@ class GatedLinearUnit(keras.layers.Layer):
         self.built = True
 
     def call(self, x):
-        value, gate = tf.split(x, 2, axis=-1)
-        return value * tf.sigmoid(gate)
+        return gated_linear_unit(x)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] // 2)
@@ -65,7 +64,6 @@ class UpsampleBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
         self.batch_norm = scaled_batch_norm(self.dtype_policy, "batch_norm")
-        self.gated_linear_unit = GatedLinearUnit(dtype=self.dtype_policy)
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
@@ -74,12 +72,11 @@ class UpsampleBlock(keras.layers.Layer):
             initializer=keras.initializers.Orthogonal(),
         )
         self.batch_norm.build((None, None, None, 2 * self.filters))
-        self.gated_linear_unit.build((None, None, None, 2 * self.filters))
         self.built = True
 
     def call(self, x, training=False):
         x = upsample_and_convolve(x, tf.convert_to_tensor(self.kernel))
-        return self.gated_linear_unit(self.batch_norm(x, training=training))
+        return self.batch_norm(x, training=training, gated=True)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
@@ -104,13 +101,10 @@ class ResidualBlock(keras.layers.Layer):
         policy = self.dtype_policy
         self.conv_in = orthogonal_conv(2 * channels, policy, "conv_in")
         self.batch_norm_in = scaled_batch_norm(policy, "batch_norm_in")
-        self.gated_linear_unit = GatedLinearUnit(dtype=policy)
         self.conv_out = orthogonal_conv(channels, policy, "conv_out")
         self.batch_norm_out = scaled_batch_norm(policy, "batch_norm_out")
-        wide = (*input_shape[:-1], 2 * channels)
         self.conv_in.build(input_shape)
-        self.batch_norm_in.build(wide)
-        self.gated_linear_unit.build(wide)
+        self.batch_norm_in.build((*input_shape[:-1], 2 * channels))
         self.conv_out.build(input_shape)
         self.batch_norm_out.build(input_shape)
         self.built = True
@@ -122,8 +116,8 @@ class ResidualBlock(keras.layers.Layer):
         )
         if halved:
             kernel_in = tf.add_n(tf.split(kernel_in, 2, axis=2))
-        y = self.batch_norm_in(convolve(x, kernel_in), training=training)
-        y = convolve(self.gated_linear_unit(y), kernel_out)
+        y = self.batch_norm_in(convolve(x, kernel_in), training=training, gated=True)
+        y = convolve(y, kernel_out)
         # Joined here and not before, so that nothing holds the joined copy for the gradient.
         x = tf.concat([x, x], axis=-1) if halved else x
         return x + self.batch_norm_out(y, training=training)

@@ -48,9 +48,10 @@ class SpectralNormConv2D(keras.layers.Layer):
 
     def call(self, x, training=False):
         kernel = tf.convert_to_tensor(self.kernel)
-        normalised = tf.cast(kernel / self._sigma(kernel, training), x.dtype)
-        y = tf.nn.conv2d(x, normalised, self.strides, "SAME")
-        return y + tf.cast(self.bias, y.dtype)
+        # σ divides the outputs: kernels of many channels are larger than what comes out.
+        y = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), self.strides, "SAME")
+        y = tf.cast(y, tf.float32) / self._sigma(kernel, training)
+        return tf.cast(y + tf.cast(self.bias, tf.float32), x.dtype)
 
     def _sigma(self, kernel, training):
         matrix = tf.reshape(kernel, [-1, self.filters])  # [kh·kw·in, out]

@@ -13,6 +13,7 @@ import tensorflow as tf
 # With fewer channels the sums cost what the products save; below so many multiply-adds per tap,
 # XLA's compilation is not worth the wait.
 _MIN_CHANNELS, _MIN_WORK = 64, 2**22
+_TILES_AT_ONCE = 2**12
 
 
 class Winograd:
@@ -30,6 +31,8 @@ class Winograd:
         self._from_tiles = tf.function(self._from_tiles, **compiled)
         self._compiled_pictures = tf.function(self.pictures, **compiled)
         self._from_pictures = tf.function(self._from_pictures, **compiled)
+        self._compiled_kernels = tf.function(self.kernels, **compiled)
+        self._from_kernels = tf.function(self._from_kernels, **compiled)
         self.convolve = tf.custom_gradient(self._convolve)
 
     def pays(self, sides, kernel):
@@ -49,34 +52,43 @@ class Winograd:
 
     def _convolve(self, x, kernel):
         # Args: x: float32 [B, height, width, C], sides known; kernel: float32 [3, 3, C, F].
-        kernels = self.kernels(kernel)
+        kernels = self._compiled_kernels(kernel)
+        filters, sides = kernel.shape[-1], self._tile_counts(x)
+
+        def forward(x):
+            return self._compiled_pictures(*self.products(x, kernels))
 
         def gradient(upstream):
-            # The tiles once more, rather than several times x held until now.
-            tiles, to_products = self._tiles(x), self._from_pictures(upstream)
-            to_kernels = [
-                tf.matmul(tile, product, transpose_a=True)
-                for tile, product in zip(tiles, to_products, strict=True)
-            ]
-            to_tiles = [
-                tf.matmul(product, matrix, transpose_b=True)
-                for product, matrix in zip(to_products, kernels, strict=True)
-            ]
-            to_x = self._from_tiles(to_tiles, upstream.shape[1] // 2, upstream.shape[2] // 2)
+            def backward(x, upstream):
+                # The tiles once more, rather than several times x held until now.
+                tiles, to_products = self._tiles(x), self._from_pictures(upstream)
+                to_kernels = [
+                    tf.matmul(tile, product, transpose_a=True)
+                    for tile, product in zip(tiles, to_products, strict=True)
+                ]
+                to_tiles = [
+                    tf.matmul(product, matrix, transpose_b=True)
+                    for product, matrix in zip(to_products, kernels, strict=True)
+                ]
+                return self._from_tiles(to_tiles, *sides), to_kernels
+
+            nothing = [tf.zeros_like(matrix) for matrix in kernels]
+            to_x, to_kernels = _in_turns(backward, [x, upstream], sides, x.shape[1:], nothing)
             return to_x, self._from_kernels(to_kernels)
 
-        return self._compiled_pictures(*self.products(x, kernels)), gradient
+        shape = [2 * sides[0], 2 * sides[1], filters]
+        y, _ = _in_turns(lambda x: (forward(x), []), [x], sides, shape, [])
+        return y, gradient
 
     def kernels(self, kernel):
         """What a kernel [3, 3, C, F] gives to the P products: P times [C, F]."""
-        taps = tf.constant(self.taps, kernel.dtype)
-        wide = tf.einsum("uh,vw,hwio->uvio", taps, taps, kernel)
-        return [matrix for row in tf.unstack(wide) for matrix in tf.unstack(row)]
+        rows = _sums(self.taps, tf.unstack(kernel))
+        return [matrix for row in rows for matrix in _sums(self.taps, tf.unstack(row))]
 
     def _from_kernels(self, to_kernels):
-        taps, size = tf.constant(self.taps, to_kernels[0].dtype), len(self.taps)
-        wide = tf.reshape(tf.stack(to_kernels), [size, size, *to_kernels[0].shape])
-        return tf.einsum("uh,vw,uvio->hwio", taps, taps, wide)
+        size, back = len(self.taps), _transposed(self.taps)
+        rows = [to_kernels[row * size : (row + 1) * size] for row in range(size)]
+        return tf.stack(_sums(back, [tf.stack(_sums(back, row)) for row in rows]))
 
     def products(self, x, kernels):
         """P products [B·tiles, F] of x [B, height, width, C] with `kernels`; then how many tiles
@@ -178,12 +190,42 @@ PLAIN = _Plain()
 UPSAMPLED = _Upsampled()
 
 
+def _in_turns(function, arrays, sides, shape, sums):
+    """`function` of a few pictures after the other, for the memory that their tiles take.
+
+    Args: function: of parts of `arrays` [B, …] to ([b, *shape], summands). sides: tiles of a
+        picture, high and wide. sums: what the summands are added to.
+    Returns: [B, *shape] and the sums.
+    """
+    batch = arrays[0].shape[0]
+    at_once = max(1, _TILES_AT_ONCE // (sides[0] * sides[1]))
+    if batch is not None and batch <= at_once:
+        y, summands = function(*arrays)
+        return y, [total + summand for total, summand in zip(sums, summands, strict=True)]
+    batch = tf.shape(arrays[0])[0]
+    turns = -(-batch // at_once)
+    parts = tf.TensorArray(tf.float32, turns, element_shape=[None, *shape], infer_shape=False)
+
+    def turn(place, parts, sums):
+        rows = slice(place * at_once, (place + 1) * at_once)
+        y, summands = function(*(array[rows] for array in arrays))
+        sums = [total + summand for total, summand in zip(sums, summands, strict=True)]
+        return place + 1, parts.write(place, y), sums
+
+    _, parts, sums = tf.while_loop(
+        lambda place, *_: place < turns, turn, (0, parts, sums), parallel_iterations=1
+    )
+    return tf.reshape(parts.concat(), [-1, *shape]), sums
+
+
 def _sums(matrix, terms):
-    """matrix · terms, for factors 0, 1 and -1."""
+    """matrix · terms; the products with 0, 1 and -1 aren't computed."""
     sums = []
     for row in matrix:
         total = None
         for factor, term in sorted(zip(row, terms, strict=True), key=lambda pair: -pair[0]):
+            if factor not in (0, 1, -1):
+                term, factor = abs(factor) * term, factor / abs(factor)
             if factor > 0:
                 total = term if total is None else total + term
             elif factor < 0:

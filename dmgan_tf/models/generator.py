@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from dmgan_tf.layers.conditioning_augmentation import ConditioningAugmentation
 from dmgan_tf.layers.conv_blocks import (
-    GatedLinearUnit,
     ResidualBlock,
     UpsampleBlock,
     orthogonal_conv,
@@ -67,7 +66,6 @@ class InitialStage(keras.layers.Layer):
             name="dense",
         )
         self.batch_norm = scaled_batch_norm(policy, "batch_norm")
-        self.gated_linear_unit = GatedLinearUnit(dtype=policy)
         self.upsample_blocks = tuple(
             UpsampleBlock(seed_channels // 2**i, dtype=policy, name=f"upsample_{i}")
             for i in range(1, doublings + 1)
@@ -76,7 +74,6 @@ class InitialStage(keras.layers.Layer):
     def build(self, condition_shape, noise_shape):
         self.dense.build((None, condition_shape[-1] + noise_shape[-1]))
         self.batch_norm.build((None, self.dense.units))
-        self.gated_linear_unit.build((None, self.dense.units))
         shape = (None, *self.seed_shape)
         for block in self.upsample_blocks:
             block.build(shape)
@@ -85,7 +82,7 @@ class InitialStage(keras.layers.Layer):
 
     def call(self, condition, noise, training=False):
         x = self.dense(tf.concat([condition, noise], axis=-1))
-        x = self.gated_linear_unit(self.batch_norm(x, training=training))
+        x = self.batch_norm(x, training=training, gated=True)
         x = tf.reshape(x, [-1, *self.seed_shape])
         for block in self.upsample_blocks:
             x = block(x, training=training)
