@@ -56,7 +56,7 @@ def subject(
 ) -> Subject:
     """The pictures of the request: those of a folder, or to be drawn by its model.
 
-    Args: test: the test split. batch_size: pictures drawn at once.
+    Args: test: the test split. batch_size: pictures drawn at once at most.
     Raises: UserError: when there is neither, or one of them is damaged.
     """
     if request.images_dir:
@@ -71,6 +71,7 @@ def subject(
     model = resolve(request.model)
     with strategy.scope():
         artist = TextToImage.from_preset(model)
+    batch_size = min(batch_size, artist.batch_size * strategy.num_replicas_in_sync)
     seeds = [place.seed for place in chosen]
     pictures: Pictures = Drawn(artist, strategy, captions, seeds, fingerprint(model), batch_size)
     class_ids = test.class_ids[rows]

@@ -38,6 +38,13 @@ class FoldedGenerator(tf.Module):
         ]
 
     @property
+    def batch_size(self):
+        """How many pictures to draw at a time: a large one keeps a CPU busy by itself, and together
+        they would only take more memory.
+        """
+        return 1 if any(isinstance(module, _Winograd) for module in self.submodules) else 32
+
+    @property
     def variables(self):
         """All `tf.Variable`s, those of the Keras layers included."""
         memories = [stage.dynamic_memory for stage in self._refinement_stages]

@@ -21,8 +21,6 @@ from dmgan_tf.inference.model_directory import (
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 from dmgan_tf.models.text_encoder import TextEncoder
 
-_BATCH_SIZE = 32
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
@@ -61,6 +59,7 @@ class TextToImage:
         self.text_encoder = text_encoder
         self.vocabulary = vocabulary
         self.max_words = max_words
+        self.batch_size = generator.batch_size if isinstance(generator, FoldedGenerator) else 32
         self._quiet = quiet
         self._run = tf.function(
             self.forward,
@@ -101,9 +100,9 @@ class TextToImage:
         captions, seeds = with_seeds(captions, seed)
         encoded = self.encode(captions)
         parts = []
-        starts = range(0, len(captions), _BATCH_SIZE)
+        starts = range(0, len(captions), self.batch_size)
         for start in tqdm(starts, desc="drawing", unit="batch", disable=not progress):
-            rows = slice(start, start + _BATCH_SIZE)
+            rows = slice(start, start + self.batch_size)
             output = self._run(*self.inputs(encoded[rows], seeds[rows]).values())
             output = tf.nest.map_structure(lambda tensor: tensor.numpy(), output)
             parts.append(output._replace(images=tuple(to_uint8(i) for i in output.images)))
