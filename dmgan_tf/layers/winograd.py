@@ -12,7 +12,7 @@ import tensorflow as tf
 
 # With fewer channels the sums cost what the products save; below so many multiply-adds per tap,
 # XLA's compilation is not worth the wait.
-_MIN_CHANNELS, _MIN_WORK = 64, 2**22
+MIN_CHANNELS, MIN_WORK = 64, 2**22
 _TILES_AT_ONCE = 2**12
 
 
@@ -43,8 +43,8 @@ class Winograd:
         channels, filters = kernel.shape[2:]
         return (
             None not in sides
-            and min(channels, filters) >= _MIN_CHANNELS
-            and sides[0] * sides[1] * channels * filters >= _MIN_WORK
+            and min(channels, filters) >= MIN_CHANNELS
+            and sides[0] * sides[1] * channels * filters >= MIN_WORK
             and kernel.dtype == tf.float32
             and not tf.config.list_logical_devices("GPU")
             and tf.distribute.get_strategy().num_replicas_in_sync == 1

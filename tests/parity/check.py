@@ -235,9 +235,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", help="a pair of files, without their ending")
     parser.add_argument("--write", metavar="OTHER", help="make a pair of what was computed")
+    parser.add_argument(
+        "--winograd", action="store_true", help="in these small networks too, not where it pays"
+    )
     arguments = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import_tensorflow()
+    if arguments.winograd:
+        from dmgan_tf.layers import winograd
+
+        winograd.MIN_CHANNELS = winograd.MIN_WORK = 0
     good = True
     for line in check(arguments.path, write=arguments.write):
         print(line.text, flush=True)
