@@ -197,25 +197,25 @@ def _in_turns(function, arrays, sides, shape, sums):
         picture, high and wide. sums: what the summands are added to.
     Returns: [B, *shape] and the sums.
     """
-    batch = arrays[0].shape[0]
-    at_once = max(1, _TILES_AT_ONCE // (sides[0] * sides[1]))
-    if batch is not None and batch <= at_once:
+    batch = arrays[0].shape[0] or 1  # unknown: one by one, in equal parts as XLA wants them
+    most = max(1, _TILES_AT_ONCE // (sides[0] * sides[1]))
+    at_once = max(share for share in range(1, min(batch, most) + 1) if batch % share == 0)
+    if at_once == arrays[0].shape[0]:
         y, summands = function(*arrays)
         return y, [total + summand for total, summand in zip(sums, summands, strict=True)]
-    batch = tf.shape(arrays[0])[0]
-    turns = -(-batch // at_once)
-    parts = tf.TensorArray(tf.float32, turns, element_shape=[None, *shape], infer_shape=False)
+    turns = tf.shape(arrays[0])[0] // at_once
+    parts = tf.TensorArray(tf.float32, turns, element_shape=[at_once, *shape])
 
     def turn(place, parts, sums):
-        rows = slice(place * at_once, (place + 1) * at_once)
-        y, summands = function(*(array[rows] for array in arrays))
+        begin = [place * at_once, 0, 0, 0]
+        y, summands = function(*(tf.slice(a, begin, [at_once, *a.shape[1:]]) for a in arrays))
         sums = [total + summand for total, summand in zip(sums, summands, strict=True)]
         return place + 1, parts.write(place, y), sums
 
     _, parts, sums = tf.while_loop(
         lambda place, *_: place < turns, turn, (0, parts, sums), parallel_iterations=1
     )
-    return tf.reshape(parts.concat(), [-1, *shape]), sums
+    return tf.reshape(parts.stack(), [-1, *shape]), sums
 
 
 def _sums(matrix, terms):

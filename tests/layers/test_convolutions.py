@@ -58,6 +58,21 @@ def test_winograds_value_and_gradients_are_the_stock_ones(ours, stock, size):
     assert_alike(ours, stock, normal(3, *size, 5, seed=0), normal(3, 3, 5, 4, seed=1))
 
 
+@pytest.mark.parametrize("how", ["eager", "batch unknown", "xla"])
+@pytest.mark.parametrize(("ours", "stock"), WINOGRAD_PAIRS.values(), ids=WINOGRAD_PAIRS)
+def test_winograds_pictures_may_be_convolved_in_turns(ours, stock, how, monkeypatch):
+    """A batch of 4 whose tiles are too many for a turn."""
+    monkeypatch.setattr(winograd, "_TILES_AT_ONCE", 32)
+    x, kernel = normal(4, 8, 8, 5, seed=0), normal(3, 3, 5, 4, seed=1)
+    options = {
+        "eager": None,
+        "batch unknown": {"input_signature": [tf.TensorSpec([None, 8, 8, 5], tf.float32)]},
+        "xla": {"jit_compile": True},
+    }[how]
+    graph = options and tf.function(lambda x: value_and_gradients(ours, x, kernel), **options)
+    assert_alike(ours, stock, x, kernel, graph)
+
+
 @pytest.mark.parametrize(("ours", "stock"), PAIRS.values(), ids=PAIRS)
 def test_in_a_graph_of_unknown_sizes(ours, stock):
     kernel = normal(3, 3, 5, 4, seed=1)
