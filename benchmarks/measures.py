@@ -90,7 +90,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
     trainer, data = _trainer(config, int(batch))
     forms = {"this": _step(trainer, data)}
     if "plain" in references:
-        forms["plain"] = _step(_plain_trainer(_trainer(config, int(batch))[0], config), data)
+        forms["plain"] = _step(_trainer(config, int(batch), "plain")[0], data)
     rows = _take_turns("training step", int(batch), forms, 40.0)
     text = trainer.encode_text(data)
     noise = data["noise"], data["condition_noise"]
@@ -130,9 +130,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
 def memory(form: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
     """The largest resident set of a process that trains two steps, and what of it was there before
     the first: TensorFlow, networks and optimizers. Linux alone."""
-    trainer, data = _trainer(config, int(batch))
-    if form == "plain":
-        trainer = _plain_trainer(trainer, config)
+    trainer, data = _trainer(config, int(batch), form)
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of building
@@ -279,8 +277,8 @@ def _save_random_model(directory, config):
     save_model(directory, networks, vocabulary, settings.to_yaml(), max_words=words)
 
 
-def _trainer(config, batch):
-    """(trainer with random encoders, a batch of random pictures and captions)."""
+def _trainer(config, batch, form="this"):
+    """(trainer of a form with random encoders, a batch of random pictures and captions)."""
     import numpy as np
     import tensorflow as tf
 
@@ -303,25 +301,27 @@ def _trainer(config, batch):
             rng.normal(size=(batch, settings.generator.condition_size)), tf.float32
         ),
     }
-    return build.dmgan_trainer(settings, *encoders), data
+    make = _plain_trainer if form == "plain" else build.dmgan_trainer
+    return make(settings, *encoders), data
 
 
-def _plain_trainer(trainer, config):
-    """The plain form of a trainer, with its discriminators and encoders."""
+def _plain_trainer(settings, text_encoder, image_encoder):
+    """As `build.dmgan_trainer`, of the plain form."""
     from plain import PlainGenerator, PlainTrainer
 
-    plain = PlainTrainer(
-        PlainGenerator(trainer.generator),
-        PlainGenerator(trainer.average_generator),
-        trainer.discriminators,
-        trainer.text_encoder,
-        trainer.image_encoder,
-        damsm_weight=trainer.damsm_weight,
-        name="plain_trainer",
-    )
+    from dmgan_tf import build
     from dmgan_tf.training.adam import Adam
 
-    settings = load_config(find_config(config))
+    network = build.generator(settings)
+    plain = PlainTrainer(
+        PlainGenerator(network),
+        PlainGenerator(network),
+        build.discriminators(settings),
+        text_encoder,
+        image_encoder,
+        damsm_weight=settings.training.damsm_weight,
+        name="plain_trainer",
+    )
     rate = settings.training.generator_learning_rate
     plain.compile(
         Adam(rate, 0.5, 0.999, epsilon=1e-8),

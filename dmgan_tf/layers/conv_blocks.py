@@ -150,7 +150,7 @@ class DownsampleBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):
-        return tf.nn.leaky_relu(self.conv(x, training=training), 0.2)
+        return _leaky_relu(self.conv(x, training=training))
 
     def compute_output_shape(self, input_shape):
         return self.conv.compute_output_shape(input_shape)
@@ -161,3 +161,10 @@ class DownsampleBlock(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
         }
+
+
+@tf.custom_gradient
+def _leaky_relu(x):
+    """Slope 0.2; the gradient holds the output, which the next layer holds anyhow."""
+    y = tf.nn.leaky_relu(x, 0.2)
+    return y, lambda upstream: tf.raw_ops.LeakyReluGrad(gradients=upstream, features=y, alpha=0.2)

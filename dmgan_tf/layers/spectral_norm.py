@@ -48,9 +48,7 @@ class SpectralNormConv2D(keras.layers.Layer):
 
     def call(self, x, training=False):
         kernel = tf.convert_to_tensor(self.kernel)
-        # σ divides the outputs: kernels of many channels are larger than what comes out.
-        y = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), self.strides, "SAME")
-        y = tf.cast(y, tf.float32) / self._sigma(kernel, training)
+        y = _convolve(x, kernel, self._sigma(kernel, training), self.strides)
         return tf.cast(y + tf.cast(self.bias, tf.float32), x.dtype)
 
     def _sigma(self, kernel, training):
@@ -78,3 +76,34 @@ class SpectralNormConv2D(keras.layers.Layer):
             "strides": self.strides,
             "epsilon": self.epsilon,
         }
+
+
+def _convolve(x, kernel, sigma, strides):
+    """float32 convolution of x with kernel / σ, whose gradient holds nothing but x.
+
+    σ divides the outputs, as kernels of many channels are larger than what comes out; and it takes
+    its gradient from the kernel's: Σ upstream · output = Σ kernel · gradient of the kernel.
+    """
+    options = {"strides": [1, strides, strides, 1], "padding": "SAME"}
+
+    @tf.custom_gradient
+    def run(x, kernel, sigma):
+        def gradient(upstream):
+            upstream = tf.cast(upstream / sigma, x.dtype)
+            to_x = tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=tf.shape(x),
+                filter=tf.cast(kernel, x.dtype),
+                out_backprop=upstream,
+                **options,
+            )
+            to_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                input=x, filter_sizes=tf.shape(kernel), out_backprop=upstream, **options
+            )
+            to_kernel = tf.cast(to_kernel, tf.float32)
+            products = tf.reduce_sum(kernel * to_kernel, axis=[0, 1, 2])
+            return to_x, to_kernel, -tf.reduce_sum(products) / sigma
+
+        y = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides, "SAME")
+        return tf.cast(y, tf.float32) / sigma, gradient
+
+    return run(x, kernel, sigma)

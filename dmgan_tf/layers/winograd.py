@@ -56,9 +56,13 @@ class Winograd:
         filters, sides = kernel.shape[-1], self._tile_counts(x)
 
         def forward(x):
-            return self._compiled_pictures(*self.products(x, kernels))
+            return self._compiled_pictures(*self.products(x, kernels)), []
 
         def gradient(upstream):
+            # The tiles depend on x alone: a graph would make them at once and hold them until now.
+            with tf.control_dependencies([upstream]):
+                waiting = tf.identity(x)
+
             def backward(x, upstream):
                 # The tiles once more, rather than several times x held until now.
                 tiles, to_products = self._tiles(x), self._from_pictures(upstream)
@@ -73,11 +77,11 @@ class Winograd:
                 return self._from_tiles(to_tiles, *sides), to_kernels
 
             nothing = [tf.zeros_like(matrix) for matrix in kernels]
-            to_x, to_kernels = _in_turns(backward, [x, upstream], sides, x.shape[1:], nothing)
+            to_x, to_kernels = _in_turns(backward, [waiting, upstream], sides, x.shape[1:], nothing)
             return to_x, self._from_kernels(to_kernels)
 
         shape = [2 * sides[0], 2 * sides[1], filters]
-        y, _ = _in_turns(lambda x: (forward(x), []), [x], sides, shape, [])
+        y, _ = _in_turns(forward, [x], sides, shape, [])
         return y, gradient
 
     def kernels(self, kernel):
@@ -202,6 +206,7 @@ def _in_turns(function, arrays, sides, shape, sums):
     at_once = max(share for share in range(1, min(batch, most) + 1) if batch % share == 0)
     if at_once == arrays[0].shape[0]:
         y, summands = function(*arrays)
+        y = tf.ensure_shape(y, [at_once, *shape])
         return y, [total + summand for total, summand in zip(sums, summands, strict=True)]
     turns = tf.shape(arrays[0])[0] // at_once
     parts = tf.TensorArray(tf.float32, turns, element_shape=[at_once, *shape])
@@ -215,7 +220,7 @@ def _in_turns(function, arrays, sides, shape, sums):
     _, parts, sums = tf.while_loop(
         lambda place, *_: place < turns, turn, (0, parts, sums), parallel_iterations=1
     )
-    return tf.reshape(parts.stack(), [-1, *shape]), sums
+    return tf.reshape(parts.stack(), [arrays[0].shape[0] or -1, *shape]), sums
 
 
 def _sums(matrix, terms):

@@ -182,7 +182,10 @@ class DMGANTrainer(keras.Model):
             terms[f"generator_loss/{network.side}"] = global_mean(generator_loss(*logits))
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl
-        sentence_loss, word_loss = self._damsm_losses(output.images[-1], batch, text)
+        # Not before the discriminators are done, whose maps would be held at the same time.
+        with tf.control_dependencies(list(terms.values())):
+            images = tf.identity(output.images[-1])
+        sentence_loss, word_loss = self._damsm_losses(images, batch, text)
         # Alike on every replica, each with the gradient of its own samples (`gather_global`):
         # the gradients add up as they are, while the values reported are shared out.
         damsm = self.damsm_weight * (sentence_loss + word_loss)

@@ -106,6 +106,50 @@ def test_gradient_flows_through_sigma_with_u_and_v_held_constant(training):
         assert np.abs(following - actual).max() > 0.01
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_gradients_are_those_of_tensorflows_own_convolution(dtype):
+    layer = SpectralNormConv2D(4, 4, 2, dtype=dtype)
+    layer.build((None, None, None, 3))
+    u, v, _ = oracles.power_iteration(layer.kernel.numpy(), layer.u.numpy(), training=False)
+    x, coefficients = tf.constant(normal(2, 6, 6, 3)), normal(2, 3, 3, 4, seed=3)
+    kernel = tf.convert_to_tensor(layer.kernel)
+    with tf.GradientTape() as tape:
+        tape.watch([x, kernel])
+        matrix = tf.reshape(tf.transpose(kernel, [3, 2, 0, 1]), [4, -1])
+        sigma = tf.reduce_sum(matrix * np.outer(u, v).astype("float32"))
+        plain = tf.reduce_sum(tf.nn.conv2d(x, kernel / sigma, 2, "SAME") * coefficients)
+    expected = tape.gradient(plain, [x, kernel])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(tf.cast(layer(x), tf.float32) * coefficients)
+    actual = tape.gradient(total, [x, layer.kernel.value])
+    tolerance = 1e-5 if dtype == "float32" else 0.05
+    for ours, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+def test_second_gradients_exist():
+    layer, x = built(), tf.constant(normal(1, 4, 4, 3))
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            total = tf.reduce_sum(layer(x) ** 2)
+        first = inner.gradient(total, x)
+        penalty = tf.reduce_sum(first**2)
+    second = outer.gradient(penalty, x).numpy()
+    step = 1e-2 * normal(1, 4, 4, 3, seed=4)
+
+    def penalty_at(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(layer(x) ** 2)
+        return float(tf.reduce_sum(tape.gradient(total, x) ** 2))
+
+    numeric = penalty_at(x + step) - penalty_at(x - step)
+    np.testing.assert_allclose(2 * (second * step).sum(), numeric, rtol=1e-3)
+
+
 def test_u_is_no_trainable_weight():
     assert [weight.name for weight in built().trainable_weights] == ["kernel", "bias"]
 
