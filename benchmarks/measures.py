@@ -24,6 +24,7 @@ from dmgan_tf.config_file import find_config, load_config  # noqa: E402
 _WORDS = 12  # of a caption
 _SECONDS = {1: 8.0, 4: 12.0, 16: 24.0}  # of a form, by batch
 _FEWEST_RUNS = 3
+_PAUSE = 0.1  # seconds before each run: threads of the form before it look for work a while
 
 
 def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> list[dict]:
@@ -232,6 +233,7 @@ def _take_turns(what, batch, forms, seconds):
     started, rounds = time.perf_counter(), 0
     while rounds < _FEWEST_RUNS or time.perf_counter() - started < seconds * len(forms):
         for name, form in forms.items():
+            time.sleep(_PAUSE)
             begun = time.perf_counter()
             form()
             times[name].append(1e3 * (time.perf_counter() - begun))
