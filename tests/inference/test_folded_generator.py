@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dmgan_tf.inference.folded_generator import FoldedGenerator
+from dmgan_tf.layers import winograd
 from dmgan_tf.models.generator import Generator
 
 SIZES = {
@@ -58,6 +59,27 @@ def test_all_outputs_are_those_of_the_generator(changes):
     assert np.abs(expected[0]).mean() > 0.05
     for ours, theirs in zip(drawn, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=5e-5)
+
+
+@pytest.fixture
+def winograd_everywhere(monkeypatch):
+    monkeypatch.setattr(winograd, "MIN_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "MIN_WORK", 1)
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_large_models_draw_what_their_generator_draws(portable, winograd_everywhere):
+    generator = trained(stages=2)
+    folded = FoldedGenerator(generator, portable)
+    traced = tf.function(lambda *inputs: folded(*inputs))
+    for ours, theirs in zip(
+        tf.nest.flatten(traced(*arguments())), tf.nest.flatten(generator(*arguments())), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=5e-5)
+    functions = traced.get_concrete_function(*arguments()).graph.as_graph_def().library.function
+    compiled = [f.signature.name for f in functions if "_XlaMustCompile" in f.attr]
+    assert bool(compiled) == (not portable)
+    assert folded.batch_size == (32 if portable else 1)
 
 
 def test_mixed_precision_is_kept():

@@ -5,7 +5,7 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from dmgan_tf.layers.batch_norm import BatchNorm
+from dmgan_tf.layers.batch_norm import BatchNorm, gated_linear_unit
 
 SHAPES = [(6, 3), (5, 4, 3), (4, 3, 3, 2)]
 
@@ -103,6 +103,24 @@ def test_gradients_over_large_pictures_keep_their_digits():
     found = gradients(layer, x, upstream)
     for ours, exact in zip(found, exact_gradients(layer, x, upstream), strict=True):
         assert np.abs(ours - exact).max() <= 3e-6 * np.abs(exact).max()
+
+
+def test_gate_behind_large_pictures_is_a_gated_linear_unit():
+    x, upstream = normal(*LARGE), normal(*LARGE[:3], 1, seed=1)
+    layers = built(LARGE[-1]), built(LARGE[-1])
+    with tf.GradientTape(persistent=True) as tape:
+        x = tf.constant(x)
+        tape.watch(x)
+        found = layers[0](x, training=True, gated=True)
+        expected = gated_linear_unit(layers[1](x, training=True))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    ours, theirs = (
+        tape.gradient(y, [x, layer.scale.value, layer.offset.value], upstream)
+        for y, layer in zip((found, expected), layers, strict=True)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        assert np.abs(one - other).max() <= 1e-5 * np.abs(other).max()
+    np.testing.assert_allclose(layers[0].moving_variance, layers[1].moving_variance, rtol=1e-6)
 
 
 def test_large_pictures_of_unknown_batch_size_are_normalised_alike():
