@@ -107,12 +107,15 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
     output = generate()
 
     def judge(place):
-        return lambda: trainer._discriminator_step(place, data, output, text)
+        return lambda: trainer._discriminator_step(
+            place, data["images"][place], output.images[place], text
+        )
 
     def match():
         with tf.GradientTape() as tape:
             tape.watch(output.images[-1])
-            loss = tf.add_n(trainer._damsm_losses(output.images[-1], data, text))
+            encoded = trainer.image_encoder(output.images[-1], training=False)
+            loss = tf.add_n(trainer._damsm_losses(encoded, data, text))
         return tape.gradient(loss, output.images[-1])
 
     parts = {

@@ -123,13 +123,13 @@ class PlainGenerator(keras.Model):
 class PlainTrainer(DMGANTrainer):
     """The same step with a discriminator's pass for each kind of picture and pair."""
 
-    def _discriminator_step(self, place, batch, output, text):
+    def _discriminator_step(self, place, real_images, fake, text):
         network, optimizer = self.discriminators[place], self.discriminator_optimizers[place]
-        fake = tf.stop_gradient(output.images[place])
+        fake = tf.stop_gradient(fake)
         wrong_sentence, wrong_weight = self._wrong_sentences(text.sentence_feature)
         with tf.GradientTape() as tape:
-            real = network(batch["images"][place], text.sentence_feature, training=True)
-            wrong = network(batch["images"][place], wrong_sentence, training=True)
+            real = network(real_images, text.sentence_feature, training=True)
+            wrong = network(real_images, wrong_sentence, training=True)
             drawn = network(fake, text.sentence_feature, training=True)
             loss = global_mean(
                 discriminator_loss(

@@ -16,6 +16,7 @@ from dmgan_tf.data.toy_birds import birds, draw_all
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.interop.efficientnet_weights import load_efficientnet_weights
+from dmgan_tf.layers.augmentation import NOISE_SIZE, Augmentation
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import (
@@ -101,8 +102,22 @@ def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:
         load_side_ratio=config.data.load_side_ratio,
         horizontal_flip=config.data.horizontal_flip,
         dropout_size=dropout_size,
+        augmentation_shape=_augmentation_shape(config) if not dropout_size else (),
         seed=config.training.seed,
     )
+
+
+def _augmentation_shape(config):
+    """Noise for each discriminator of pictures and for DAMSM's encoder, real and drawn; or none."""
+    section = config.augmentation
+    if not (_augmentation(config) or section.damsm_translation):
+        return ()
+    return (len(config.generator.sides) + 1, 2, NOISE_SIZE)
+
+
+def _augmentation(config):
+    section = config.augmentation
+    return Augmentation(section.translation, section.cutout, section.color)
 
 
 def text_encoder(config: Config, vocabulary_size: int) -> TextEncoder:
@@ -148,17 +163,42 @@ def generator(config: Config, name: str = "generator") -> Generator:
         name=name,
     )
     network.build((None, None, config.text_encoder.feature_size))
+    for stage in network.refinement_stages:
+        stage.dynamic_memory.scale_kernels(section.memory_gain)
     return network
 
 
 def discriminators(config: Config) -> list[Discriminator]:
     """One discriminator per picture size, small to large, built."""
+    return [_discriminator(config, side, 3) for side in config.generator.sides]
+
+
+def feature_discriminators(config: Config, image: keras.Model) -> list[Discriminator]:
+    """One discriminator for each of `discriminator.feature_maps` of an image encoder, built."""
     networks = []
-    for side in config.generator.sides:
-        network = Discriminator(side, config.discriminator.base_width, dtype=_policy(config))
-        network.build((None, side, side, 3), (None, config.text_encoder.feature_size))
-        networks.append(network)
+    for number in config.discriminator.feature_maps:
+        if not isinstance(image, CompactEncoder):
+            raise UserError(
+                "`discriminator.feature_maps` needs a compact image encoder. "
+                f"Received: {type(image).__name__}, the one of `damsm.directory`."
+            )
+        side, channels = image.map_shapes[number - 1]
+        networks.append(_discriminator(config, side, channels, name=f"discriminator_map_{number}"))
     return networks
+
+
+def _discriminator(config, side, channels, **options):
+    section = config.discriminator
+    network = Discriminator(
+        side,
+        section.base_width,
+        channels,
+        section.batch_deviation,
+        dtype=_policy(config),
+        **options,
+    )
+    network.build((None, side, side, channels), (None, config.text_encoder.feature_size))
+    return network
 
 
 def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGANTrainer:
@@ -173,6 +213,10 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
         discriminators(config),
         text,
         image,
+        feature_discriminators=feature_discriminators(config, image),
+        feature_maps=config.discriminator.feature_maps,
+        augmentation=_augmentation(config),
+        damsm_augmentation=Augmentation(config.augmentation.damsm_translation),
         damsm_weight=section.damsm_weight,
         kl_weight=section.kl_weight,
         damsm_gammas=config.damsm.gammas,
@@ -180,10 +224,12 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
         ema_warm_up=section.ema_warm_up,
         name="dmgan_trainer",
     )
-    sides = config.generator.sides
     trainer.compile(
         _optimizer(config, section.generator_learning_rate),
-        [_optimizer(config, section.discriminator_learning_rate) for _ in sides],
+        [
+            _optimizer(config, section.discriminator_learning_rate)
+            for _ in trainer.all_discriminators
+        ],
     )
     return trainer
 

@@ -138,8 +138,10 @@ class GeneratorConfig:
     memory: bool = True
     writing_gate: bool = True
     response_gate: bool = True
+    memory_gain: float = 1.0  # on the memory's kernels at the start; 1: as the authors start them
 
     def __post_init__(self):
+        _positive(self, "memory_gain")
         _positive(
             self, "feature_channels", "memory_channels", "condition_size", "noise_size", "stages"
         )
@@ -161,9 +163,35 @@ class DiscriminatorConfig:
     """All sizes share the base width."""
 
     base_width: int = 32
+    batch_deviation: bool = False  # how much the pictures of a batch differ, as one more input
+    # One more discriminator for each of these maps of DAMSM's frozen image encoder (Projected GAN):
+    # numbers of its convolutions, from 1; `image_encoder.kind: compact` alone has them.
+    feature_maps: tuple[int, ...] = ()
 
     def __post_init__(self):
         _positive(self, "base_width")
+        _require(
+            len(set(self.feature_maps)) == len(self.feature_maps)
+            and all(1 <= number <= 5 for number in self.feature_maps),
+            "`feature_maps` must be different numbers from 1 to 5. "
+            f"Received: {list(self.feature_maps)}.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentationConfig:
+    """What the networks that judge see of real and of drawn pictures (DiffAugment)."""
+
+    translation: float = 0.0  # largest shift, in sides of the picture; 0: none
+    cutout: float = 0.0  # side of the square cut out, in sides of the picture; 0: none
+    color: bool = False  # brightness, saturation, contrast: not where captions name colours
+    damsm_translation: float = 0.0  # of what DAMSM's image encoder sees of drawn pictures
+
+    def __post_init__(self):
+        _fraction(self, "cutout")
+        for name in ("translation", "damsm_translation"):
+            value = getattr(self, name)
+            _require(0 <= value < 0.5, f"`{name}` must lie in [0, 0.5). Received: {name}={value}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +282,7 @@ class Config:
     image_encoder: ImageEncoderConfig = field(default_factory=ImageEncoderConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     damsm: DAMSMConfig = field(default_factory=DAMSMConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
@@ -262,6 +291,11 @@ class Config:
         _require(
             self.data.source != "toy_birds" or 16 <= side <= 256,
             f"toy_birds is drawn at 16 to 256 pixels. Received: a last side of {side}.",
+        )
+        _require(
+            not self.discriminator.feature_maps or self.image_encoder.kind == "compact",
+            "`discriminator.feature_maps` needs `image_encoder.kind: compact`. "
+            f"Received: {self.image_encoder.kind!r}.",
         )
 
     def to_yaml(self) -> str:

@@ -12,11 +12,13 @@ from layer_checks import check_layer
 
 import dmgan_tf.layers
 import dmgan_tf.models
+from dmgan_tf.layers.batch_deviation import BatchDeviation
 from dmgan_tf.layers.batch_norm import BatchNorm
 from dmgan_tf.layers.conditioning_augmentation import ConditioningAugmentation
 from dmgan_tf.layers.conv_blocks import (
     DownsampleBlock,
     GatedLinearUnit,
+    JointBlock,
     ResidualBlock,
     UpsampleBlock,
 )
@@ -82,6 +84,8 @@ CASES = [
     Case(ResidualBlock, {}, [PIXELS], 6, 4),
     Case(DownsampleBlock, {"filters": 5}, [PIXELS], 2, 1),
     Case(DownsampleBlock, {"filters": 5, "kernel_size": 3, "strides": 1}, [PIXELS], 2, 1),
+    Case(JointBlock, {"filters": 5}, [PIXELS, normal(3, 6)], 2, 1),
+    Case(BatchDeviation, {}, [PIXELS], 0),
     Case(ConditioningAugmentation, {"condition_size": 4}, [normal(3, 6), normal(3, 4)], 2),
     Case(MemoryWriter, {"memory_channels": 7}, [WORDS, PIXELS], 6),
     Case(MemoryWriter, {"memory_channels": 7, "gated": False}, [WORDS, PIXELS], 2),
@@ -122,6 +126,14 @@ CASES = [
         {"side": 8, "base_width": 2},
         [normal(3, 8, 8, 3), normal(3, 6)],
         8,
+        2,
+        LOGITS_AT_BFLOAT16,
+    ),
+    Case(
+        Discriminator,
+        {"side": 8, "base_width": 2, "channels": 5, "batch_deviation": True},
+        [normal(3, 8, 8, 5), normal(3, 6)],
+        9,
         2,
         LOGITS_AT_BFLOAT16,
     ),

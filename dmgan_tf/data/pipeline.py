@@ -23,7 +23,8 @@ class PipelineOptions:
     Attributes: sides: of the pictures, small to large. max_words: longer captions keep a random
         sorted subset. noise_size, condition_size: of the normal noise that comes with a sample;
         load_side_ratio, horizontal_flip: see DataConfig. dropout_size: of the uniform noise per
-        word that decides on dropout; 0: none comes. seed: int.
+        word that decides on dropout; 0: none comes. augmentation_shape: of the uniform noise that
+        decides on what networks see of pictures; (): none comes. seed: int.
     """
 
     sides: tuple[int, ...]
@@ -33,6 +34,7 @@ class PipelineOptions:
     load_side_ratio: float = 1.0
     horizontal_flip: bool = False
     dropout_size: int = 0
+    augmentation_shape: tuple[int, ...] = ()
     seed: int = 0
 
 
@@ -113,7 +115,13 @@ def _sample_maker(pictures, vocabulary, options):
             "noise": tf.random.stateless_normal([options.noise_size], keys[4]),
             "condition_noise": tf.random.stateless_normal([options.condition_size], keys[5]),
         }
-        return sample | ({"dropout_noise": dropout} if options.dropout_size else {})
+        if options.dropout_size:
+            sample["dropout_noise"] = dropout
+        if options.augmentation_shape:
+            key = tf.random.fold_in(keys[6], 1)
+            shape = options.augmentation_shape
+            sample["augmentation_noise"] = tf.random.stateless_uniform(shape, key)
+        return sample
 
     return make
 

@@ -227,7 +227,7 @@ def _build(network, metadata):
     if isinstance(network, Generator):
         network.build((None, None, _feature_size(metadata)))
     elif isinstance(network, Discriminator):
-        pictures = (None, network.side, network.side, 3)
+        pictures = (None, network.side, network.side, network.channels)
         network.build(pictures, (None, _feature_size(metadata)))
     else:
         network.build()

@@ -20,7 +20,12 @@ class ConditioningAugmentation(keras.layers.Layer):
     def __init__(self, condition_size, **kwargs):
         super().__init__(**kwargs)
         self.condition_size = condition_size
-        self.dense = keras.layers.Dense(4 * condition_size, dtype="float32", name="dense")
+        self.dense = keras.layers.Dense(
+            4 * condition_size,
+            kernel_initializer=keras.initializers.Orthogonal(),
+            dtype="float32",
+            name="dense",
+        )
         self.gated_linear_unit = GatedLinearUnit(dtype="float32")
 
     def build(self, sentence_feature_shape, condition_noise_shape=None):

@@ -163,6 +163,60 @@ class DownsampleBlock(keras.layers.Layer):
         }
 
 
+@keras.saving.register_keras_serializable("dmgan_tf")
+class JointBlock(keras.layers.Layer):
+    """A 3×3 `DownsampleBlock` of stride 1 over [features, sentence feature tiled over the map].
+
+    The tiled sentence is the same at every place, so that a convolution over it sees nothing but
+    sums of kernel rows and columns: nine different ones, at the corners, the borders and inside.
+    They are taken once, exactly, and features that meet several sentences are convolved once.
+
+    Args: filters: int > 0, output channels.
+    Inputs: features: float [B, side, side, C], side ≥ 2; sentence_feature: float [P, N_w];
+        image_index: int32 [P] or None, which features each sentence is joined to.
+    Returns: float [P, side, side, filters].
+    """
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.conv = SpectralNormConv2D(filters, 3, dtype=self.dtype_policy, name="conv")
+
+    def build(self, features_shape, sentence_feature_shape, image_index_shape=None):
+        channels = features_shape[-1] + sentence_feature_shape[-1]
+        self.conv.build((*features_shape[:-1], channels))
+        self.built = True
+
+    def call(self, features, sentence_feature, image_index=None, training=False):
+        kernel = tf.convert_to_tensor(self.conv.kernel)
+        channels = features.shape[-1]
+        of_features = tf.cast(kernel[:, :, :channels], features.dtype)
+        y = tf.cast(tf.nn.conv2d(features, of_features, 1, "SAME"), tf.float32)
+        y = y if image_index is None else tf.gather(y, image_index)
+        y += self._of_sentence(sentence_feature, kernel[:, :, channels:], features.shape[1])
+        y = y / self.conv.sigma(training) + tf.cast(self.conv.bias, tf.float32)
+        return _leaky_relu(tf.cast(y, features.dtype))
+
+    def _of_sentence(self, sentence_feature, kernel, side):
+        """What the convolution gives for the tiled sentence: float32 [P, side, side, filters]."""
+        sums = tf.einsum("rh,cw,hwsf->srcf", tf.constant(_BORDERS), tf.constant(_BORDERS), kernel)
+        size = kernel.shape[2]
+        y = tf.matmul(tf.cast(sentence_feature, tf.float32), tf.reshape(sums, [size, -1]))
+        y = tf.reshape(y, [-1, 3, 3, self.filters])
+        place = [0, *[1] * (side - 2), 2]
+        return tf.gather(tf.gather(y, place, axis=1), place, axis=2)
+
+    def compute_output_shape(self, features_shape, sentence_feature_shape, image_index_shape=None):
+        return (sentence_feature_shape[0], *features_shape[1:3], self.filters)
+
+    def get_config(self):
+        return super().get_config() | {"filters": self.filters}
+
+
+# Which rows of a 3×3 kernel fall on the map at its first row, inside, and at its last.
+_BORDERS = [[0.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
+
+
 @tf.custom_gradient
 def _leaky_relu(x):
     """Slope 0.2; the gradient holds the output, which the next layer holds anyhow."""

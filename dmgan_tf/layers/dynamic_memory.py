@@ -17,11 +17,21 @@ class MemoryResponse(NamedTuple):
     attention: tf.Tensor  # [B, side·side, T]
     writing_gate: tf.Tensor  # [B, T, 1]
     response_gate: tf.Tensor  # [B, side, side, 1]
+    memory_output: tf.Tensor  # [B, side, side, N_r], o
 
 
-def _projection(size, dtype, name, activation="relu"):
-    # A 1×1 convolution over words or pixels is a dense layer over the last axis.
-    return keras.layers.Dense(size, activation=activation, dtype=dtype, name=name)
+def _projection(size, dtype, name, **options):
+    """A 1×1 convolution over words or pixels: a dense layer over the last axis.
+
+    Orthogonal, as the authors initialise every convolution and dense layer.
+    """
+    return keras.layers.Dense(
+        size,
+        kernel_initializer=keras.initializers.Orthogonal(),
+        dtype=dtype,
+        name=name,
+        **options,
+    )
 
 
 def _mean_over_pixels(image_features):
@@ -52,12 +62,12 @@ class MemoryWriter(keras.layers.Layer):
         self.memory_channels = memory_channels
         self.gated = gated
         policy = self.dtype_policy
-        self.word_to_memory = _projection(memory_channels, policy, "word_to_memory")
+        relu = {"activation": "relu"}
+        self.word_to_memory = _projection(memory_channels, policy, "word_to_memory", **relu)
         if gated:
-            self.image_to_memory = _projection(memory_channels, policy, "image_to_memory")
-            gate = {"use_bias": False, "dtype": "float32"}
-            self.word_to_gate = keras.layers.Dense(1, name="word_to_gate", **gate)
-            self.image_to_gate = keras.layers.Dense(1, name="image_to_gate", **gate)
+            self.image_to_memory = _projection(memory_channels, policy, "image_to_memory", **relu)
+            self.word_to_gate = _projection(1, "float32", "word_to_gate", use_bias=False)
+            self.image_to_gate = _projection(1, "float32", "image_to_gate", use_bias=False)
 
     def build(self, word_features_shape, image_features_shape):
         self.word_to_memory.build(word_features_shape)
@@ -114,11 +124,12 @@ class MemoryReader(keras.layers.Layer):
         self.separate_values = separate_values
         policy = self.dtype_policy
         if separate_values:
-            self.memory_to_key = _projection(feature_channels, policy, "memory_to_key")
-            self.memory_to_value = _projection(feature_channels, policy, "memory_to_value")
+            relu = {"activation": "relu"}
+            self.memory_to_key = _projection(feature_channels, policy, "memory_to_key", **relu)
+            self.memory_to_value = _projection(feature_channels, policy, "memory_to_value", **relu)
         else:
-            self.word_projection = keras.layers.Dense(
-                feature_channels, use_bias=False, dtype=policy, name="word_projection"
+            self.word_projection = _projection(
+                feature_channels, policy, "word_projection", use_bias=False
             )
 
     def build(self, memory_shape, image_features_shape, word_mask_shape=None):
@@ -174,7 +185,7 @@ class ResponseGate(keras.layers.Layer):
     """
 
     def build(self, image_features_shape, memory_output_shape=None):
-        self.gate = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="gate")
+        self.gate = _projection(1, "float32", "gate", activation="sigmoid")
         self.gate.build((*image_features_shape[:-1], 2 * image_features_shape[-1]))
         self.built = True
 
@@ -242,6 +253,20 @@ class DynamicMemory(keras.layers.Layer):
             self.response.build(image_features_shape)
         self.built = True
 
+    def scale_kernels(self, gain):
+        """Multiplies the kernels of M_w, M_r, φ_K and φ_V by `gain`: a start that is not silent.
+
+        As the authors start them, every pixel reads nearly the same: the two ReLUs leave little of
+        what tells one word from another. It changes no function that training can reach.
+        """
+        if not self.memory:
+            return
+        layers = [self.writer.word_to_memory, self.reader.memory_to_key]
+        layers += [self.reader.memory_to_value]
+        layers += [self.writer.image_to_memory] if self.writing_gate else []
+        for layer in layers:
+            layer.kernel.assign(layer.kernel * gain)
+
     def call(self, word_features, image_features, word_mask):
         if self.memory:
             memory, writing_gate = self.writer(word_features, image_features)
@@ -254,7 +279,7 @@ class DynamicMemory(keras.layers.Layer):
         else:
             response_gate = tf.ones_like(image_features[..., :1], tf.float32)
             features = tf.concat([output, image_features], axis=-1)  # Eq. 6
-        return MemoryResponse(features, attention, writing_gate, response_gate)
+        return MemoryResponse(features, attention, writing_gate, response_gate, output)
 
     def compute_output_shape(self, word_features_shape, image_features_shape, word_mask_shape=None):
         batch, height, width, channels = image_features_shape
@@ -264,6 +289,7 @@ class DynamicMemory(keras.layers.Layer):
             (batch, height * width if height and width else None, words),
             (batch, words, 1),
             (batch, height, width, 1),
+            (batch, height, width, channels),
         )
 
     def get_config(self):

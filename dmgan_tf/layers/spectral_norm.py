@@ -48,10 +48,12 @@ class SpectralNormConv2D(keras.layers.Layer):
 
     def call(self, x, training=False):
         kernel = tf.convert_to_tensor(self.kernel)
-        y = _convolve(x, kernel, self._sigma(kernel, training), self.strides)
+        y = _convolve(x, kernel, self.sigma(training), self.strides)
         return tf.cast(y + tf.cast(self.bias, tf.float32), x.dtype)
 
-    def _sigma(self, kernel, training):
+    def sigma(self, training=False):
+        """The largest singular value σ of the kernel, float32 scalar; training advances u."""
+        kernel = tf.convert_to_tensor(self.kernel)
         matrix = tf.reshape(kernel, [-1, self.filters])  # [kh·kw·in, out]
         constant = tf.stop_gradient(matrix)
         u = self._unit(tf.convert_to_tensor(self.u))

@@ -27,6 +27,7 @@ class GeneratorOutput(NamedTuple):
     response_gates: tuple  # a refinement each, float32 [B, side, side, 1]
     condition_mean: tf.Tensor  # float32 [B, N_c]
     condition_log_variance: tf.Tensor  # float32 [B, N_c]
+    memory_outputs: tuple  # a refinement each, float32 [B, side, side, N_r]: what pixels read
 
     @classmethod
     def of(cls, images, responses, mean, log_variance):
@@ -38,6 +39,7 @@ class GeneratorOutput(NamedTuple):
             response_gates=tuple(r.response_gate for r in responses),
             condition_mean=mean,
             condition_log_variance=log_variance,
+            memory_outputs=tuple(tf.cast(r.memory_output, tf.float32) for r in responses),
         )
 
 

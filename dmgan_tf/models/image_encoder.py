@@ -8,6 +8,7 @@ All encoders map images to the space of the text encoder, where `losses.damsm` c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import keras
 import tensorflow as tf
@@ -130,6 +131,13 @@ class CompactEncoder(keras.Model):
 
     POOLED = (True, False, True, False, True)  # halve the side before this convolution?
 
+    @property
+    def map_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(side, channels) of the map behind each convolution."""
+        halvings = accumulate(self.POOLED)
+        sides = (self.input_side // 2**n for n in halvings)
+        return tuple(zip(sides, self.widths, strict=True))
+
     def __init__(
         self,
         feature_size: int,
@@ -183,7 +191,19 @@ class CompactEncoder(keras.Model):
         self.code_embedding.build((None, 2 * channels))
 
     def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._embed(self.feature_maps(images, training)[-1])
+
+    def with_maps(
+        self, images: tf.Tensor
+    ) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]:
+        """One pass in inference mode: what `call` returns, and the maps of `feature_maps`."""
+        maps = self.feature_maps(images)
+        return self._embed(maps[-1]), maps
+
+    def feature_maps(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, ...]:
+        """The map behind each convolution, [B, side, side, channels] as in `map_shapes`."""
         images = _checked_images(images, self.input_side)
+        maps = []
         if images.shape[1] > self.input_side:
             x = downscale_by_area(images, self.input_side)
         else:
@@ -191,6 +211,10 @@ class CompactEncoder(keras.Model):
         for conv, norm, pooled in zip(self.convs, self.norms, self.POOLED, strict=True):
             x = tf.nn.avg_pool2d(x, 2, 2, "VALID") if pooled else x
             x = ops.relu(norm(conv(x), training=training))
+            maps.append(x)
+        return tuple(maps)
+
+    def _embed(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         regions = self.region_embedding(x)  # [B, input_side / 8, input_side / 8, D]
         summary = tf.concat([tf.reduce_mean(x, [1, 2]), tf.reduce_max(x, [1, 2])], axis=-1)
         return _flatten_regions(regions), self.code_embedding(summary)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from dmgan_tf.layers.augmentation import Augmentation, augment
 from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss, generator_loss
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
@@ -17,6 +18,8 @@ from dmgan_tf.training.replicas import (
     replica_count,
     replica_id,
 )
+
+_NONE = Augmentation()
 
 
 class Text(NamedTuple):
@@ -40,9 +43,18 @@ class DMGANTrainer(keras.Model):
         text_encoder, image_encoder: the frozen DAMSM encoders.
         damsm_weight: float ≥ 0, λ2 (5 CUB, 50 COCO). kl_weight: float ≥ 0, λ1.
         damsm_gammas: (γ1, γ2, γ3). ema_decay: float in [0, 1). ema_warm_up: bool.
+        feature_discriminators: one for each of `feature_maps`, numbers of the image encoder's maps
+            from 1: they judge frozen features (Projected GAN, Sauer et al., 2021, arXiv:2111.01007;
+            here those of DAMSM's own encoder, whose pass over drawn pictures the step needs
+            anyhow). Their terms are added to the generator's loss.
+        augmentation: of real and drawn pictures before a discriminator. damsm_augmentation: of the
+            drawn pictures before the image encoder, and of the real ones that the feature
+            discriminators see.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
-        condition_noise: float [B, N_c].
+        condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
+        float [B, sizes + 1, 2, NOISE_SIZE] in [0, 1), for each size and at last for the image
+        encoder, real and drawn.
     """
 
     def __init__(
@@ -58,12 +70,20 @@ class DMGANTrainer(keras.Model):
         damsm_gammas=(4.0, 5.0, 10.0),
         ema_decay=0.999,
         ema_warm_up=False,
+        feature_discriminators=(),
+        feature_maps=(),
+        augmentation=_NONE,
+        damsm_augmentation=_NONE,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.generator = generator
         self.average_generator = average_generator
         self.discriminators = tuple(discriminators)
+        self.feature_discriminators = tuple(feature_discriminators)
+        self.feature_maps = tuple(feature_maps)
+        self.augmentation = augmentation
+        self.damsm_augmentation = damsm_augmentation
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         text_encoder.trainable = image_encoder.trainable = False
@@ -74,6 +94,11 @@ class DMGANTrainer(keras.Model):
         self.ema_warm_up = ema_warm_up
         self.built = True
 
+    @property
+    def all_discriminators(self):
+        """Those of pictures, small to large, then those of features."""
+        return (*self.discriminators, *self.feature_discriminators)
+
     def compile(self, generator_optimizer, discriminator_optimizers, **kwargs):
         """Takes one optimizer for the generator and one for each discriminator."""
         super().compile(**kwargs)
@@ -81,7 +106,7 @@ class DMGANTrainer(keras.Model):
         self.discriminator_optimizers = tuple(discriminator_optimizers)
         generator_optimizer.build(self.generator.trainable_variables)
         for optimizer, network in zip(
-            self.discriminator_optimizers, self.discriminators, strict=True
+            self.discriminator_optimizers, self.all_discriminators, strict=True
         ):
             optimizer.build(network.trainable_variables)
 
@@ -90,7 +115,7 @@ class DMGANTrainer(keras.Model):
         return tf.train.Checkpoint(
             generator=self.generator,
             average_generator=self.average_generator,
-            discriminators=self.discriminators,
+            discriminators=self.all_discriminators,
             generator_optimizer=self.generator_optimizer,
             discriminator_optimizers=self.discriminator_optimizers,
         )
@@ -114,10 +139,15 @@ class DMGANTrainer(keras.Model):
                 batch["condition_noise"],
                 training=True,
             )
+            drawn = [self._augmented(x, batch, i, 1) for i, x in enumerate(output.images)]
+            encoded = None
+            if self.feature_discriminators:  # they need the image encoder's pass before it is due
+                encoded, maps = self._encode_image(output.images[-1], batch)
+                drawn += maps
             with tape.stop_recording():
-                for place in range(len(self.discriminators)):
-                    scalars |= self._discriminator_step(place, batch, output, text)
-            loss, terms = self._generator_loss(batch, output, text)
+                for place, real in enumerate(self._real(batch)):
+                    scalars |= self._discriminator_step(place, real, drawn[place], text)
+            loss, terms = self._generator_loss(batch, output, text, drawn, encoded)
             scaled_loss = self.generator_optimizer.scale_loss(loss)
         variables = self.generator.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
@@ -126,11 +156,37 @@ class DMGANTrainer(keras.Model):
         update_average(
             self.average_generator, self.generator, self.ema_decay, step, self.ema_warm_up
         )
-        return all_reduce_sum(scalars | terms | self._gate_means(output, text.word_mask))
+        return all_reduce_sum(scalars | terms | self._memory_means(output, text.word_mask))
 
-    def _discriminator_step(self, place, batch, output, text):
-        network, optimizer = self.discriminators[place], self.discriminator_optimizers[place]
-        real, fake = batch["images"][place], tf.stop_gradient(output.images[place])
+    def _augmented(self, images, batch, place, drawn):
+        """What discriminator `place` sees of real (`drawn` = 0) or drawn (1) pictures."""
+        if not self.augmentation:
+            return images
+        return augment(images, batch["augmentation_noise"][:, place, drawn], self.augmentation)
+
+    def _seen_by_encoder(self, images, batch, drawn):
+        if not self.damsm_augmentation:
+            return images
+        noise = batch["augmentation_noise"][:, len(self.discriminators), drawn]
+        return augment(images, noise, self.damsm_augmentation)
+
+    def _encode_image(self, images, batch):
+        """One pass of the image encoder: regions and code, and the chosen maps."""
+        encoded, maps = self.image_encoder.with_maps(self._seen_by_encoder(images, batch, 1))
+        return encoded, [maps[number - 1] for number in self.feature_maps]
+
+    def _real(self, batch):
+        """What each of `all_discriminators` sees of the real pictures, one after the other."""
+        for place, images in enumerate(batch["images"]):
+            yield self._augmented(images, batch, place, 0)
+        if self.feature_discriminators:
+            images = self._seen_by_encoder(batch["images"][-1], batch, 0)
+            maps = self.image_encoder.feature_maps(images)
+            yield from (maps[number - 1] for number in self.feature_maps)
+
+    def _discriminator_step(self, place, real, fake, text):
+        network, optimizer = self.all_discriminators[place], self.discriminator_optimizers[place]
+        label, fake = _label(network), tf.stop_gradient(fake)
         wrong_sentence, wrong_weight = self._wrong_sentences(text.sentence_feature)
         size = tf.shape(real)[0]
         # No batch norm there: one pass serves real and fake pictures and all three pairings.
@@ -142,6 +198,7 @@ class DMGANTrainer(keras.Model):
                 tf.concat([tf.cast(real, fake.dtype), fake], axis=0),
                 tf.concat(sentences, axis=0),
                 index,
+                groups=2,
                 training=True,
             )
             real_logits, fake_logits = tf.split(logits.unconditional_logits, 2)
@@ -154,10 +211,10 @@ class DMGANTrainer(keras.Model):
         gradients = tape.gradient(scaled_loss, variables)
         apply_gradients(optimizer, gradients, variables)
         return {
-            f"discriminator_loss/{network.side}": loss,
-            f"real_accuracy/{network.side}": _share(real_logits > 0),
-            f"fake_accuracy/{network.side}": _share(fake_logits < 0),
-            f"wrong_accuracy/{network.side}": global_mean(
+            f"discriminator_loss/{label}": loss,
+            f"real_accuracy/{label}": _share(real_logits > 0),
+            f"fake_accuracy/{label}": _share(fake_logits < 0),
+            f"wrong_accuracy/{label}": global_mean(
                 tf.cast(wrong_pairs < 0, tf.float32) * wrong_weight
             ),
         }
@@ -174,18 +231,25 @@ class DMGANTrainer(keras.Model):
         weight = tf.cast(following < total, tf.float32) * tf.cast(total, tf.float32) / pairs
         return tf.gather(everyone, following % total), weight
 
-    def _generator_loss(self, batch, output, text):
-        """The loss of Eq. 10 and its terms, as this replica's shares of the global values."""
+    def _generator_loss(self, batch, output, text, drawn, encoded=None):
+        """The loss of Eq. 10 and its terms, as this replica's shares of the global values.
+
+        Args: drawn: what each of `all_discriminators` sees of the drawn pictures. encoded: regions
+            and code of the last one, where they are known already.
+        """
         terms = {}
-        for network, fake in zip(self.discriminators, output.images, strict=True):
+        for network, fake in zip(self.all_discriminators, drawn, strict=True):
             logits = network(fake, text.sentence_feature, training=True)
-            terms[f"generator_loss/{network.side}"] = global_mean(generator_loss(*logits))
+            terms[f"generator_loss/{_label(network)}"] = global_mean(generator_loss(*logits))
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl
-        # Not before the discriminators are done, whose maps would be held at the same time.
-        with tf.control_dependencies(list(terms.values())):
-            images = tf.identity(output.images[-1])
-        sentence_loss, word_loss = self._damsm_losses(images, batch, text)
+        if encoded is None:
+            # Not before the discriminators are done, whose maps would be held at the same time.
+            with tf.control_dependencies(list(terms.values())):
+                images = tf.identity(output.images[-1])
+            images = self._seen_by_encoder(images, batch, 1)
+            encoded = self.image_encoder(images, training=False)
+        sentence_loss, word_loss = self._damsm_losses(encoded, batch, text)
         # Alike on every replica, each with the gradient of its own samples (`gather_global`):
         # the gradients add up as they are, while the values reported are shared out.
         damsm = self.damsm_weight * (sentence_loss + word_loss)
@@ -197,8 +261,8 @@ class DMGANTrainer(keras.Model):
         }
         return own + damsm, terms
 
-    def _damsm_losses(self, images, batch, text):
-        regions, codes = self.image_encoder(images, training=False)
+    def _damsm_losses(self, encoded, batch, text):
+        regions, codes = encoded
         return damsm_losses(
             (gather_global(regions), gather_global(codes)),
             (gather_global(text.word_features), gather_global(text.sentence_feature)),
@@ -208,17 +272,42 @@ class DMGANTrainer(keras.Model):
         )
 
     @staticmethod
-    def _gate_means(output, word_mask):
-        """Mean gates per refinement, over real words and over pixels."""
+    def _memory_means(output, word_mask):
+        """What the memory does, per refinement: gates, attention, and what pixels read.
+
+        writing_gate, response_gate: means over real words and over pixels. attention_entropy: of
+        each pixel's attention, as a share of that of a uniform one. memory_deviation: of o over the
+        pixels of a picture, mean over channels; near 0 where every pixel reads the same.
+        """
         real = tf.cast(word_mask, tf.float32)
+        count = tf.reduce_sum(real, axis=1)
         means = {}
-        for i, (writing, response) in enumerate(
-            zip(output.writing_gates, output.response_gates, strict=True), start=1
+        for i, (writing, response, attention, read) in enumerate(
+            zip(
+                output.writing_gates,
+                output.response_gates,
+                output.attention,
+                output.memory_outputs,
+                strict=True,
+            ),
+            start=1,
         ):
-            per_caption = tf.reduce_sum(writing[..., 0] * real, 1) / tf.reduce_sum(real, 1)
-            means[f"writing_gate/{i}"] = global_mean(per_caption)
-            means[f"response_gate/{i}"] = global_mean(tf.reduce_mean(response, [1, 2, 3]))
+            entropy = -tf.reduce_sum(tf.math.xlogy(attention, attention), axis=2)  # [B, N]
+            uniform = tf.math.log(tf.maximum(count, 2.0))  # one word alone has no entropy
+            deviation = tf.math.reduce_std(read, axis=[1, 2])  # [B, N_r]
+            values = {
+                "writing_gate": tf.reduce_sum(writing[..., 0] * real, axis=1) / count,
+                "response_gate": tf.reduce_mean(response, axis=[1, 2, 3]),
+                "attention_entropy": tf.reduce_mean(entropy, axis=1) / uniform,
+                "memory_deviation": tf.reduce_mean(deviation, axis=1),
+            }
+            means |= {f"{name}/{i}": global_mean(value) for name, value in values.items()}
         return means
+
+
+def _label(network):
+    """What a discriminator is called in logs: its side, or `map_K` for one of features."""
+    return network.name.removeprefix("discriminator_")
 
 
 def _share(condition):

@@ -120,3 +120,20 @@ def test_cub_discriminators_have_the_authors_number_of_parameters(side, paramete
 def test_sides_that_are_no_power_of_two_from_8_on_are_refused(side):
     with pytest.raises(ValueError, match=f"power of two from 8 on. Received: side={side}"):
         Discriminator(side)
+
+
+def test_batch_deviation_moves_the_unconditional_logits_of_its_group_alone():
+    network = Discriminator(8, 2, batch_deviation=True)
+    network.build((None, 8, 8, 3), (None, SENTENCE_SIZE))
+    images, sentences = normal(4, 8, 8, 3), normal(4, SENTENCE_SIZE, seed=1)
+    plain = network(images, sentences, groups=2)
+    network.deviation_head.kernel.assign(tf.ones_like(network.deviation_head.kernel))
+    found = network(images, sentences, groups=2)
+    np.testing.assert_array_equal(found.conditional_logits, plain.conditional_logits)
+    added = (found.unconditional_logits - plain.unconditional_logits).numpy()
+    features = images
+    for block in network.feature_blocks:
+        features = block(features)
+    for rows, group in zip(np.split(added, 2), np.split(features.numpy(), 2), strict=True):
+        deviation = group.std(axis=0).mean(axis=-1).sum()
+        np.testing.assert_allclose(rows, deviation, rtol=1e-4)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dmgan_tf.layers.augmentation import NOISE_SIZE, Augmentation
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder
@@ -20,7 +21,8 @@ def sgd(learning_rate=0.05):
     return keras.optimizers.SGD(learning_rate)
 
 
-def make_trainer(optimizer=sgd, dtype="float32", seed=0):
+def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
+    """The paper's step, or with `recipe` all that configs may add to it."""
     keras.utils.set_random_seed(seed)
     shape = {
         "feature_channels": 4,
@@ -36,13 +38,31 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0):
     for network in networks:
         network.build((None, None, FEATURES))
     start_average(networks[1], networks[0])
-    discriminators = [Discriminator(side, 2, dtype=dtype) for side in SIDES]
-    for network in discriminators:
-        network.build((None, network.side, network.side, 3), (None, FEATURES))
+    text, image = make_encoders()
+
+    def discriminator(side, channels=3, **options):
+        network = Discriminator(side, 2, channels, batch_deviation=recipe, dtype=dtype, **options)
+        network.build((None, side, side, channels), (None, FEATURES))
+        return network
+
+    options = {}
+    if recipe:
+        options = {
+            "feature_discriminators": [discriminator(*image.map_shapes[1], name="map_2")],
+            "feature_maps": [2],
+            "augmentation": Augmentation(0.125, 0.25, True),
+            "damsm_augmentation": Augmentation(0.125),
+        }
     trainer = DMGANTrainer(
-        *networks, discriminators, *make_encoders(), ema_decay=0.5, damsm_weight=1.0
+        *networks,
+        [discriminator(side) for side in SIDES],
+        text,
+        image,
+        ema_decay=0.5,
+        damsm_weight=1.0,
+        **options,
     )
-    trainer.compile(optimizer(), [optimizer() for _ in SIDES])
+    trainer.compile(optimizer(), [optimizer() for _ in trainer.all_discriminators])
     return trainer
 
 
@@ -77,4 +97,7 @@ def make_batch(size=4, seed=0):
         "dropout_noise": tf.constant(rng.uniform(size=(size, WORDS, 6)).astype(np.float32)),
         "noise": normal(size, 3),
         "condition_noise": normal(size, 3),
+        "augmentation_noise": tf.constant(
+            rng.uniform(size=(size, len(SIDES) + 1, 2, NOISE_SIZE)).astype(np.float32)
+        ),
     }

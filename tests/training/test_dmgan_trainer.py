@@ -35,7 +35,7 @@ def test_discriminator_step_moves_that_discriminator_alone(trainer, batch):
     first, second = trainer.discriminators
     others = (trainer.generator, trainer.text_encoder, trainer.image_encoder, second)
     before, others_before = weights(first), weights(*others)
-    trainer._discriminator_step(0, batch, output, text)
+    trainer._discriminator_step(0, batch["images"][0], output.images[0], text)
     assert all(moved(before, first))
     for old, new in zip(others_before, weights(*others), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -56,7 +56,7 @@ def test_generator_update_leaves_discriminators_as_their_own_step_made_them(batc
     whole, alone = make_trainer(), make_trainer()
     text, output = forward(alone, batch)
     for place in range(2):
-        alone._discriminator_step(place, batch, output, text)
+        alone._discriminator_step(place, batch["images"][place], output.images[place], text)
     whole.train_step(batch)
     for a, b in zip(weights(*whole.discriminators), weights(*alone.discriminators), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
@@ -76,7 +76,7 @@ def test_discriminator_loss_is_that_of_separate_passes(trainer, batch):
         + tf.reduce_mean(fake_loss(fake_logits[0]) + fake_loss(fake_logits[1])) / 3
         + tf.reduce_mean(fake_loss(wrong)) / 3
     )
-    scalars = trainer._discriminator_step(0, batch, output, text)
+    scalars = trainer._discriminator_step(0, batch["images"][0], output.images[0], text)
     np.testing.assert_allclose(scalars["discriminator_loss/8"], expected, rtol=1e-5)
 
 
@@ -117,19 +117,21 @@ def test_one_seed_gives_one_loss_curve():
 
 
 @pytest.mark.slow
-def test_xla_step_equals_the_plain_one(batch):
-    plain, compiled = make_trainer(), make_trainer()
+@pytest.mark.parametrize("recipe", [False, True])
+def test_xla_step_equals_the_plain_one(recipe, batch):
+    plain, compiled = make_trainer(recipe=recipe), make_trainer(recipe=recipe)
     expected = tf.function(plain.train_step)(batch)
     found = tf.function(compiled.train_step, jit_compile=True)(batch)
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize("recipe", [False, True])
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_step_is_near_the_float32_one(dtype, batch):
-    expected = make_trainer().train_step(batch)
+def test_mixed_precision_step_is_near_the_float32_one(dtype, recipe, batch):
+    expected = make_trainer(recipe=recipe).train_step(batch)
     scaled = {"mixed_float16": lambda: keras.optimizers.LossScaleOptimizer(sgd(), 128.0)}
-    mixed = make_trainer(scaled.get(dtype, sgd), dtype=dtype)
+    mixed = make_trainer(scaled.get(dtype, sgd), dtype=dtype, recipe=recipe)
     before = weights(mixed.generator)
     found = mixed.train_step(batch)
     for name in ("generator_loss", "discriminator_loss/8", "discriminator_loss/16"):
@@ -143,3 +145,65 @@ def test_fit_trains_as_well(trainer, batch):
     history = trainer.fit(tf.data.Dataset.from_tensors(batch).repeat(2), epochs=1, verbose=0)
     assert np.isfinite(history.history["generator_loss"]).all()
     assert all(moved(before, trainer.generator))
+
+
+# --- what a recipe adds ---------------------------------------------------------------------------
+
+
+def generator_gradient(trainer, batch):
+    """Gradient of the generator's loss, the discriminators as they are."""
+    with tf.GradientTape() as tape:
+        text, output = forward(trainer, batch)
+        drawn = [trainer._augmented(x, batch, i, 1) for i, x in enumerate(output.images)]
+        encoded, maps = trainer._encode_image(output.images[-1], batch)
+        loss, terms = trainer._generator_loss(batch, output, text, drawn + maps, encoded)
+    return terms, tape.gradient(loss, trainer.generator.trainable_variables)
+
+
+def test_recipe_moves_every_discriminator_and_no_encoder(batch):
+    trainer = make_trainer(recipe=True)
+    before = {n.name: weights(n) for n in (trainer.generator, *trainer.all_discriminators)}
+    frozen = [w.copy() for w in trainer.image_encoder.get_weights()]
+    scalars = trainer.train_step(batch)
+    assert {"discriminator_loss/map_2", "generator_loss/map_2"} <= scalars.keys()
+    for network in (trainer.generator, *trainer.all_discriminators):
+        assert all(moved(before[network.name], network)), network.name
+    for old, new in zip(frozen, trainer.image_encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_generator_learns_from_feature_discriminators_through_the_frozen_encoder(batch):
+    trainer = make_trainer(recipe=True)
+    terms, with_them = generator_gradient(trainer, batch)
+    assert float(terms["generator_loss/map_2"]) > 0
+    head = trainer.feature_discriminators[0].unconditional_head
+    head.kernel.assign(tf.zeros_like(head.kernel))
+    _, without_one_head = generator_gradient(trainer, batch)
+    assert not np.allclose(with_them[0], without_one_head[0], rtol=1e-3)
+
+
+def test_drawn_and_real_pictures_have_noise_of_their_own(batch):
+    trainer = make_trainer(recipe=True)
+    images = batch["images"][0]
+    real, drawn = (trainer._augmented(images, batch, 0, which) for which in (0, 1))
+    assert not np.allclose(real, drawn)
+    again = trainer._augmented(images, batch, 0, 0)
+    np.testing.assert_array_equal(real, again)
+
+
+def test_memory_means_know_a_reading_that_differs_from_one_that_does_not(batch):
+    trainer = make_trainer()
+    _, output = forward(trainer, batch)
+    mask = tf.sequence_mask(batch["lengths"], batch["ids"].shape[1])
+    words = tf.cast(mask, tf.float32)
+    uniform = tf.ones_like(output.attention[0]) * (words / tf.reduce_sum(words, 1, True))[:, None]
+    flat = output._replace(
+        attention=(uniform,), memory_outputs=(tf.ones_like(output.memory_outputs[0]),)
+    )
+    means = trainer._memory_means(flat, mask)
+    assert float(means["attention_entropy/1"]) == pytest.approx(1.0, rel=1e-5)
+    assert float(means["memory_deviation/1"]) == pytest.approx(0.0, abs=1e-6)
+    first_word = tf.one_hot(tf.zeros(uniform.shape[:2], tf.int32), uniform.shape[2])
+    sharp = trainer._memory_means(output._replace(attention=(first_word,)), mask)
+    assert float(sharp["attention_entropy/1"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(sharp["memory_deviation/1"]) > 0

@@ -1,5 +1,7 @@
 """A step of two replicas with half the batch each is a step of one with the whole batch."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,12 +38,13 @@ def assert_same_variables(ours, theirs):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6, err_msg=b.path)
 
 
-@pytest.fixture(scope="module")
-def both(strategy):
+@pytest.fixture(scope="module", params=[False, True], ids=["paper", "recipe"])
+def both(strategy, request):
     """(two-replica trainer, its scalars, one-replica trainer, its scalars) after one step."""
     batch = make_batch(4)
-    split, split_scalars = two_replica_step(strategy, make_trainer, batch)
-    whole = make_trainer()
+    make = partial(make_trainer, recipe=request.param)
+    split, split_scalars = two_replica_step(strategy, make, batch)
+    whole = make()
     return split, split_scalars, whole, whole.train_step(batch)
 
 
@@ -61,13 +64,13 @@ def test_generator_weights_and_statistics_are_equal(both, network):
 
 def test_discriminator_weights_and_singular_vectors_are_equal(both):
     split, _, whole, _ = both
-    for ours, theirs in zip(split.discriminators, whole.discriminators, strict=True):
+    for ours, theirs in zip(split.all_discriminators, whole.all_discriminators, strict=True):
         assert_same_variables(ours.variables, theirs.variables)
 
 
 def test_replicas_stay_equal_to_each_other(both, strategy):
     split, *_ = both
-    for network in (split.generator, split.average_generator, *split.discriminators):
+    for network in (split.generator, split.average_generator, *split.all_discriminators):
         for variable in network.variables:
             copies = strategy.experimental_local_results(variable.value)
             np.testing.assert_array_equal(copies[0].numpy(), copies[1].numpy(), variable.path)

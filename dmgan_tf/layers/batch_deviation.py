@@ -1,0 +1,50 @@
+"""How much the samples of a batch differ: what tells a generator that always draws the same."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("dmgan_tf")
+class BatchDeviation(keras.layers.Layer):
+    """Deviation over the global batch at each place of a map, mean over its channels.
+
+    d_p = 1/C Σ_c √(Var_b x_bpc + ε)   (minibatch standard deviation, Karras et al., 2018,
+    arXiv:1710.10196, Sec. 3; there the mean over places as well)
+
+    Args: epsilon: float > 0, keeps the gradient finite.
+    Inputs: x: float [B, side, side, C]; groups: int > 0, the samples are so many equal groups, such
+        as real and generated ones, which have a deviation each.
+    Returns: float32 [B, side · side]; alike for all samples of a group.
+    """
+
+    def __init__(self, epsilon=1e-8, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, x, groups=1):
+        shape, places = tf.shape(x), x.shape[1] * x.shape[2]
+        size = shape[0] // groups
+        wide = tf.reshape(tf.cast(x, tf.float32), [groups, size, places, x.shape[3]])
+        mean = _global_mean(wide)
+        variance = _global_mean(tf.square(wide - mean))
+        deviation = tf.reduce_mean(tf.sqrt(variance + self.epsilon), axis=-1)  # [groups, 1, places]
+        return tf.reshape(tf.tile(deviation, [1, size, 1]), [shape[0], places])
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[1] * input_shape[2])
+
+    def get_config(self):
+        return super().get_config() | {"epsilon": self.epsilon}
+
+
+def _global_mean(x):
+    """Mean over axis 1 and over the replicas, kept as an axis of 1."""
+    mean = tf.reduce_mean(x, axis=1, keepdims=True)
+    count = tf.distribute.get_strategy().num_replicas_in_sync
+    if count == 1:
+        return mean
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, mean) / count
