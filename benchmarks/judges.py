@@ -21,16 +21,20 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from dmgan_tf.data.toy_birds import (
     NO_SURROUNDINGS,
+    PARTS,
     SURROUNDINGS,
     background_spectra,
     birds,
+    color_share,
     draw_all,
     draw_surroundings,
     hatching,
+    judge_colors,
     judge_surroundings,
+    variety,
 )
 
-_SIDES, _SEEDS, _IMAGES_PER_CLASS = (64, 128), (101, 102), 10
+_SIDES, _SEEDS, _IMAGES_PER_CLASS = (64, 128), (101, 102), 20
 _PERIODS, _AMPLITUDES = (2, 3, 4, 8), (1, 2, 4)
 _GRID_COLUMNS, _GRID_GAP, _GRID_SHOWN_SIDE, _GRID_SIDE = 4, 8, 192, 64
 
@@ -40,10 +44,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("grids", nargs="*", type=Path, metavar="GRID.png")
     grids = parser.parse_args().grids
+    start = time.perf_counter()
+    plain = np.zeros((1, _GRID_SIDE, _GRID_SIDE, 3), np.uint8)
+    judge_surroundings(plain), background_spectra(plain)
+    print(f"preparation: {time.perf_counter() - start:.1f} s")
     for side in _SIDES:
         print(f"side {side}")
         flock, reference = (birds("test", _IMAGES_PER_CLASS, seed) for seed in _SEEDS)
         images = draw_all(flock, side, processes=1)
+        named = [{part: getattr(bird.species, part) for part in PARTS} for bird in flock]
+        shares = {part: round(share, 3) for part, share in color_share(images, named).items()}
+        print(f"  real: colours {shares}, fit {judge_colors(images).fit.mean():.2f}")
         _surroundings(images, [bird.surroundings for bird in flock])
         spectra = background_spectra(draw_all(reference, side, processes=1))
         empty = np.stack([draw_surroundings(bird, side) for bird in flock])
@@ -64,6 +75,7 @@ def _surroundings(images: np.ndarray, truth: list[str]) -> None:
     seconds = time.perf_counter() - start
     right = np.mean(judged == truth)
     print(f"  {len(images)} real pictures: {right:.1%} right, {seconds:.1f} s")
+    print(f"  real: variety {variety(judged.tolist()):.2f}")
     soft = gaussian_filter(images, (0, images.shape[1] / 40, images.shape[1] / 40, 0))
     print(f"  blurred: {np.mean(np.array(judge_surroundings(soft)) == truth):.1%} right")
     for name, pictures in _strangers(images, np.array(truth)):
@@ -100,7 +112,7 @@ def _hatching(images: np.ndarray, background: np.ndarray, reference: np.ndarray)
     for kind in SURROUNDINGS:
         alone = images[[k == kind for k in judge_surroundings(images)]]
         print(f"  {kind} alone: {hatching(background_spectra(alone), reference).strength:.2f}")
-    images, background = images[::5], background[::5]
+    images, background = images[::10], background[::10]
     for period in _PERIODS:
         for name, pattern in _patterns(images.shape[1], period):
             strengths = []
