@@ -16,11 +16,18 @@ from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation import scores
 from dmgan_tf.evaluation.collecting import collect
-from dmgan_tf.evaluation.observers import BIRDS, DAMSM, BirdsObserver, DamsmNetwork, NetworkObserver
+from dmgan_tf.evaluation.observers import (
+    DAMSM,
+    BackgroundObserver,
+    BirdsObserver,
+    DamsmNetwork,
+    NetworkObserver,
+)
 from dmgan_tf.evaluation.pictures import Real
 from dmgan_tf.evaluation.request import Request
 from dmgan_tf.evaluation.scores import FOLDS, INCEPTION_SPLITS, Score
 from dmgan_tf.evaluation.subject import subject
+from dmgan_tf.evaluation.truth import truth_scores
 from dmgan_tf.feature_networks import NAMES as FEATURE_NETWORKS
 from dmgan_tf.feature_networks import FeatureNetwork, cache_folder, load_feature_network
 from dmgan_tf.inference.captioned_grid import save_captioned_grid
@@ -72,12 +79,12 @@ class _Evaluation:
         self._subject = subject(request, self._config, self._test, self._strategy, self._batch_size)
         self._networks = self._load_networks()
         self._real = self._real_pictures()
-        self._observers: list[NetworkObserver | BirdsObserver] = [
+        self._observers: list[NetworkObserver | BirdsObserver | BackgroundObserver] = [
             NetworkObserver(network, self._strategy, self._batch_size)
             for network in self._networks.values()
         ]
-        if self._subject.named is not None:
-            self._observers.append(BirdsObserver())
+        if self._subject.toy_captions is not None:
+            self._observers += [BirdsObserver(), BackgroundObserver()]
 
     @property
     def _judge(self) -> Path:
@@ -167,9 +174,9 @@ class _Evaluation:
         if "r_precision" in request.metrics:
             score = self._precision(np.asarray(drawn[DAMSM]), real[DAMSM])
             found.append(self._with_protocol(score, DAMSM, "captions"))
-        if self._subject.named is not None:
-            rows = self._subject.test_rows
-            found.extend(scores.birds(drawn[BIRDS], real[BIRDS][rows], self._subject.named))
+        rows, captions = self._subject.test_rows, self._subject.toy_captions
+        if rows is not None and captions is not None:
+            found.extend(truth_scores(drawn, real, rows, captions))
         return found
 
     def _scores_through(self, observer, drawn, real, blurred):

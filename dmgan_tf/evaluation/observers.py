@@ -1,17 +1,27 @@
-"""Who looks at the pictures: networks, on all replicas, and the judge of toy_birds' colours."""
+"""Who looks at the pictures: networks, on all replicas, and the judges of toy_birds."""
 
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from dmgan_tf.data.toy_birds import COLORS, PARTS, judge_colors
+from dmgan_tf.data.toy_birds import (
+    COLORS,
+    NO_SURROUNDINGS,
+    PARTS,
+    SURROUNDINGS,
+    background_spectra,
+    judge_colors,
+    judge_surroundings,
+)
 from dmgan_tf.feature_networks import FeatureNetwork
 from dmgan_tf.inference.model_directory import load_network, weights_hash
 from dmgan_tf.training.replicas import map_batch
 
 DAMSM = "damsm"
 BIRDS = "birds"
+BACKGROUND = "background"
+SPECTRA = f"{BACKGROUND}.spectra"
 
 
 class DamsmNetwork:
@@ -84,3 +94,23 @@ class BirdsObserver:
         """The names of the colours again: one a picture, by part."""
         names = list(COLORS)
         return {part: [names[int(i)] for i in seen[:, k]] for k, part in enumerate(PARTS)}
+
+
+class BackgroundObserver:
+    """The kind of the surroundings, as its place in KINDS, and the spectra of the background."""
+
+    name = BACKGROUND
+    identity = f"{BACKGROUND} 1"
+    KINDS = (*SURROUNDINGS, NO_SURROUNDINGS)
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        kinds = [self.KINDS.index(kind) for kind in judge_surroundings(images)]
+        return {
+            BACKGROUND: np.array(kinds, np.float32),
+            SPECTRA: background_spectra(images),
+        }
+
+    @classmethod
+    def kinds(cls, seen: np.ndarray) -> list[str]:
+        """The names of the kinds again."""
+        return [cls.KINDS[int(i)] for i in seen]

@@ -1,14 +1,12 @@
 """Each metric over what the observers saw, with the protocol that makes it believable."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from dmgan_tf.data.toy_birds import PARTS, named_share
 from dmgan_tf.errors import UserError
-from dmgan_tf.evaluation.observers import BirdsObserver
 from dmgan_tf.metrics.frechet_distance import frechet_distance
 from dmgan_tf.metrics.inception_score import inception_score
 from dmgan_tf.metrics.kernel_distance import kernel_distance
@@ -144,15 +142,3 @@ def precision(
             beside = {"real": mean, "real_std": deviation}
     protocol = {"candidates": 100, "folds": FOLDS, **options}
     return Score(name="r_precision", value=value, spread=spread, beside=beside, protocol=protocol)
-
-
-def birds(
-    drawn: np.ndarray, real: np.ndarray, named: Sequence[Mapping[str, str]]
-) -> tuple[Score, Score]:
-    """Named colours that are shown, and how well the pictures are explained by a bird."""
-    mine, theirs = (named_share(BirdsObserver.colors(seen), named) for seen in (drawn, real))
-    fits = [float(seen[:, len(PARTS)].mean()) for seen in (drawn, real)]
-    return (
-        Score(name="color_share", value=mine, beside={"real": theirs}),
-        Score(name="bird_fit", value=fits[0], beside={"real": fits[1]}),
-    )

@@ -1,6 +1,6 @@
 """What is scored: the pictures, and what is known about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import tensorflow as tf
 from dmgan_tf import build
 from dmgan_tf.config import Config
 from dmgan_tf.data.picture_set import PictureSet
-from dmgan_tf.data.toy_birds import birds
+from dmgan_tf.data.toy_birds import Caption, birds
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.captions import places
 from dmgan_tf.evaluation.folder import Folder
@@ -24,15 +24,15 @@ class Subject:
     """N pictures to be scored.
 
     Attributes: pictures. captions, class_ids: of each, where they are known. test_rows: int [N],
-        which picture of the test split has the caption. named: on toy_birds, the colours that each
-        caption names.
+        which picture of the test split has the caption. toy_captions: on toy_birds, the captions
+        with what they name.
     """
 
     pictures: Pictures
     captions: Sequence[str] | None = None
     class_ids: np.ndarray | None = None
     test_rows: np.ndarray | None = None
-    named: Sequence[Mapping[str, str]] | None = None
+    toy_captions: Sequence[Caption] | None = None
 
     def check_for_r_precision(self, negatives: str) -> None:
         """Raises UserError when captions or classes are missing."""
@@ -77,10 +77,14 @@ def subject(
     class_ids = test.class_ids[rows]
     if request.keep_images:
         pictures = Kept(pictures, request.keep_images, captions, class_ids)
-    named = None
+    toy_captions = None
     if config.data.source == "toy_birds":
         flock = birds("test", config.data.images_per_class, config.data.seed)
-        named = [flock[p.picture].captions[p.caption].named for p in chosen]
+        toy_captions = [flock[p.picture].captions[p.caption] for p in chosen]
     return Subject(
-        pictures=pictures, captions=captions, class_ids=class_ids, test_rows=rows, named=named
+        pictures=pictures,
+        captions=captions,
+        class_ids=class_ids,
+        test_rows=rows,
+        toy_captions=toy_captions,
     )

@@ -21,6 +21,15 @@ from dmgan_tf.data.toy_birds import (
     judge_colors,
 )
 
+PLACES = {  # words that only captions of these surroundings have
+    "sky": ("wire", "sky"),
+    "grass": ("grass", "meadow", "field"),
+    "water": ("water", "lake"),
+    "snow": ("snow", "snowy", "winter"),
+    "branch": ("branch", "leaves", "tree"),
+    "sand": ("sand", "beach", "sandy"),
+}
+
 
 def _plumage(species) -> tuple[str, ...]:
     return tuple(getattr(species, part) for part in PARTS)
@@ -99,6 +108,15 @@ def test_captions_name_true_colors_and_no_others(flock):
             assert caption.named.items() <= truth.items()
             in_text = sorted(w for w in re.findall(r"\w+", caption.text) if w in COLORS)
             assert in_text == sorted(caption.named.values())
+
+
+def test_captions_know_the_surroundings_that_they_name(flock):
+    for bird in flock:
+        for caption in bird.captions:
+            place = re.search(f"\\b({'|'.join(PLACES[bird.surroundings])})\\b", caption.text)
+            assert caption.surroundings == (bird.surroundings if place else None)
+    known = [caption.surroundings for bird in flock for caption in bird.captions]
+    assert 0.3 < known.count(None) / len(known) < 0.8
 
 
 @pytest.mark.parametrize("side", [16, 50, 64, 256])

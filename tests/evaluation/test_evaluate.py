@@ -43,12 +43,20 @@ def test_report_holds_every_score_with_its_protocol(evaluated):
     assert (report["images"], report["split"], report["seed"]) == (IMAGES, "test", 3)
     assert not report["judge_is_own"] and report["step"] == 4 and len(report["model"]) == 16
     protocol = report["protocol"]
-    assert list(protocol) == ["fid_damsm", "kid_damsm", "r_precision", "color_share", "bird_fit"]
+    assert list(protocol) == [
+        "fid_damsm", "kid_damsm", "r_precision", "color_share", "bird_fit", "surroundings_share",
+        "surroundings_variety", "surroundings_kinds", "hatching",
+    ]  # fmt: skip
     for name, about in protocol.items():
         assert {name, f"{name}_real"} <= report.keys()
         if name in ("fid_damsm", "kid_damsm", "r_precision"):
             assert len(about["weights_sha256"]) == 64 and not about["comparable_with_published"]
-            assert f"{name}  " in printed
+        assert f"{name}  " in printed
+    assert report["surroundings_share_real"] > 0.9 and report["surroundings_variety_real"] > 5
+    assert (
+        protocol["surroundings_share"]["pictures"]
+        == IMAGES - (protocol["surroundings_variety"]["pictures"])
+    )
     assert protocol["fid_damsm"]["reference"] == "100 pictures of the test split"
     assert protocol["r_precision"]["negatives"] == "other_classes"
     assert {"r_precision_std", "kid_damsm_std", "fid_damsm_blurred", "seconds"} <= report.keys()

@@ -8,22 +8,43 @@ from dmgan_tf.data.toy_birds.color_judge import (
     named_share,
 )
 from dmgan_tf.data.toy_birds.drawing import bounding_box, draw, draw_all, draw_surroundings
-from dmgan_tf.data.toy_birds.species import COLORS, PARTS, Bird, Species, all_species, birds
+from dmgan_tf.data.toy_birds.hatching import Hatching, background_spectra, hatching
+from dmgan_tf.data.toy_birds.species import (
+    COLORS,
+    PARTS,
+    SURROUNDINGS,
+    Bird,
+    Species,
+    all_species,
+    birds,
+)
+from dmgan_tf.data.toy_birds.surroundings_judge import (
+    NO_SURROUNDINGS,
+    judge_surroundings,
+    variety,
+)
 
 __all__ = [
     "COLORS",
+    "NO_SURROUNDINGS",
     "PARTS",
+    "SURROUNDINGS",
     "Bird",
     "Caption",
     "ColorJudgement",
+    "Hatching",
     "Species",
     "all_species",
+    "background_spectra",
     "birds",
     "bounding_box",
     "color_share",
     "draw",
     "draw_all",
     "draw_surroundings",
+    "hatching",
     "judge_colors",
+    "judge_surroundings",
     "named_share",
+    "variety",
 ]

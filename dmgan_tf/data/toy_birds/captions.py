@@ -1,4 +1,4 @@
-"""Ten English sentences about a bird, each knowing which colours it names."""
+"""Ten English sentences about a bird, each knowing which colours and surroundings it names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,10 +50,15 @@ _SIZE = {
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A sentence and the colours it names, e.g. {"body": "red", "wing": "blue"}."""
+    """A sentence and what it names.
+
+    named: colours by part, e.g. {"body": "red", "wing": "blue"}.
+    surroundings: a key of `SURROUNDINGS`, or None where the sentence names no surroundings.
+    """
 
     text: str
     named: dict[str, str]
+    surroundings: str | None = None
 
 
 def write_captions(
@@ -79,4 +84,5 @@ def _write(pattern: str, words: Mapping[str, str], rng: np.random.Generator) -> 
     }
     slots = [slot for _, slot, _, _ in Formatter().parse(pattern) if slot]
     named = {slot: words[slot] for slot in slots if slot in _COLOR_SLOTS}
-    return Caption(pattern.format(**wording), named)
+    surroundings = words["surroundings"] if "place" in slots else None
+    return Caption(pattern.format(**wording), named, surroundings)

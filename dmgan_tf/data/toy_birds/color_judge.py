@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from dmgan_tf.data.toy_birds.anatomy import anatomy
 from dmgan_tf.data.toy_birds.drawing import SIZE_SCALES
 from dmgan_tf.data.toy_birds.species import COLORS, PARTS, POSES
+from dmgan_tf.data.toy_birds.working_images import working_images
 
 _SIDE = 64
 _OVERSAMPLING = 4
@@ -51,7 +52,7 @@ def judge_colors(images: np.ndarray) -> ColorJudgement:
     Args:   images: uint8 [N, side, side, 3].
     Raises: ValueError: when `images` is not a batch of square uint8 pictures.
     """
-    pixels = _working_pixels(images)  # [N, pixels, 3]
+    pixels = working_images(images, _SIDE).reshape(-1, _SIDE**2, 3)  # [N, pixels, 3]
     geometries = _geometries()
     colors: dict[str, list[str]] = {part: [] for part in PARTS}
     fits = [np.zeros(0, np.float32)]
@@ -90,22 +91,6 @@ def named_share(
         hits = [colors[part] == shown[part][i] for i, colors in enumerate(named) if part in colors]
         shares[part] = float(np.mean(hits)) if hits else float("nan")
     return shares
-
-
-def _working_pixels(images: np.ndarray) -> np.ndarray:
-    if images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[3] != 3:
-        raise ValueError(
-            f"`images` must have the shape [N, side, side, 3]. Received: shape={images.shape}."
-        )
-    if images.dtype != np.uint8:
-        raise ValueError(
-            f"`images` must be uint8 in 0..255. Received: dtype={images.dtype}. "
-            "Rescale and round them first."
-        )
-    if images.shape[1] != _SIDE:
-        resized = [Image.fromarray(i).resize((_SIDE, _SIDE), Image.Resampling.BOX) for i in images]
-        images = np.array(resized, np.uint8).reshape(-1, _SIDE, _SIDE, 3)
-    return images.reshape(len(images), _SIDE**2, 3)
 
 
 def _best_geometries(pixels: np.ndarray, geometries: _Geometries) -> tuple[np.ndarray, np.ndarray]:
