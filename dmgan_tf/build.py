@@ -159,6 +159,7 @@ def generator(config: Config, name: str = "generator") -> Generator:
         memory=section.memory,
         writing_gate=section.writing_gate,
         response_gate=section.response_gate,
+        separate_values=section.separate_values,
         dtype=_policy(config),
         name=name,
     )

@@ -138,6 +138,7 @@ class GeneratorConfig:
     memory: bool = True
     writing_gate: bool = True
     response_gate: bool = True
+    separate_values: bool = True  # false: one projection of the memory serves as key and as value
     memory_gain: float = 1.0  # on the memory's kernels at the start; 1: as the authors start them
 
     def __post_init__(self):

@@ -188,12 +188,12 @@ class JointBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, features, sentence_feature, image_index=None, training=False):
-        kernel = tf.convert_to_tensor(self.conv.kernel)
-        channels = features.shape[-1]
-        of_features = tf.cast(kernel[:, :, :channels], features.dtype)
-        y = tf.cast(tf.nn.conv2d(features, of_features, 1, "SAME"), tf.float32)
+        sizes = [features.shape[-1], sentence_feature.shape[-1]]
+        of_features, of_sentence = tf.split(tf.convert_to_tensor(self.conv.kernel), sizes, axis=2)
+        y = tf.nn.conv2d(features, tf.cast(of_features, features.dtype), 1, "SAME")
+        y = tf.cast(y, tf.float32)
         y = y if image_index is None else tf.gather(y, image_index)
-        y += self._of_sentence(sentence_feature, kernel[:, :, channels:], features.shape[1])
+        y += self._of_sentence(sentence_feature, of_sentence, features.shape[1])
         y = y / self.conv.sigma(training) + tf.cast(self.conv.bias, tf.float32)
         return _leaky_relu(tf.cast(y, features.dtype))
 

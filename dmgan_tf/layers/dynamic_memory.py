@@ -202,13 +202,16 @@ class ResponseGate(keras.layers.Layer):
 class DynamicMemory(keras.layers.Layer):
     """Memory writing, key addressing, value reading and response in one step (DM-GAN, Sec. 3).
 
-    The switches give the rows of the paper's Table 3: all off is the baseline (AttnGAN's
-    attention, Eq. 6), `memory` adds Eq. 3 to 5, `writing_gate` Eq. 7 and 8, `response_gate` Eq. 9.
+    The switches give the rows of the paper's Table 3: all off is AttnGAN's attention (Eq. 6),
+    `memory` adds Eq. 3 to 5, `writing_gate` Eq. 7 and 8, `response_gate` Eq. 9. The paper's own
+    baseline writes by Eq. 3, but has no separate keys and values: `memory` without
+    `separate_values`.
 
     Args:
         feature_channels: int > 0, N_r.
         memory_channels: int > 0, N_m.
         memory, writing_gate, response_gate: bool, the switches above.
+        separate_values: bool, see MemoryReader; without `memory` they never are.
     Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r];
         word_mask: bool [B, T], True = real word.
     Returns: MemoryResponse; its features are [o, R] without the response gate (Eq. 6). With it the
@@ -223,6 +226,7 @@ class DynamicMemory(keras.layers.Layer):
         memory=True,
         writing_gate=True,
         response_gate=True,
+        separate_values=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -236,10 +240,12 @@ class DynamicMemory(keras.layers.Layer):
         self.memory = memory
         self.writing_gate = writing_gate
         self.response_gate = response_gate
+        self.separate_values = separate_values
         policy = self.dtype_policy
         if memory:
             self.writer = MemoryWriter(memory_channels, writing_gate, dtype=policy, name="writer")
-        self.reader = MemoryReader(feature_channels, memory, dtype=policy, name="reader")
+        separate = memory and separate_values
+        self.reader = MemoryReader(feature_channels, separate, dtype=policy, name="reader")
         if response_gate:
             self.response = ResponseGate(dtype=policy, name="response")
 
@@ -261,9 +267,11 @@ class DynamicMemory(keras.layers.Layer):
         """
         if not self.memory:
             return
-        layers = [self.writer.word_to_memory, self.reader.memory_to_key]
-        layers += [self.reader.memory_to_value]
-        layers += [self.writer.image_to_memory] if self.writing_gate else []
+        layers = [self.writer.word_to_memory]
+        if self.separate_values:
+            layers += [self.reader.memory_to_key, self.reader.memory_to_value]
+        if self.writing_gate:
+            layers.append(self.writer.image_to_memory)
         for layer in layers:
             layer.kernel.assign(layer.kernel * gain)
 
@@ -299,4 +307,5 @@ class DynamicMemory(keras.layers.Layer):
             "memory": self.memory,
             "writing_gate": self.writing_gate,
             "response_gate": self.response_gate,
+            "separate_values": self.separate_values,
         }

@@ -104,8 +104,7 @@ class InitialStage(keras.layers.Layer):
 class RefinementStage(keras.layers.Layer):
     """Reads the dynamic memory, then residual blocks, then doubles the side (G_i of the paper).
 
-    Args: feature_channels, memory_channels, memory, writing_gate, response_gate: see DynamicMemory;
-        residual_blocks: int ≥ 0.
+    Args: residual_blocks: int ≥ 0; all others: see DynamicMemory.
     Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r];
         word_mask: bool [B, T], True = real word.
     Returns: (image_features [B, 2·side, 2·side, N_r], MemoryResponse).
@@ -119,6 +118,7 @@ class RefinementStage(keras.layers.Layer):
         memory=True,
         writing_gate=True,
         response_gate=True,
+        separate_values=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -129,6 +129,7 @@ class RefinementStage(keras.layers.Layer):
             "memory": memory,
             "writing_gate": writing_gate,
             "response_gate": response_gate,
+            "separate_values": separate_values,
         }
         policy = self.dtype_policy
         self.dynamic_memory = DynamicMemory(
@@ -137,6 +138,7 @@ class RefinementStage(keras.layers.Layer):
             memory,
             writing_gate,
             response_gate,
+            separate_values,
             dtype=policy,
             name="dynamic_memory",
         )
@@ -181,7 +183,8 @@ class Generator(keras.Model):
         condition_size: int, N_c. noise_size: int, N_z.
         first_side: int, side of the first picture, a power of two from 8 on (64 in the paper).
         stages: int ≥ 1, pictures drawn; stages − 1 refinements, each doubling the side.
-        residual_blocks, memory, writing_gate, response_gate: see RefinementStage.
+        residual_blocks, memory, writing_gate, response_gate, separate_values: see
+            RefinementStage.
     Inputs:
         word_features: float [B, T, N_w]; word_mask: bool [B, T], True = real word;
         sentence_feature: float [B, N_w]; noise: float [B, N_z]; condition_noise: float [B, N_c].
@@ -201,6 +204,7 @@ class Generator(keras.Model):
         memory=True,
         writing_gate=True,
         response_gate=True,
+        separate_values=True,
         **kwargs,
     ):
         super().__init__(**{"name": "generator"} | kwargs)
@@ -215,6 +219,7 @@ class Generator(keras.Model):
             "memory": memory,
             "writing_gate": writing_gate,
             "response_gate": response_gate,
+            "separate_values": separate_values,
         }
         self._arguments = refinement | {
             "condition_size": condition_size,

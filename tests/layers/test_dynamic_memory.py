@@ -16,7 +16,8 @@ BATCH, WORD_COUNT, WORD_SIZE, SIDE, CHANNELS, SLOT_SIZE = 3, 5, 6, 4, 4, 7
 LENGTHS = np.array([5, 2, 3])
 MASK = np.arange(WORD_COUNT)[None] < LENGTHS[:, None]
 TABLE_3 = {
-    "baseline": (False, False, False),
+    "attention": (False, False, False),
+    "baseline": (True, False, False, False),
     "memory": (True, False, False),
     "memory and writing gate": (True, True, False),
     "memory and response gate": (True, False, True),
@@ -217,12 +218,12 @@ def test_full_memory_writes_reads_and_responds():
     memory, writing_gate = layer.writer(WORDS, IMAGE)
     output, attention = layer.reader(memory, IMAGE, MASK)
     blended, gate = layer.response(IMAGE, output)
-    expected = (blended, attention, writing_gate, gate)
+    expected = (blended, attention, writing_gate, gate, output)
     for actual, reference in zip(response, expected, strict=True):
         np.testing.assert_allclose(actual, reference, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("row", ["baseline", "memory", "memory and writing gate"])
+@pytest.mark.parametrize("row", ["attention", "baseline", "memory", "memory and writing gate"])
 def test_without_response_gate_what_was_read_is_joined_with_the_picture(row):
     layer = dynamic_memory(row)
     response = layer(WORDS, IMAGE, MASK)
@@ -235,10 +236,32 @@ def test_without_response_gate_what_was_read_is_joined_with_the_picture(row):
 
 @pytest.mark.parametrize(
     ("row", "weights"),
-    zip(TABLE_3, (1, 6, 10, 8, 12), strict=True),
+    zip(TABLE_3, (1, 3, 6, 10, 8, 12), strict=True),
 )
 def test_rows_of_table_3_have_the_weights_that_they_need(row, weights):
     assert len(dynamic_memory(row).trainable_weights) == weights
+
+
+@pytest.mark.parametrize("row", TABLE_3)
+def test_gain_scales_the_kernels_that_write_and_read_and_nothing_else(row):
+    layer = dynamic_memory(row)
+    before = {weight.path: weight.numpy() for weight in layer.weights}
+    layer.scale_kernels(3.0)
+    scaled = ("word_to_memory", "image_to_memory", "memory_to_key", "memory_to_value")
+    for weight in layer.weights:
+        is_scaled = weight.path.endswith("kernel") and any(name in weight.path for name in scaled)
+        factor = 3.0 if is_scaled else 1.0
+        np.testing.assert_allclose(weight, factor * before[weight.path], rtol=1e-6)
+
+
+def test_kernels_start_orthogonal_as_the_authors_start_them():
+    layer = DynamicMemory(CHANNELS, SLOT_SIZE)
+    layer(WORDS, IMAGE, MASK)
+    kernels = [weight.numpy() for weight in layer.weights if weight.path.endswith("kernel")]
+    assert len(kernels) == 7
+    for kernel in kernels:
+        short = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T
+        np.testing.assert_allclose(short @ short.T, np.eye(len(short)), atol=1e-5)
 
 
 def test_rows_of_table_3_differ_in_what_they_compute():
