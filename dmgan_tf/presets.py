@@ -9,7 +9,17 @@ import textwrap
 from dmgan_tf.command_line import run
 from dmgan_tf.inference.presets import Card, find, load_card, names
 
-_FIELDS = "data command cost machine date commit licence limitations judge".split()
+_FIELDS = (
+    "data",
+    "command",
+    "cost",
+    "machine",
+    "date",
+    "commit",
+    "licence",
+    "limitations",
+    "judge",
+)
 
 
 def as_text(name: str, card: Card) -> str:
