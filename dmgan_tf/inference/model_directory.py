@@ -204,8 +204,9 @@ def weights_hash(path: Path) -> str:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(add)  # in the order of names
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error}.") from error
+    except Exception as error:  # h5py has no class of its own for a damaged file
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{path}: cannot be read: {reason}.") from error
     return digest.hexdigest()
 
 
