@@ -1,4 +1,4 @@
-"""Package `dmgan_tf`; the configs travel inside the wheel."""
+"""Package `dmgan_tf`; the configs and the presets travel inside the wheel."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=[*find_packages(include=["dmgan_tf", "dmgan_tf.*"]), "dmgan_tf.configs"],
     package_dir={"dmgan_tf.configs": "configs"},
-    package_data={"dmgan_tf.configs": ["*.yaml"]},
+    package_data={"dmgan_tf.configs": ["*.yaml"], "dmgan_tf": ["presets/*/*"]},
     install_requires=[
         "tensorflow>=2.20,<2.23",
         "keras>=3.12,<4",

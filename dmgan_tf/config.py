@@ -199,7 +199,7 @@ class AugmentationConfig:
 class DAMSMConfig:
     """The similarity loss and the pretraining of its encoders."""
 
-    directory: str | None = None  # encoders to use, a run or model directory; null: pretrain
+    directory: str | None = None  # encoders: a run, a model or a preset; null: pretrain
     gammas: tuple[float, ...] = (4.0, 5.0, 10.0)
     batch_size: int = 48
     steps: int = 110_000
@@ -224,8 +224,9 @@ class TrainingConfig:
     batch_size: int = 10  # global, over all replicas
     steps: int = 530_000
     seed: int = 0
-    # A model directory (of `convert`, or of a run) that training begins with: its generator, the
-    # discriminators where it holds any, and its encoders unless `damsm.directory` names others.
+    # A model directory (of `convert`, or of a run) or a preset that training begins with: its
+    # generator, the discriminators where it holds any, and its encoders unless `damsm.directory`
+    # names others.
     initial_model: str | None = None
     generator_learning_rate: float = 2e-4
     discriminator_learning_rate: float = 2e-4

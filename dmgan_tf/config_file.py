@@ -13,6 +13,8 @@ import yaml
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 
+T = typing.TypeVar("T")
+
 
 def _require(condition, message):
     if not condition:
@@ -38,16 +40,28 @@ def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
     Raises: UserError: for unreadable YAML, an unknown key (with the nearest match), a wrong type
         or a value out of range; the message names the file and the dotted key.
     """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    tree = _read(path)
     _require(isinstance(tree, dict), f"{path}: must hold sections such as `data:`.")
     for override in overrides:
         _override(tree, override)
     return _build(Config, tree, str(path), "")
+
+
+def load_dataclass(cls: type[T], path: Path) -> T:
+    """Reads a YAML file into a dataclass of plain values, checked in the same way.
+
+    Raises: UserError: as `load_config`.
+    """
+    return _build(cls, _read(path), str(path), "")
+
+
+def _read(path):
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}.") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
 
 
 def _override(tree, override):
@@ -95,9 +109,10 @@ def _value(hint, value, source, key):
         return tuple(_value(item, v, source, f"{key}[{i}]") for i, v in enumerate(value))
     if hint is float:
         return _float(value, source, key)
+    hint = typing.get_origin(hint) or hint  # dict[…]
     # bool is an int to Python, but `on` where a number is meant is a mistake.
     good = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
-    names = {int: "a whole number", bool: "true or false", str: "text"}
+    names = {int: "a whole number", bool: "true or false", str: "text", dict: "`key: value` lines"}
     _require(good, _wrong_type(source, key, names.get(hint, hint.__name__), value))
     return value
 

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.inference.presets import locate
 
 _NETWORKS = ("generator", "text_encoder", "image_encoder", "discriminators")
 
@@ -31,7 +32,7 @@ def parse_arguments() -> argparse.Namespace:
         "(default: coco.yaml for a generator of three residual blocks, else cub.yaml)",
     )
     parser.add_argument("--out", type=Path, help="model directory to write")
-    parser.add_argument("--model", type=Path, help="folder of a run or of a model, to export")
+    parser.add_argument("--model", type=locate, help="run, model or preset to export")
     parser.add_argument("--export-torch", type=Path, metavar="DIR", help="folder for .pth files")
     arguments = parser.parse_args()
     networks = [name for name in _NETWORKS if getattr(arguments, name)]

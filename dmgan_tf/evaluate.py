@@ -1,7 +1,8 @@
 """Scores a model's pictures: `python -m dmgan_tf.evaluate --model RUN --metrics fid,r_precision`.
 
-Every score is written with its protocol into `evaluation.json`, in the model's folder unless --out
-says otherwise; the first pictures go beside it as a grid. Stopped and started again it goes on.
+Every score is written with its protocol into `evaluation.json`, in the model's folder (of a preset
+NAME: in NAME_evaluation, here) unless --out says otherwise; the first pictures go beside it as a
+grid. Stopped and started again it goes on.
 """
 
 import argparse
@@ -12,14 +13,19 @@ from pathlib import Path
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.request import METRICS, Request
+from dmgan_tf.inference.presets import locate, preset_name
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, help="folder of a run or of a model")
+    parser.add_argument("--model", type=locate, help="run, model or preset")
     parser.add_argument("--images-dir", type=Path, help="pictures of any program instead of it")
-    parser.add_argument("--judge", type=Path, help="DAMSM encoders (default: the model's own)")
+    parser.add_argument(
+        "--judge",
+        type=locate,
+        help="DAMSM encoders (default: a preset's judge, or the model's own)",
+    )
     parser.add_argument("--data", type=Path, help="prepared folder (default: the model's)")
     parser.add_argument("--metrics", default="fid,r_precision", help=f"of {','.join(METRICS)}")
     parser.add_argument(
@@ -61,6 +67,14 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
+def _place(arguments: argparse.Namespace) -> Path:
+    """The report's folder: that of the pictures; nothing is written into the package."""
+    if arguments.images_dir:
+        return arguments.images_dir
+    name = preset_name(arguments.model)
+    return Path(f"{name}_evaluation") if name else arguments.model
+
+
 def main() -> int:
     """Evaluates, writes and prints the report."""
     arguments = parse_arguments()
@@ -69,7 +83,7 @@ def main() -> int:
         folder = getattr(arguments, name)
         if folder and not folder.is_dir():
             raise UserError(f"--{name.replace('_', '-')} {folder}: there is no such folder.")
-    out = arguments.out or (arguments.images_dir or arguments.model) / "evaluation.json"
+    out = arguments.out or _place(arguments) / "evaluation.json"
     import_tensorflow()  # takes seconds: not before the arguments
     from dmgan_tf.evaluation.evaluate import evaluate
     from dmgan_tf.evaluation.report import as_json, as_table, save

@@ -21,6 +21,7 @@ from dmgan_tf.inference.model_directory import (
     load_metadata,
     load_network,
     load_vocabulary,
+    model_in,
     resolve,
     save_model,
 )
@@ -163,7 +164,7 @@ def _encoders(config, directory, strategy, resume):
     """
     if resume:
         with contextlib.suppress(UserError):  # stopped before it had a model
-            return resolve(directory)
+            return model_in(directory)
     if named := config.damsm.directory or config.training.initial_model:
         return resolve(Path(named))
     model = directory / "damsm" / "model"

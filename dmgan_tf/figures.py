@@ -10,6 +10,7 @@ from pathlib import Path
 from dmgan_tf.command_line import import_tensorflow, read_captions, run
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.inference.presets import locate
 
 _FIGURES = ("comparison", "stages", "noises", "words")
 _DEFAULT_CAPTIONS = 6
@@ -20,9 +21,9 @@ _MOST_NOISES = 120
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
+    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     parser.add_argument(
-        "--compare", type=Path, action="append", default=[], help="another; may be given again"
+        "--compare", type=locate, action="append", default=[], help="another; may be given again"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--caption", nargs="+", action="extend", help="sentences, in quotes each")

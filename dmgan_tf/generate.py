@@ -5,12 +5,13 @@ from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, read_captions, run
 from dmgan_tf.errors import UserError
+from dmgan_tf.inference.presets import locate
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
+    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--caption", help="one sentence")
     what.add_argument("--captions-file", type=Path, help="a text file with a sentence a line")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.errors import UserError
+from dmgan_tf.inference.presets import locate
 
 _WARM_UP_BATCHES = (1, 4)
 
@@ -18,7 +19,7 @@ _WARM_UP_BATCHES = (1, 4)
 def main() -> int:
     """Exports."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
+    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     parser.add_argument("--out", type=Path, required=True, help="the served model's folder")
     parser.add_argument("--version", type=int, default=1, help="a number above 0; higher is newer")
     arguments = parser.parse_args()

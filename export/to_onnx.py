@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.errors import UserError
+from dmgan_tf.inference.presets import locate
 
 PRECISIONS = ("float32", "float16", "int8")  # `onnx_files` knows them too late for --help
 
@@ -23,7 +24,7 @@ PRECISIONS = ("float32", "float16", "int8")  # `onnx_files` knows them too late 
 def main() -> int:
     """Exports and prints the report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
+    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     parser.add_argument("--out", type=Path, required=True, help="folder to write; a new one")
     parser.add_argument("--precision", default="float32", help=f"a list of {','.join(PRECISIONS)}")
     parser.add_argument(

@@ -17,7 +17,7 @@ _CAPTION = "a small yellow bird with blue wings and a red crown in the snow"
 def main() -> int:
     """Runs the three commands as a person would."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True, help="folder of a run or of a model")
+    parser.add_argument("--model", type=Path, required=True, help="run, model or preset")
     parser.add_argument("--caption", default=_CAPTION)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--out", type=Path, default=Path("served.png"), help="PNG file to write")

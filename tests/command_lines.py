@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import io
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,12 @@ from dmgan_tf.errors import UserError
 ROOT = Path(__file__).parents[1]
 # Two pictures of a species: evaluation wants a hundred unseen ones.
 TINY = ("--config", ROOT / "tests" / "configs" / "tiny.yaml", "--set", "data.images_per_class=2")
+# What `export/preset.py` wants to be told besides.
+CARD_TEXTS = (
+    *("--title", "Noise of 16 pixels", "--data", "toy_birds, two pictures a species"),
+    *("--cost", "10 seconds", "--machine", "2 cores", "--licence", "MIT"),
+    *("--limitations", "Four steps: it has learnt nothing."),
+)
 
 
 def environment():
@@ -70,17 +77,35 @@ def fail(module, *arguments, cwd=ROOT):
 
 def call(module, *arguments):
     """What a command line prints that must end well, in this process."""
+    return _call(importlib.import_module(f"dmgan_tf.{module}").main, arguments)
+
+
+def call_script(script, *arguments):
+    """The same of a script, by its path in the project."""
+    return _call(runpy.run_path(str(ROOT / script))["main"], arguments)
+
+
+def _call(main, arguments):
     with (
-        mock.patch.object(sys, "argv", [module, *map(str, arguments)]),
+        mock.patch.object(sys, "argv", ["", *map(str, arguments)]),
         contextlib.redirect_stdout(io.StringIO()) as printed,
     ):
-        assert importlib.import_module(f"dmgan_tf.{module}").main() == 0
+        assert main() == 0
     return printed.getvalue()
 
 
 def refuse(module, *arguments):
     """The one line of a user's mistake that a command line must end with, in this process."""
+    return _refuse(call, module, arguments)
+
+
+def refuse_script(script, *arguments):
+    """The same of a script, by its path in the project."""
+    return _refuse(call_script, script, arguments)
+
+
+def _refuse(function, name, arguments):
     with pytest.raises(UserError) as caught:
-        call(module, *arguments)
+        function(name, *arguments)
     (line,) = str(caught.value).splitlines()
     return line

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the command lines, on 
 import keras
 import pytest
 import tensorflow as tf
-from command_lines import TINY, run_script, succeed
+from command_lines import CARD_TEXTS, TINY, call, call_script, run_script, succeed
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -42,6 +42,28 @@ def tiny_judge(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny") / "judge"
     succeed("pretrain_damsm", *TINY, "--set", "training.seed=1", "--run-dir", folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def box(tiny_run, tiny_judge, strategy, tmp_path_factory):
+    """A folder of presets: `tiny` with its scores, and `tiny_judge`, which judged it."""
+    from dmgan_tf import build
+    from dmgan_tf.inference import presets
+
+    folder = tmp_path_factory.mktemp("presets")
+    report = folder / "reports" / "tiny.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(presets, "ROOT", folder / "box")
+        patch.setattr(build, "local_strategy", lambda: strategy)
+        patch.setenv("DMGAN_TF_CACHE", str(folder / "cache"))
+        options = "--images", 110, "--seed", 3, "--metrics", "fid,kid,r_precision", "--blurred"
+        model = "--model", tiny_run, "--judge", tiny_judge
+        call("evaluate", *model, *options, "--subset-size", 30, "--out", report)
+        judge = "--model", tiny_judge, "--name", "tiny_judge"
+        call_script("export/preset.py", *judge, *CARD_TEXTS)
+        tiny = "--model", tiny_run, "--name", "tiny", "--judge", "tiny_judge"
+        call_script("export/preset.py", *tiny, "--evaluation", report, *CARD_TEXTS)
+    return folder / "box"
 
 
 @pytest.fixture(scope="session")

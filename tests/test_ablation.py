@@ -55,9 +55,11 @@ def test_runs_that_are_not_there_or_damaged_are_told(tmp_path):
 def test_rows_switch_one_thing_at_a_time(tmp_path):
     settings = [[f"{k}={str(v).lower()}" for k, v in row.items()] for row in ROWS.values()]
     generators = [load_config(TINY[1], changed).generator for changed in settings]
-    assert len(set(generators)) == 4
-    switched = [g.memory + g.writing_gate + g.response_gate for g in generators]
-    assert switched == [0, 1, 2, 3]
+    assert len(set(generators)) == 5
+    switched = [
+        g.memory + g.separate_values + g.writing_gate + g.response_gate for g in generators
+    ]
+    assert switched == [0, 1, 2, 3, 4]
 
 
 def test_config_that_is_not_there_is_one_line():
@@ -72,7 +74,7 @@ def test_folder_of_another_request_is_refused_and_left_as_it_was(tmp_path):
 
 
 @pytest.mark.slow
-def test_four_rows_are_trained_scored_and_not_twice(tmp_path):
+def test_all_rows_are_trained_scored_and_not_twice(tmp_path):
     folder = tmp_path / "ablation"
     arguments = [*TINY, "--seeds", 1, "--run-dir", folder]
     arguments += ["--evaluate", "--metrics fid,r_precision --images 100"]

@@ -26,6 +26,7 @@ FLOORS = (
         "convert",
         "edge",
         "prepare_data",
+        "presets",
     ),
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}

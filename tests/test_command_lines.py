@@ -218,12 +218,27 @@ MISTAKES = {
     "missing model": (
         "evaluate",
         ("--model", "nowhere", "--judge", "nowhere"),
-        "--model nowhere: there is no such folder.",
+        "nowhere: there is no such folder and no preset of that name.",
+    ),
+    "missing folder of a judge": (
+        "evaluate",
+        ("--model", ".", "--judge", "runs/nowhere"),
+        "--judge runs/nowhere: there is no such folder.",
     ),
     "missing model to compare with": (
         "figures",
-        ("--model", ROOT, "--compare", "nowhere", "--out", "pages"),
-        "nowhere: there is no such folder.",
+        ("--model", ROOT, "--compare", "runs/nowhere", "--out", "pages"),
+        "runs/nowhere: there is no such folder.",
+    ),
+    "missing preset": (
+        "generate",
+        ("--model", "nowhere", "--caption", "a red bird"),
+        "nowhere: there is no such folder and no preset of that name.",
+    ),
+    "missing preset to show": (
+        "presets",
+        ("--show", "nowhere"),
+        "nowhere: there is no such folder and no preset of that name.",
     ),
     "missing captions of figures": (
         "figures",

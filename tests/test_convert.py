@@ -71,9 +71,9 @@ def test_missing_model_is_told_in_one_line(tmp_path):
         (("--out", "m"), "Give at least one network and --out"),
         (("--generator", "g.pth"), "Give at least one network and --out"),
         (("--captions", "c", "--out", "m"), "Give at least one network and --out"),
-        (("--model", "m"), "--model and --export-torch go together"),
+        (("--model", "."), "--model and --export-torch go together"),
         (("--export-torch", "d", "--generator", "g.pth"), "--model and --export-torch go together"),
-        (("--model", "m", "--export-torch", "d", "--out", "o"), "goes with --model alone"),
+        (("--model", ".", "--export-torch", "d", "--out", "o"), "goes with --model alone"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused_at_once(arguments, told):

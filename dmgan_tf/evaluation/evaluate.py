@@ -38,6 +38,7 @@ from dmgan_tf.inference.model_directory import (
     load_vocabulary,
     resolve,
 )
+from dmgan_tf.inference.presets import preset_judge
 from dmgan_tf.metrics.features import sentence_features
 from dmgan_tf.metrics.frechet_distance import rank_warning
 from dmgan_tf.metrics.running_statistics import Statistics, load_statistics
@@ -73,7 +74,8 @@ class _Evaluation:
         self._strategy = build.local_strategy()
         self._batch_size = _BATCH_SIZE * self._strategy.num_replicas_in_sync
         self._model = resolve(request.model) if request.model else None
-        self._judge_or_none = resolve(request.judge) if request.judge else self._model
+        judge = request.judge or (self._model and preset_judge(self._model))
+        self._judge_or_none = resolve(judge) if judge else self._model
         self._config = _config(self._model or self._judge_or_none, request.data)
         self._test = build.pictures(self._config, "test")
         self._subject = subject(request, self._config, self._test, self._strategy, self._batch_size)

@@ -11,14 +11,15 @@ class Request:
     """What to score, by which metrics.
 
     Attributes:
-        model: folder of a run or model that draws. images_dir: pictures instead of it. judge: DAMSM
-        encoders, for R-precision and the network `damsm`; None: the model's own. data: prepared
-        folder; None: that of the model's config. metrics: of METRICS. networks: names of feature
-        networks for FID, KID and IS. weights: their files by name. images: how many; None: one of
-        every test picture, or all of `images_dir`. seed. unseen: only captions that don't stand in
-        the training split. negatives, drop_last_of_fold: of R-precision. subset_size: of KID.
-        reference: statistics (.npz) instead of the test pictures'. blurred: score blurred real
-        pictures as well. keep_images: folder for the pictures. work: folder for what is unfinished.
+        model: run, model or preset that draws. images_dir: pictures instead of it. judge: DAMSM
+        encoders, for R-precision and the network `damsm`; None: the judge that a preset's card
+        names, else the model's own. data: prepared folder; None: that of the model's config.
+        metrics: of METRICS. networks: names of feature networks for FID, KID and IS. weights: their
+        files by name. images: how many; None: one of every test picture, or all of `images_dir`.
+        seed. unseen: only captions that don't stand in the training split. negatives,
+        drop_last_of_fold: of R-precision. subset_size: of KID. reference: statistics (.npz) instead
+        of the test pictures'. blurred: score blurred real pictures as well. keep_images: folder for
+        the pictures. work: folder for what is unfinished.
     """
 
     model: Path | None

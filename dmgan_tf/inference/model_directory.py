@@ -21,6 +21,8 @@ import keras
 
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
+from dmgan_tf.inference import presets
+from dmgan_tf.inference.whole_folder import previous
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import (
@@ -46,19 +48,46 @@ _CLASSES = {
 }
 
 
-def resolve(directory: Path) -> Path:
+def resolve(named: Path) -> Path:
+    """The model directory that is named: the folder of a run or of a model, or a preset.
+
+    Raises: UserError: when there is none, or the preset is damaged.
+    """
+    folder = presets.locate(named)
+    if presets.preset_name(folder):
+        _check_preset(folder)
+    return model_in(folder)
+
+
+def _check_preset(folder):
+    """Raises UserError when a preset is not as it was packed."""
+    card = presets.load_card(folder)
+    try:
+        load_metadata(folder)
+        if not (folder / "config.yaml").is_file():
+            raise UserError(f"{folder / 'config.yaml'}: is missing.")
+        if (found := fingerprint(folder)) != card.fingerprint:
+            raise UserError(
+                f"{folder}: weights and words have the fingerprint {found}, "
+                f"on the card it is {card.fingerprint}."
+            )
+    except UserError as error:
+        raise presets.damaged(folder, error) from error
+
+
+def model_in(directory: Path) -> Path:
     """A model directory from itself or from a run's folder, which holds one as `model/`.
 
     Raises: UserError: when neither is there.
     """
     for folder in (directory, directory / "model"):
         # A kill may have fallen between the two renames of `save_model`; reading changes nothing.
-        for candidate in (folder, _previous(folder)):
+        for candidate in (folder, previous(folder)):
             if (candidate / "metadata.json").is_file():
                 return candidate
     raise UserError(
         f"{directory}: holds no model (no metadata.json here or in model/). "
-        "Give the folder of a run or of a model."
+        "Give the folder of a run or of a model, or the name of a preset."
     )
 
 
@@ -77,7 +106,7 @@ def save_model(
     """
     words = vocabulary.fingerprint if vocabulary else None
     partial = directory.with_name(directory.name + ".partial")
-    old = _previous(directory)
+    old = previous(directory)
     shutil.rmtree(partial, ignore_errors=True)
     _finish_renaming(directory)
     try:
@@ -114,15 +143,9 @@ def save_model(
         raise
 
 
-def _previous(directory):
-    """Where `save_model` puts the model that it replaces, until the new one stands there."""
-    directory = directory.absolute()
-    return directory.with_name(f".{directory.name}.replaced") if directory.name else directory
-
-
 def _finish_renaming(directory):
     """Brings back the old directory where a kill fell between the two renames of `save_model`."""
-    old = _previous(directory)
+    old = previous(directory)
     if old.is_dir() and not directory.exists():
         old.rename(directory)
 
@@ -181,8 +204,9 @@ def weights_hash(path: Path) -> str:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(add)  # in the order of names
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error}.") from error
+    except Exception as error:  # h5py has no class of its own for a damaged file
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{path}: cannot be read: {reason}.") from error
     return digest.hexdigest()
 
 

@@ -9,6 +9,12 @@ from pathlib import Path
 from dmgan_tf.errors import UserError
 
 
+def previous(directory: Path) -> Path:
+    """Where a folder stands that is being replaced, until the new one has taken its place."""
+    directory = directory.absolute()
+    return directory.with_name(f".{directory.name}.replaced") if directory.name else directory
+
+
 @contextlib.contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """A new folder beside `target`, which takes its name at the end; removed if anything fails.

@@ -167,7 +167,7 @@ def test_run_and_model_folder_both_lead_to_the_model(directory):
 def test_folder_without_a_model_is_refused(tmp_path, name):
     message = refused(resolve, tmp_path / name)
     assert message.startswith(f"{tmp_path / name}: holds no model")
-    assert message.endswith("Give the folder of a run or of a model.")
+    assert message.endswith("Give the folder of a run or of a model, or the name of a preset.")
 
 
 # --- what is refused ----------------------------------------------------------------------------

@@ -1,0 +1,121 @@
+"""Presets: trained models that travel inside the package and are found by their names.
+
+    NAME/card.yaml             what it is, where it comes from, what it scores
+    NAME/grid.png              pictures of it, where it draws
+    NAME/metadata.json …       the rest of a model directory; see `model_directory`
+
+`export/preset.py` packs them. Nothing here imports TensorFlow: a wrong name is told at once.
+"""
+
+import difflib
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dmgan_tf.config_file import load_dataclass
+from dmgan_tf.errors import UserError
+from dmgan_tf.inference.whole_folder import previous
+
+ROOT = Path(__file__).parents[1] / "presets"
+CARD, GRID = "card.yaml", "grid.png"
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What a preset's card.yaml says, for people and for programs.
+
+    Attributes:
+        title: one line. data: what it was trained on. command: that trained it. cost, machine, date
+        (ISO), commit (None: not known): of the training. licence: of weights and pictures.
+        limitations: what it does not do. fingerprint: of its weights and words. judge: the preset
+        that judges it, None: itself. evaluate: options of `dmgan_tf.evaluate` that give the scores
+        again; empty without scores. scores: the report that `dmgan_tf.evaluate` wrote.
+    """
+
+    title: str
+    data: str
+    command: str
+    cost: str
+    machine: str
+    date: str
+    commit: str | None
+    licence: str
+    limitations: str
+    fingerprint: str
+    judge: str | None = None
+    evaluate: str = ""
+    scores: dict[str, object] = field(default_factory=dict)
+
+
+def names() -> list[str]:
+    """The presets that there are."""
+    if not ROOT.is_dir():
+        return []
+    return sorted(p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def load_card(folder: Path) -> Card:
+    """Raises: UserError: when it is missing, or has other keys or types than a card."""
+    try:
+        return load_dataclass(Card, folder / CARD)
+    except UserError as error:
+        raise damaged(folder, error) from error
+
+
+def damaged(folder: Path, reason: object) -> UserError:
+    """What to raise when a preset is not as it was packed."""
+    return UserError(f"The preset {folder.name!r} is damaged: {reason} Install dmgan_tf again.")
+
+
+def find(name: str) -> Path:
+    """The folder of a preset.
+
+    Raises: UserError: when there is none of that name, with the nearest one.
+    """
+    known = names()
+    if name in known:
+        return ROOT / name
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    raise UserError(
+        f"{name}: there is no such folder and no preset of that name. {hint}"
+        f"Presets: {', '.join(known) or 'none'}. The folder of a run or of a model will do as well."
+    )
+
+
+def locate(named: str | Path) -> Path:
+    """The folder that a model's name means: the folder of that name, or else the preset.
+
+    A folder wins, as with `--config`: a preset of a later version must not take the place of what
+    a command used before. It is warned of, so that no folder hides a preset in silence.
+
+    Command lines take it as the type of an argument.
+
+    Raises: UserError: for a plain name that is neither; other paths are returned as they are.
+    """
+    named = Path(named)
+    if len(named.parts) != 1 or named.name in ("", ".."):
+        return named
+    if not (named.is_dir() or previous(named).is_dir()):
+        return find(named.name)
+    if named.name in names():
+        _LOGGER.warning("%s: the folder here is taken, not the preset of that name.", named)
+        return named.absolute()  # no plain name any more: looked up, and warned of, once
+    return named
+
+
+def preset_name(folder: Path) -> str | None:
+    """The name of the preset whose folder this is; None for other folders."""
+    folder = folder.resolve()
+    return folder.name if folder.parent == ROOT.resolve() else None
+
+
+def preset_judge(folder: Path) -> Path | None:
+    """The folder of the judge that a preset's card names; None without one, or for other folders.
+
+    Raises: UserError: when the card is damaged.
+    """
+    judge = load_card(folder).judge if preset_name(folder) else None
+    return ROOT / judge if judge else None
