@@ -56,9 +56,7 @@ def test_rows_switch_one_thing_at_a_time(tmp_path):
     settings = [[f"{k}={str(v).lower()}" for k, v in row.items()] for row in ROWS.values()]
     generators = [load_config(TINY[1], changed).generator for changed in settings]
     assert len(set(generators)) == 5
-    switched = [
-        g.memory + g.separate_values + g.writing_gate + g.response_gate for g in generators
-    ]
+    switched = [g.memory + g.separate_values + g.writing_gate + g.response_gate for g in generators]
     assert switched == [0, 1, 2, 3, 4]
 
 
