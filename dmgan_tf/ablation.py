@@ -1,8 +1,8 @@
 """Table 3 of the paper, on any data: `python -m dmgan_tf.ablation --config toy_birds.yaml`.
 
-Trains the four rows (attention alone, + memory, + writing gate, + response gate) with several seeds
-each on the same encoders, scores all of them by the same judge, and writes `table.md`, `table.json`
-and `table.png`. Started again, it goes on where it was stopped.
+Trains the four rows (baseline, + memory, + writing gate, + response gate), and AttnGAN's attention
+before them, with several seeds each on the same encoders, scores all of them by the same judge, and
+writes `table.md`, `table.json` and `table.png`. Started again, it goes on where it was stopped.
 """
 
 import argparse
