@@ -160,7 +160,7 @@ def refuse_to_train(strategy, config, run_dir, *settings, resume=False):
 def test_run_folder_of_another_config_is_refused_with_what_differs(tiny_run, strategy):
     settings = (TINY[3], "training.batch_size=6")
     line = refuse_to_train(strategy, TINY[1], tiny_run, *settings, resume=True)
-    assert "is the run of another config: training.batch_size was 4, is 6." in line
+    assert "is the run of another config: training.batch_size was 4, is 6. Go on with" in line
 
 
 def test_missing_data_are_named_with_the_format_wanted(tmp_path, strategy, monkeypatch):

@@ -20,8 +20,19 @@ from pathlib import Path
 import yaml
 
 from dmgan_tf.config import Config
+from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.whole_file import write_text
+
+# Keys of `training` that change nothing in the weights.
+_FREE = {
+    "log_every_steps",
+    "sample_every_steps",
+    "evaluate_every_epochs",
+    "evaluation_images",
+    "checkpoint_every_steps",
+    "keep_checkpoints",
+}
 
 
 def is_chief() -> bool:
@@ -38,6 +49,8 @@ def is_chief() -> bool:
 class RunFolder:
     """Begins a run's folder or, with `resume`, goes on in it; only the chief writes.
 
+    A run that goes on may change what it logs and keeps (`_FREE`), and may become longer:
+    `training.steps` may grow, and from there on the learning rate follows the longer schedule.
     Nothing is written before the `with` block: what fails earlier leaves no folder behind.
 
     Raises: UserError: when the folder holds the run of another config, or any while `resume` is
@@ -68,7 +81,10 @@ class RunFolder:
         return self
 
     def _begin(self):
-        if (self.path / "config.yaml").exists():
+        config_path = self.path / "config.yaml"
+        if config_path.exists():
+            if config_path.read_text(encoding="utf-8") != self._config.to_yaml():
+                write_text(config_path, self._config.to_yaml())
             return
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.path / "run.json", json.dumps(_origin(self._config), indent=1))
@@ -81,21 +97,20 @@ class RunFolder:
 
 
 def _check_same_config(config, path):
-    new = yaml.safe_load(config.to_yaml())
-    try:
-        old = yaml.safe_load(path.read_text(encoding="utf-8"))
-        differing = [
-            f"{section}.{key} was {old.get(section, {}).get(key)!r}, is {value!r}"
-            for section, values in new.items()
-            for key, value in values.items()
-            if old.get(section, {}).get(key) != value
-        ]
-    except (yaml.YAMLError, AttributeError) as error:
-        raise UserError(f"{path}: cannot be read as a run's config.") from error
+    """Refuses to go on with what would be another run; an older config has today's defaults."""
+    old, new = (yaml.safe_load(c.to_yaml()) for c in (load_config(path), config))
+    longer = new["training"]["steps"] >= old["training"]["steps"]
+    differing = [
+        f"{section}.{key} was {old[section][key]!r}, is {value!r}"
+        for section, values in new.items()
+        for key, value in values.items()
+        if value != old[section][key]
+        and not (section == "training" and (key in _FREE or (key == "steps" and longer)))
+    ]
     if differing:
         raise UserError(
-            f"{path.parent} is the run of another config: {'; '.join(differing)}. "
-            "Use another --run-dir."
+            f"{path.parent} is the run of another config: {'; '.join(differing)}. Go on with the "
+            "old values (training.steps may grow), or use another --run-dir."
         )
 
 
