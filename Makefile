@@ -16,12 +16,10 @@ $(VENV)/installed: setup.py constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
-# Encoders, GAN, an independent judge, and the report; started again, it goes on where it stopped.
+# Encoders, GAN, and the report of an independent judge; started again, it goes on where it stopped.
 demo: setup
 	$(BIN)/python -m dmgan_tf.train --config toy_birds.yaml --run-dir $(DEMO) --resume
-	$(BIN)/python -m dmgan_tf.pretrain_damsm --config toy_birds.yaml --run-dir $(DEMO)/judge \
-		--set training.seed=1 --resume
-	$(BIN)/python -m dmgan_tf.evaluate --model $(DEMO) --judge $(DEMO)/judge --images 1000 --unseen \
+	$(BIN)/python -m dmgan_tf.evaluate --model $(DEMO) --judge toy_birds_judge --images 1000 --unseen \
 		--blurred --out $(DEMO)/report.json --since $(STARTED)
 
 # The demo's model through a server and a client; `make demo` comes first.

@@ -133,9 +133,12 @@ class TextToImage:
     def forward(self, ids, lengths, noise, condition_noise) -> GeneratorOutput:
         """From tokens and noise, as tensors: what `draw` and every export run.
 
+        Without `memory_outputs`, which only training looks at: they are as large as feature maps.
+
         Args: ids: int32 [B, T]; lengths: int32 [B], 1 ≤ length ≤ T; noise, condition_noise: float
             [B, N_z], [B, N_c].
         """
         words, sentence = self.text_encoder(ids, lengths)
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
-        return self.generator(words, mask, sentence, noise, condition_noise)
+        output = self.generator(words, mask, sentence, noise, condition_noise)
+        return output._replace(memory_outputs=())
