@@ -184,6 +184,11 @@ def feature_discriminators(config: Config, image: keras.Model) -> list[Discrimin
                 f"Received: {type(image).__name__}, the one of `damsm.directory`."
             )
         side, channels = image.map_shapes[number - 1]
+        if side < 8 or side & (side - 1):
+            raise UserError(
+                "`discriminator.feature_maps` needs maps whose side is a power of two from 8 on. "
+                f"Received: {number}, whose side is {side} at an input side of {image.input_side}."
+            )
         networks.append(_discriminator(config, side, channels, name=f"discriminator_map_{number}"))
     return networks
 

@@ -163,6 +163,13 @@ def test_run_folder_of_another_config_is_refused_with_what_differs(tiny_run, str
     assert "is the run of another config: training.batch_size was 4, is 6. Go on with" in line
 
 
+def test_map_of_features_that_is_too_small_is_named_with_its_side(tiny_run, tmp_path, strategy):
+    settings = (TINY[3], f"damsm.directory={tiny_run}", "discriminator.feature_maps=[5]")
+    line = refuse_to_train(strategy, TINY[1], tmp_path / "run", *settings)
+    assert "a power of two from 8 on. Received: 5, whose side is 2 at an input side of 16." in line
+    assert not (tmp_path / "run").exists()
+
+
 def test_missing_data_are_named_with_the_format_wanted(tmp_path, strategy, monkeypatch):
     monkeypatch.chdir(tmp_path)
     line = refuse_to_train(strategy, ROOT / "configs" / "cub.yaml", tmp_path / "run")

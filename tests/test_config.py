@@ -50,11 +50,22 @@ def test_misspelt_key_is_refused_with_its_nearest_match(file, text, unknown, mea
 
 def test_key_like_no_other_is_refused_with_a_list_of_all(file):
     path = file("data: {source: toy_birds}\ndiscriminator: {qqq: 1}\n")
-    assert refused(path) == f"{path}: unknown key `discriminator.qqq`. Known: base_width."
+    assert (
+        refused(path)
+        == f"{path}: unknown key `discriminator.qqq`. Known: base_width, batch_deviation, feature_maps."
+    )
 
 
 def test_key_that_is_no_text_is_refused(file):
     assert "unknown key `data.7`" in refused(file("data: {source: toy_birds, 7: 1}\n"))
+
+
+def test_maps_of_features_need_the_encoder_that_has_them(file):
+    path = file("data: {source: toy_birds}\ndiscriminator: {feature_maps: [2]}\n")
+    assert refused(path) == (
+        f"{path}: `discriminator.feature_maps` needs `image_encoder.kind: compact`. "
+        "Received: 'inception_v3'."
+    )
 
 
 def test_missing_section_is_named(file):
@@ -148,6 +159,12 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("generator.stages=0", "`stages` must be greater than 0. Received: stages=0"),
         ("generator.residual_blocks=-1", "`residual_blocks` must be 0 or more"),
         ("discriminator.base_width=0", "`base_width` must be greater than 0"),
+        ("discriminator.feature_maps=[0]", "`feature_maps` must be different numbers from 1 to 5"),
+        ("discriminator.feature_maps=[2, 2]", "`feature_maps` must be different numbers"),
+        ("augmentation.translation=0.5", "`translation` must lie in [0, 0.5)"),
+        ("augmentation.damsm_translation=-1", "`damsm_translation` must lie in [0, 0.5)"),
+        ("augmentation.cutout=1", "`cutout` must lie in [0, 1)"),
+        ("generator.memory_gain=0", "`memory_gain` must be greater than 0"),
         ("damsm.batch_size=1", "`batch_size` must be 2 or more"),
         ("damsm.gammas=[4, 5]", "`gammas` must be three numbers above 0"),
         ("damsm.gammas=[4, 0, 5]", "`gammas` must be three numbers above 0"),
