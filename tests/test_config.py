@@ -50,10 +50,8 @@ def test_misspelt_key_is_refused_with_its_nearest_match(file, text, unknown, mea
 
 def test_key_like_no_other_is_refused_with_a_list_of_all(file):
     path = file("data: {source: toy_birds}\ndiscriminator: {qqq: 1}\n")
-    assert (
-        refused(path)
-        == f"{path}: unknown key `discriminator.qqq`. Known: base_width, batch_deviation, feature_maps."
-    )
+    known = "base_width, batch_deviation, feature_maps"
+    assert refused(path) == f"{path}: unknown key `discriminator.qqq`. Known: {known}."
 
 
 def test_key_that_is_no_text_is_refused(file):
