@@ -35,7 +35,8 @@ def two_replica_step(strategy, make, batch):
 
 def assert_same_variables(ours, theirs):
     for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6, err_msg=b.path)
+        # Order of summation shows in single elements; what isn't synchronised differs by 1e-3.
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=5e-6, err_msg=b.path)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["paper", "recipe"])
