@@ -9,13 +9,13 @@ import numpy as np
 from dmgan_tf.errors import UserError
 from dmgan_tf.whole_file import whole_file, write_text
 
-# Rows of Table 3 by name: what is switched on.
 _OFF = {
     "generator.memory": False,
     "generator.separate_values": False,
     "generator.writing_gate": False,
     "generator.response_gate": False,
 }
+# Rows of Table 3 by name: what is switched on.
 ROWS = {
     "attention": _OFF,  # AttnGAN's
     "baseline": _OFF | {"generator.memory": True},  # the paper's: it writes by Eq. 3

@@ -102,7 +102,8 @@ def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:
         load_side_ratio=config.data.load_side_ratio,
         horizontal_flip=config.data.horizontal_flip,
         dropout_size=dropout_size,
-        augmentation_shape=_augmentation_shape(config) if not dropout_size else (),
+        # Pretraining is what wants dropout; it sees the pictures as they are.
+        augmentation_shape=() if dropout_size else _augmentation_shape(config),
         seed=config.training.seed,
     )
 
@@ -174,9 +175,23 @@ def discriminators(config: Config) -> list[Discriminator]:
     return [_discriminator(config, side, 3) for side in config.generator.sides]
 
 
+def check_feature_maps(config: Config) -> None:
+    """Raises UserError when `discriminator.feature_maps` don't fit the config's image encoder."""
+    if config.discriminator.feature_maps:
+        _chosen_maps(config, image_encoder(config))
+
+
 def feature_discriminators(config: Config, image: keras.Model) -> list[Discriminator]:
     """One discriminator for each of `discriminator.feature_maps` of an image encoder, built."""
-    networks = []
+    return [
+        _discriminator(config, side, channels, name=f"discriminator_map_{number}")
+        for number, (side, channels) in _chosen_maps(config, image).items()
+    ]
+
+
+def _chosen_maps(config, image):
+    """(side, channels) of each of `discriminator.feature_maps`, by its number."""
+    chosen = {}
     for number in config.discriminator.feature_maps:
         if not isinstance(image, CompactEncoder):
             raise UserError(
@@ -189,8 +204,8 @@ def feature_discriminators(config: Config, image: keras.Model) -> list[Discrimin
                 "`discriminator.feature_maps` needs maps whose side is a power of two from 8 on. "
                 f"Received: {number}, whose side is {side} at an input side of {image.input_side}."
             )
-        networks.append(_discriminator(config, side, channels, name=f"discriminator_map_{number}"))
-    return networks
+        chosen[number] = (side, channels)
+    return chosen
 
 
 def _discriminator(config, side, channels, **options):
@@ -265,11 +280,13 @@ def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
 
 def parameter_table(config: Config) -> str:
     """Trainable parameters per network, a line each; needs no data."""
+    image = image_encoder(config)
     networks = [
         text_encoder(config, config.text_encoder.vocabulary_size),
-        image_encoder(config),
+        image,
         generator(config),
         *discriminators(config),
+        *feature_discriminators(config, image),
     ]
     counts = [(n.name, sum(math.prod(v.shape) for v in n.trainable_variables)) for n in networks]
     return "\n".join(f"{name:20} {count:>12,}" for name, count in counts)

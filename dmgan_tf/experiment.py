@@ -106,6 +106,7 @@ def train(config: Config, directory: Path, strategy, resume: bool = False) -> Pa
     """
     section = config.training
     build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
+    build.check_feature_maps(config)
     run = RunFolder(config, directory, resume)
     encoders = _encoders(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)

@@ -113,13 +113,17 @@ def _origin(model):
     raise UserError(f"{model}: no run.json stands here or above: a preset comes from a run.")
 
 
+def _command(origin):
+    script, *options = origin["command"]
+    return shlex.join(["python", "-m", f"dmgan_tf.{Path(script).stem}", *options])
+
+
 def _write_card(folder, arguments, report, origin):
     from dmgan_tf.inference.model_directory import fingerprint
 
-    script, *options = origin["command"]
     card = Card(
         **{name: getattr(arguments, name) for name in _TEXTS},
-        command=shlex.join(["python", "-m", f"dmgan_tf.{Path(script).stem}", *options]),
+        command="; then ".join(_command(run) for run in (origin, *origin.get("changed", []))),
         date=origin["begun"][:10],
         commit=origin["commit"],
         fingerprint=fingerprint(folder),
@@ -137,6 +141,8 @@ def _evaluate_options(report):
     through = [
         name.split("_", 1) for name in protocol if name.split("_")[0] in ("fid", "kid", "is")
     ]
+    if any("SHA-256" in about.get("reference", "") for about in protocol.values()):
+        raise UserError("--evaluation: was made with --reference, which a preset can't repeat.")
     subset_sizes = [about["subset_size"] for about in protocol.values() if "subset_size" in about]
     metrics = dict.fromkeys(metric for metric, _ in through)
     options = {

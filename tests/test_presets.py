@@ -138,6 +138,15 @@ def test_preset_draws_by_its_name_from_any_folder(elsewhere, tiny_run):
     assert Path("pages/stages.png").is_file()
 
 
+def test_judge_that_is_no_preset_makes_a_damaged_one(elsewhere, box, tmp_path, monkeypatch):
+    shutil.copytree(box, tmp_path / "other")
+    monkeypatch.setattr(presets, "ROOT", tmp_path / "other")
+    card = tmp_path / "other" / "tiny" / "card.yaml"
+    card.write_text(card.read_text().replace("judge: tiny_judge", "judge: ../tiny_judge"))
+    line = refuse("evaluate", "--model", "tiny")
+    assert "'tiny' is damaged: its judge '../tiny_judge' is no preset." in line
+
+
 def test_judge_does_not_draw(elsewhere):
     line = refuse("generate", "--model", "tiny_judge", "--caption", "a red bird")
     assert line.endswith("tiny_judge: holds no generator; it holds text_encoder, image_encoder.")

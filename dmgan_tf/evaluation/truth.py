@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dmgan_tf.data.toy_birds import PARTS, Caption, named_share, variety
+from dmgan_tf.data.toy_birds import NO_SURROUNDINGS, PARTS, Caption, named_share, variety
 from dmgan_tf.data.toy_birds import hatching as measure_hatching
 from dmgan_tf.evaluation.observers import (
     BACKGROUND,
@@ -64,9 +64,10 @@ def surroundings(
         [kind for kind, name in zip(shown, named, strict=True) if name is None]
         for shown in (drawn, real)
     ]
+    judged = free | {"showing_a_kind": sum(kind != NO_SURROUNDINGS for kind in chosen[0])}
     return (
         _score("surroundings_share", shares, asked),
-        _score("surroundings_variety", [variety(kinds) for kinds in chosen], free),
+        _score("surroundings_variety", [variety(kinds) for kinds in chosen], judged),
         _score("surroundings_kinds", [_shares_by_kind(kinds) for kinds in chosen], free),
     )
 

@@ -118,4 +118,6 @@ def preset_judge(folder: Path) -> Path | None:
     Raises: UserError: when the card is damaged.
     """
     judge = load_card(folder).judge if preset_name(folder) else None
+    if judge and judge not in names():
+        raise damaged(folder, f"its judge {judge!r} is no preset.")
     return ROOT / judge if judge else None

@@ -37,9 +37,8 @@ def augment(images, noise, augmentation):
         augmentation: Augmentation.
     Returns: float [B, side, side, C], with a gradient to `images`.
     """
-    noise = tf.cast(noise, images.dtype)
     if augmentation.color:
-        images = change_color(images, noise[:, 4:7])
+        images = change_color(images, tf.cast(noise[:, 4:7], images.dtype))
     if augmentation.translation:
         images = translate(images, noise[:, 0:2], augmentation.translation)
     if augmentation.cutout:
@@ -59,8 +58,8 @@ def translate(images, noise, largest):
     shift = tf.floor(tf.cast(noise, tf.float32) * (2 * most + 1)) - most  # [B, 2]
     place = tf.abs(tf.range(side, dtype=tf.float32) - shift[..., tf.newaxis])  # [B, 2, side]
     place = tf.cast((side - 1) - tf.abs(side - 1 - place), tf.int32)
-    # Products with rows of one 1 and zeros: exact, and their gradient is a product as well, where
-    # that of a gather would be a slow scatter.
+    # Products with rows of one 1 and zeros: their gradient is a product as well, where that of a
+    # gather would be a slow scatter.
     rows, columns = tf.unstack(tf.one_hot(place, side, dtype=images.dtype), axis=1)
     shape = tf.shape(images)
     flat = tf.reshape(images, [shape[0], side, side * images.shape[3]])

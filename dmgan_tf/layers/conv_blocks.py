@@ -183,6 +183,10 @@ class JointBlock(keras.layers.Layer):
         self.conv = SpectralNormConv2D(filters, 3, dtype=self.dtype_policy, name="conv")
 
     def build(self, features_shape, sentence_feature_shape, image_index_shape=None):
+        if features_shape[1] < 2:
+            raise ValueError(
+                f"`features` must have a side of 2 or more. Received: {tuple(features_shape)}."
+            )
         channels = features_shape[-1] + sentence_feature_shape[-1]
         self.conv.build((*features_shape[:-1], channels))
         self.built = True

@@ -262,6 +262,8 @@ class DynamicMemory(keras.layers.Layer):
     def scale_kernels(self, gain):
         """Multiplies the kernels of M_w, M_r, φ_K and φ_V by `gain`: a start that is not silent.
 
+        Nothing without `memory`, where no ReLU silences the words.
+
         As the authors start them, every pixel reads nearly the same: the two ReLUs leave little of
         what tells one word from another. It changes no function that training can reach.
         """

@@ -29,7 +29,6 @@ _FREE = {
     "log_every_steps",
     "sample_every_steps",
     "evaluate_every_epochs",
-    "evaluation_images",
     "checkpoint_every_steps",
     "keep_checkpoints",
 }
@@ -84,11 +83,22 @@ class RunFolder:
         config_path = self.path / "config.yaml"
         if config_path.exists():
             if config_path.read_text(encoding="utf-8") != self._config.to_yaml():
+                self._note_change()
                 write_text(config_path, self._config.to_yaml())
             return
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.path / "run.json", json.dumps(_origin(self._config), indent=1))
         write_text(self.path / "config.yaml", self._config.to_yaml())
+
+    def _note_change(self):
+        """What the run goes on as, beside what it was begun as."""
+        path = self.path / "run.json"
+        try:
+            origin = json.loads(path.read_text(encoding="utf-8"))
+            changes = [*origin.get("changed", []), _origin(self._config)]
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise UserError(f"{path}: cannot be read as a run's origin: {error}.") from error
+        write_text(path, json.dumps(origin | {"changed": changes}, indent=1))
 
     def __exit__(self, *_):
         if self._log:

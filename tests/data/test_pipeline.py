@@ -69,7 +69,7 @@ def differ(first, second, name):
 
 # --- a function of seed and position ------------------------------------------------------------
 
-AUGMENTED = {"load_side_ratio": 1.25, "horizontal_flip": True}
+AUGMENTED = {"load_side_ratio": 1.25, "horizontal_flip": True, "augmentation_shape": (3, 2, 7)}
 
 
 def test_same_seed_gives_the_same_batches():
@@ -114,6 +114,20 @@ def test_noise_of_a_picture_is_another_in_every_epoch():
     stream = joined(batches(5))
     rows = np.concatenate([stream["noise"], stream["condition_noise"]], axis=1)
     assert len(np.unique(rows.ravel())) == rows.size
+
+
+def test_augmentation_noise_is_uniform_of_its_own_and_only_on_request():
+    assert "augmentation_noise" not in batches(1)[0]
+    stream = joined(batches(10, 20, changes=AUGMENTED))
+    noise = stream["augmentation_noise"]
+    assert noise.shape == (200, 3, 2, 7)
+    assert noise.min() >= 0 and noise.max() < 1
+    assert abs(noise.mean() - 0.5) < 5 / (12 * noise.size) ** 0.5
+    assert len(np.unique(noise)) > 0.99 * noise.size
+    for name, value in joined(
+        batches(10, 20, changes=AUGMENTED | {"augmentation_shape": ()})
+    ).items():
+        np.testing.assert_array_equal(stream[name], value, name)  # no other noise is moved
 
 
 def test_noise_is_standard_normal():

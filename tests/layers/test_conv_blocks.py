@@ -10,6 +10,7 @@ from dmgan_tf.layers.batch_norm import BatchNorm
 from dmgan_tf.layers.conv_blocks import (
     DownsampleBlock,
     GatedLinearUnit,
+    JointBlock,
     ResidualBlock,
     UpsampleBlock,
 )
@@ -134,3 +135,30 @@ def test_residual_block_of_one_half_is_that_of_both():
 
     for plain, fast in zip(run(True), run(False), strict=True):
         np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [2, 3, 4, 5])
+def test_joint_block_has_values_and_gradients_of_convolving_the_tiled_sentence(side):
+    features, sentences = normal(2, side, side, 3), normal(4, 5, seed=1)
+    index = np.array([1, 0, 0, 1], "int32")
+    joint, plain = JointBlock(6), DownsampleBlock(6, 3, 1)
+    joint.build(features.shape, sentences.shape)
+    plain.build((4, side, side, 8))
+    for ours, theirs in zip(plain.weights, joint.weights, strict=True):
+        ours.assign(theirs)
+    tiled = np.tile(sentences[:, None, None], (1, side, side, 1))
+    both = np.concatenate([features[index], tiled], axis=-1)
+    coefficients = normal(4, side, side, 6, seed=2)
+    found = []
+    for layer, arguments in ((joint, (features, sentences, index)), (plain, (both,))):
+        with tf.GradientTape() as tape:
+            y = layer(*arguments, training=True)
+            total = tf.reduce_sum(y * coefficients)
+        found.append([y, layer.conv.u.value, *tape.gradient(total, layer.trainable_variables)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_joint_block_refuses_a_map_of_one_pixel():
+    with pytest.raises(ValueError, match=r"must have a side of 2 or more. Received: \(2, 1, 1, 3"):
+        JointBlock(6).build((2, 1, 1, 3), (2, 5))

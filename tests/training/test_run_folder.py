@@ -1,5 +1,6 @@
 """Which run a folder's run may go on as."""
 
+import json
 import re
 from pathlib import Path
 
@@ -29,12 +30,18 @@ def test_what_changes_no_weight_of_the_steps_done_is_taken_and_kept(tmp_path, se
     begin(tmp_path / "run")
     go_on(tmp_path / "run", setting)
     assert load_config(tmp_path / "run" / "config.yaml") == load_config(TINY, [setting])
+    origin = json.loads((tmp_path / "run" / "run.json").read_text())
+    (change,) = origin["changed"]
+    assert change["command"] == origin["command"]
+    go_on(tmp_path / "run", setting)
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == origin
 
 
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
         ("training.steps=3", "training.steps was 4, is 3"),
+        ("training.evaluation_images=4", "training.evaluation_images was 8, is 4"),
         ("training.seed=7", "training.seed was 0, is 7"),
         ("generator.memory_gain=1", "generator.memory_gain was 2.0, is 1.0"),
         ("augmentation.color=false", "augmentation.color was True, is False"),

@@ -58,8 +58,8 @@ def background_spectra(images: np.ndarray) -> np.ndarray:
 def hatching(spectra: np.ndarray, reference: np.ndarray) -> Hatching:
     """Compare the peaks in mean spectra of pictures with those of real ones.
 
-    The strength is the largest ratio, over all frequencies of a period of 2 to 8 pixels in any
-    direction, of peak to peak; a peak is the power over the median power of the ring around it.
+    The strength is the largest ratio of peak to peak, over all frequencies of a period of 1.4
+    (diagonal) to 8 pixels; a peak is the power over the median power of the ring around it.
 
     Args: spectra, reference: float [N, 16, 9] and [M, 16, 9] of `background_spectra`.
     """
