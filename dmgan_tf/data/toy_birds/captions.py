@@ -33,7 +33,7 @@ _DOING = {
     "level": ("standing still", "resting", "sitting quietly"),
     "pecking": ("bending down", "pecking", "looking for food"),
 }
-_PLACE = {
+SURROUNDINGS_WORDINGS = {
     "sky": ("on a wire", "under the open sky", "in front of the sky"),
     "grass": ("in the grass", "in a meadow", "in a field"),
     "water": ("on a stone in the water", "by the water", "at the lake"),
@@ -80,7 +80,7 @@ def _write(pattern: str, words: Mapping[str, str], rng: np.random.Generator) -> 
         **words,
         "size": str(rng.choice(_SIZE[words["size"]])),
         "doing": str(rng.choice(_DOING[words["pose"]])),
-        "place": str(rng.choice(_PLACE[words["surroundings"]])),
+        "place": str(rng.choice(SURROUNDINGS_WORDINGS[words["surroundings"]])),
     }
     slots = [slot for _, slot, _, _ in Formatter().parse(pattern) if slot]
     named = {slot: words[slot] for slot in slots if slot in _COLOR_SLOTS}
