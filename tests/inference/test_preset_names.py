@@ -202,5 +202,5 @@ def test_card_that_is_no_yaml_is_told(box):
 
 def test_judge_that_is_not_in_the_box_is_told(box):
     shutil.rmtree(box / "judge")
-    line = refused(resolve, preset_judge(box / "red_birds"))
-    assert line.startswith("The preset 'judge' is damaged: ")
+    line = refused(preset_judge, box / "red_birds")
+    assert line.startswith("The preset 'red_birds' is damaged: its judge 'judge' is no preset.")
