@@ -35,8 +35,9 @@ def two_replica_step(strategy, make, batch):
 
 def assert_same_variables(ours, theirs):
     for a, b in zip(ours, theirs, strict=True):
-        # Order of summation shows in single elements; what isn't synchronised differs by 1e-3.
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=5e-6, err_msg=b.path)
+        # Gradients that nearly cancel show the order of summation in single elements: 4e-6 with
+        # AVX2's kernels.
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=2e-5, err_msg=b.path)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["paper", "recipe"])
