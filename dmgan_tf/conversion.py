@@ -132,6 +132,8 @@ def _config(parts, name, words):
             vocabulary_size=words or text.vocabulary_size,
         ),
         image_encoder=replace(config.image_encoder, kind="inception_v3"),
+        # Maps that discriminators may judge are those of the compact encoder.
+        discriminator=replace(config.discriminator, feature_maps=()),
     )
     for part in parts:
         try:
