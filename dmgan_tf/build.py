@@ -104,6 +104,7 @@ def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:
         dropout_size=dropout_size,
         # Pretraining is what wants dropout; it sees the pictures as they are.
         augmentation_shape=() if dropout_size else _augmentation_shape(config),
+        pictures_per_class=config.damsm.pictures_per_class if dropout_size else 1,
         seed=config.training.seed,
     )
 
@@ -268,6 +269,7 @@ def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
         text_encoder(config, vocabulary_size),
         image,
         gammas=section.gammas,
+        class_negatives=section.pictures_per_class > 1,
         clip_norm=section.clip_norm,
         name="damsm_trainer",
     )

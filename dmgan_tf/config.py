@@ -202,14 +202,24 @@ class DAMSMConfig:
     directory: str | None = None  # encoders: a run, a model or a preset; null: pretrain
     gammas: tuple[float, ...] = (4.0, 5.0, 10.0)
     batch_size: int = 48
+    # A batch is made of groups of so many pictures of one class, which are each other's hardest
+    # negatives. 1: pictures as they come, and those of one class are no negatives (the authors').
+    pictures_per_class: int = 1
     steps: int = 110_000
     learning_rate: float = 2e-3
     final_learning_rate_ratio: float = 0.1
     clip_norm: float = 0.25
 
     def __post_init__(self):
-        _positive(self, "batch_size", "steps", "learning_rate", "clip_norm")
+        _positive(
+            self, "batch_size", "pictures_per_class", "steps", "learning_rate", "clip_norm"
+        )
         _share(self, "final_learning_rate_ratio")
+        _require(
+            self.batch_size % self.pictures_per_class == 0,
+            "`batch_size` must be divisible by `pictures_per_class`. Received: "
+            f"batch_size={self.batch_size}, pictures_per_class={self.pictures_per_class}.",
+        )
         _require(
             len(self.gammas) == 3 and min(self.gammas) > 0,
             f"`gammas` must be three numbers above 0. Received: {list(self.gammas)}.",

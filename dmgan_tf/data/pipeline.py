@@ -2,7 +2,8 @@
 
 Sample p of the endless stream is picture `shuffle(p mod N)` of epoch `p div N`; caption, crop, flip
 and noise are drawn from a counter-based generator keyed by (seed, p). A batch is a run of
-positions, so neither the number of workers and replicas nor a restart changes what is seen.
+positions, so neither the number of workers and replicas nor a restart changes what is seen. With
+`pictures_per_class` the stream is a shuffle of groups of pictures of one class instead.
 """
 
 import os
@@ -24,7 +25,8 @@ class PipelineOptions:
         sorted subset. noise_size, condition_size: of the normal noise that comes with a sample;
         load_side_ratio, horizontal_flip: see DataConfig. dropout_size: of the uniform noise per
         word that decides on dropout; 0: none comes. augmentation_shape: of the uniform noise that
-        decides on what networks see of pictures; (): none comes. seed: int.
+        decides on what networks see of pictures; (): none comes. pictures_per_class: as many
+        pictures of a class follow each other. seed: int.
     """
 
     sides: tuple[int, ...]
@@ -35,6 +37,7 @@ class PipelineOptions:
     horizontal_flip: bool = False
     dropout_size: int = 0
     augmentation_shape: tuple[int, ...] = ()
+    pictures_per_class: int = 1
     seed: int = 0
 
 
@@ -56,6 +59,7 @@ def training_dataset(
 
     Args: batch_size: global. replicas: over all workers; divides `batch_size`.
     Returns: dataset of dicts as DMGANTrainer.train_step takes them.
+    Raises: UserError: for a caption without known words, or a class with too few pictures.
     """
     share = batch_size // workers
     make = _sample_maker(pictures, vocabulary, options)
@@ -89,15 +93,12 @@ def _sample_maker(pictures, vocabulary, options):
     caption_counts = tf.constant([len(c) for c in pictures.captions], tf.int32)
     class_ids = tf.constant(pictures.class_ids, tf.int32)
     read = _reader(pictures, round(options.sides[-1] * options.load_side_ratio))
-    count = len(pictures)
     seed = tf.constant(options.seed, tf.int64)
+    order = _order if options.pictures_per_class == 1 else _class_order
+    picture_at = order(pictures.class_ids, options)
 
     def make(position):
-        epoch, place = position // count, position % count
-        shuffle_key = tf.cast(tf.stack([seed, epoch]), tf.int32)
-        picture = tf.random.experimental.index_shuffle(
-            tf.cast(place, tf.int32), shuffle_key, count - 1
-        )
+        picture = picture_at(position)
         # One key per use; a stream position never meets the same pair twice.
         keys = tf.random.split(tf.stack([seed, position]), 7)
         caption = _uniform_int(keys[0], caption_counts[picture])
@@ -124,6 +125,45 @@ def _sample_maker(pictures, vocabulary, options):
         return sample
 
     return make
+
+
+def _shuffled(place, count, key):
+    key, place = tf.cast(key, tf.int32), tf.cast(place, tf.int32)
+    return tf.random.experimental.index_shuffle(place, key, count - 1)
+
+
+def _order(class_ids, options):
+    """A function from a position to the index of its picture: every picture once an epoch."""
+    count, seed = len(class_ids), tf.constant(options.seed, tf.int64)
+    return lambda position: _shuffled(position % count, count, tf.stack([seed, position // count]))
+
+
+def _class_order(class_ids, options):
+    """The same in groups of `pictures_per_class`; what is left of a class waits an epoch."""
+    size, seed = options.pictures_per_class, tf.constant(options.seed, tf.int64)
+    by_class = np.argsort(class_ids, kind="stable").astype(np.int32)
+    _, firsts, counts = np.unique(class_ids[by_class], return_index=True, return_counts=True)
+    if counts.min() < size:
+        raise UserError(
+            f"`pictures_per_class` is {size}, but the smallest class has {counts.min()} pictures."
+        )
+    groups = counts // size
+    class_of = np.repeat(np.arange(len(groups)), groups)  # of each group
+    number = np.concatenate([np.arange(n) for n in groups])  # in its class
+    total = len(class_of)
+    by_class, firsts, counts, class_of, number = (
+        tf.constant(array, tf.int32) for array in (by_class, firsts, counts, class_of, number)
+    )
+
+    def picture_at(position):
+        key = tf.stack([seed, position // (total * size)])
+        group = _shuffled(position // size % total, total, key)
+        one = class_of[group]
+        place = number[group] * size + tf.cast(position % size, tf.int32)
+        key = tf.random.fold_in(key, tf.cast(one, tf.int64))
+        return by_class[firsts[one] + _shuffled(place, counts[one], key)]
+
+    return picture_at
 
 
 def _encode_all(pictures, vocabulary):

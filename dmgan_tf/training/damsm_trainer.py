@@ -17,16 +17,18 @@ class DAMSMTrainer(keras.Model):
 
     Args:
         text_encoder, image_encoder: the encoders; frozen parts of the latter stay as they are.
-        gammas: (γ1, γ2, γ3). clip_norm: float > 0, for the joint gradient of the text encoder.
+        gammas: (γ1, γ2, γ3). class_negatives: bool, whether pictures of one class are negatives of
+        each other. clip_norm: float > 0, for the joint gradient of the text encoder.
     Batch (`train_step`): as DMGANTrainer's; the largest picture, ids, lengths,
         class_ids count, and dropout_noise: float [B, T, embedding_size].
     """
 
-    def __init__(self, text_encoder, image_encoder, *, gammas, clip_norm=0.25, **kwargs):
+    def __init__(self, text_encoder, image_encoder, *, gammas, class_negatives=False, clip_norm=0.25, **kwargs):
         super().__init__(**kwargs)
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.gammas = tuple(gammas)
+        self.class_negatives = class_negatives
         self.clip_norm = clip_norm
         self.built = True
 
@@ -57,7 +59,7 @@ class DAMSMTrainer(keras.Model):
                 [gather_global(x) for x in image],
                 [gather_global(x) for x in text],
                 gather_global(mask),
-                gather_global(batch["class_ids"]),
+                None if self.class_negatives else gather_global(batch["class_ids"]),
                 self.gammas,
             )
             loss = sentence_loss + word_loss
