@@ -104,7 +104,7 @@ def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:
         dropout_size=dropout_size,
         # Pretraining is what wants dropout; it sees the pictures as they are.
         augmentation_shape=() if dropout_size else _augmentation_shape(config),
-        pictures_per_class=(config.damsm if dropout_size else config.training).pictures_per_class,
+        pictures_per_class=config.damsm.pictures_per_class if dropout_size else 1,
         seed=config.training.seed,
     )
 
@@ -242,7 +242,6 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
         damsm_weight=section.damsm_weight,
         kl_weight=section.kl_weight,
         damsm_gammas=config.damsm.gammas,
-        class_negatives=section.pictures_per_class > 1,
         ema_decay=section.ema_decay,
         ema_warm_up=section.ema_warm_up,
         name="dmgan_trainer",

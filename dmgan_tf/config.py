@@ -51,16 +51,6 @@ def _power_of_two(section, name):
     _require(good, f"`{name}` must be a power of two from 8 on. Received: {name}={value}.")
 
 
-def _groups(section):
-    _positive(section, "pictures_per_class")
-    size, group = section.batch_size, section.pictures_per_class
-    _require(
-        size % group == 0,
-        "`batch_size` must be divisible by `pictures_per_class`. Received: "
-        f"batch_size={size}, pictures_per_class={group}.",
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     """Where pictures and captions come from, and how they are read."""
@@ -221,9 +211,15 @@ class DAMSMConfig:
     clip_norm: float = 0.25
 
     def __post_init__(self):
-        _positive(self, "batch_size", "steps", "learning_rate", "clip_norm")
-        _groups(self)
+        _positive(
+            self, "batch_size", "pictures_per_class", "steps", "learning_rate", "clip_norm"
+        )
         _share(self, "final_learning_rate_ratio")
+        _require(
+            self.batch_size % self.pictures_per_class == 0,
+            "`batch_size` must be divisible by `pictures_per_class`. Received: "
+            f"batch_size={self.batch_size}, pictures_per_class={self.pictures_per_class}.",
+        )
         _require(
             len(self.gammas) == 3 and min(self.gammas) > 0,
             f"`gammas` must be three numbers above 0. Received: {list(self.gammas)}.",
@@ -236,7 +232,6 @@ class TrainingConfig:
     """How the GAN is trained and what is written while it is."""
 
     batch_size: int = 10  # global, over all replicas
-    pictures_per_class: int = 1  # as `damsm.pictures_per_class`, of the GAN's batches
     steps: int = 530_000
     seed: int = 0
     # A model directory (of `convert`, or of a run) or a preset that training begins with: its
@@ -277,7 +272,6 @@ class TrainingConfig:
             "checkpoint_every_steps",
             "keep_checkpoints",
         )
-        _groups(self)
         _fraction(self, "beta_1", "beta_2", "ema_decay")
         _share(self, "constant_ratio", "final_learning_rate_ratio")
         _seed(self, "seed")

@@ -42,8 +42,7 @@ class DMGANTrainer(keras.Model):
         discriminators: one per picture size, small to large.
         text_encoder, image_encoder: the frozen DAMSM encoders.
         damsm_weight: float ≥ 0, λ2 (5 CUB, 50 COCO). kl_weight: float ≥ 0, λ1.
-        damsm_gammas: (γ1, γ2, γ3). class_negatives: bool, whether DAMSM takes pictures of one class
-            as negatives of each other. ema_decay: float in [0, 1). ema_warm_up: bool.
+        damsm_gammas: (γ1, γ2, γ3). ema_decay: float in [0, 1). ema_warm_up: bool.
         feature_discriminators: one for each of `feature_maps`, numbers of the image encoder's maps
             from 1: they judge frozen features (Projected GAN, Sauer et al., 2021, arXiv:2111.01007;
             here those of DAMSM's own encoder, whose pass over drawn pictures the step needs
@@ -69,7 +68,6 @@ class DMGANTrainer(keras.Model):
         damsm_weight=5.0,
         kl_weight=1.0,
         damsm_gammas=(4.0, 5.0, 10.0),
-        class_negatives=False,
         ema_decay=0.999,
         ema_warm_up=False,
         feature_discriminators=(),
@@ -92,7 +90,6 @@ class DMGANTrainer(keras.Model):
         self.damsm_weight = damsm_weight
         self.kl_weight = kl_weight
         self.damsm_gammas = tuple(damsm_gammas)
-        self.class_negatives = class_negatives
         self.ema_decay = ema_decay
         self.ema_warm_up = ema_warm_up
         self.built = True
@@ -270,7 +267,7 @@ class DMGANTrainer(keras.Model):
             (gather_global(regions), gather_global(codes)),
             (gather_global(text.word_features), gather_global(text.sentence_feature)),
             gather_global(text.word_mask),
-            None if self.class_negatives else gather_global(batch["class_ids"]),
+            gather_global(batch["class_ids"]),
             self.damsm_gammas,
         )
 
