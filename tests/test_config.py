@@ -164,6 +164,8 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("augmentation.cutout=1", "`cutout` must lie in [0, 1)"),
         ("generator.memory_gain=0", "`memory_gain` must be greater than 0"),
         ("damsm.batch_size=1", "`batch_size` must be 2 or more"),
+        ("damsm.pictures_per_class=0", "`pictures_per_class` must be greater than 0"),
+        ("damsm.pictures_per_class=5", "`batch_size` must be divisible by `pictures_per_class`"),
         ("damsm.gammas=[4, 5]", "`gammas` must be three numbers above 0"),
         ("damsm.gammas=[4, 0, 5]", "`gammas` must be three numbers above 0"),
         ("training.batch_size=1", "`batch_size` must be 2 or more"),

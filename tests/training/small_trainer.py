@@ -74,9 +74,9 @@ def make_encoders():
     return text, image
 
 
-def make_damsm_trainer(optimizer=sgd):
+def make_damsm_trainer(optimizer=sgd, **options):
     keras.utils.set_random_seed(0)
-    trainer = DAMSMTrainer(*make_encoders(), gammas=(4.0, 5.0, 10.0), clip_norm=0.25)
+    trainer = DAMSMTrainer(*make_encoders(), gammas=(4.0, 5.0, 10.0), clip_norm=0.25, **options)
     trainer.compile(optimizer())
     return trainer
 

@@ -89,6 +89,15 @@ def test_damsm_step_of_two_replicas_equals_one(strategy):
     assert_same_variables(split.image_encoder.variables, whole.image_encoder.variables)
 
 
+def test_pictures_of_one_class_are_negatives_on_request_alone():
+    batch = make_batch() | {"class_ids": tf.ones([4], tf.int32)}
+    alone = make_damsm_trainer().train_step(batch)
+    together = make_damsm_trainer(class_negatives=True).train_step(batch)
+    for name in ("damsm_sentence", "damsm_word"):
+        assert float(alone[name]) == pytest.approx(0, abs=1e-6)  # nothing is left to confuse
+        assert float(together[name]) > 1
+
+
 def test_damsm_gradient_of_the_text_encoder_is_clipped_by_its_joint_norm():
     trainer = make_damsm_trainer()
     before = [v.numpy() for v in trainer.text_encoder.trainable_variables]
