@@ -211,9 +211,7 @@ class DAMSMConfig:
     clip_norm: float = 0.25
 
     def __post_init__(self):
-        _positive(
-            self, "batch_size", "pictures_per_class", "steps", "learning_rate", "clip_norm"
-        )
+        _positive(self, "batch_size", "pictures_per_class", "steps", "learning_rate", "clip_norm")
         _share(self, "final_learning_rate_ratio")
         _require(
             self.batch_size % self.pictures_per_class == 0,

@@ -23,7 +23,16 @@ class DAMSMTrainer(keras.Model):
         class_ids count, and dropout_noise: float [B, T, embedding_size].
     """
 
-    def __init__(self, text_encoder, image_encoder, *, gammas, class_negatives=False, clip_norm=0.25, **kwargs):
+    def __init__(
+        self,
+        text_encoder,
+        image_encoder,
+        *,
+        gammas,
+        class_negatives=False,
+        clip_norm=0.25,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
