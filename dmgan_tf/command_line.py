@@ -17,15 +17,19 @@ from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import Interrupted, UserError
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(onednn: bool = True) -> None:
     """Imports TensorFlow without the notes that its C++ parts write about their own start.
 
     They go to the file descriptor itself, past Python and before any log level is looked at. GPUs
     will give memory as it is needed, not all at once.
+
+    Args: onednn: use oneDNN's kernels on every CPU; False: where TensorFlow itself does. The
+        variable TF_ENABLE_ONEDNN_OPTS overrides both.
     """
     # TensorFlow leaves oneDNN's kernels off where a CPU has no AVX-512 VNNI, though they are faster
     # with AVX2 alone as well: a training step of toy_birds takes two thirds of the time.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if onednn:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     sys.stderr.flush()
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

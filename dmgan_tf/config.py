@@ -202,8 +202,8 @@ class DAMSMConfig:
     directory: str | None = None  # encoders: a run, a model or a preset; null: pretrain
     gammas: tuple[float, ...] = (4.0, 5.0, 10.0)
     batch_size: int = 48
-    # A batch is made of groups of so many pictures of one class, which are each other's hardest
-    # negatives. 1: pictures as they come, and those of one class are no negatives (the authors').
+    # Above 1, a batch holds groups of so many pictures of one class, which are negatives of each
+    # other. 1: single pictures; those of one class are no negatives (the authors').
     pictures_per_class: int = 1
     steps: int = 110_000
     learning_rate: float = 2e-3

@@ -1,9 +1,8 @@
 """The input pipeline: a pure function of seed and position, so that it resumes anywhere exactly.
 
-Sample p of the endless stream is picture `shuffle(p mod N)` of epoch `p div N`; caption, crop, flip
-and noise are drawn from a counter-based generator keyed by (seed, p). A batch is a run of
-positions, so neither the number of workers and replicas nor a restart changes what is seen. With
-`pictures_per_class` the stream is a shuffle of groups of pictures of one class instead.
+`picture_order` says which picture is sample p of the endless stream; caption, crop, flip and noise
+are drawn from a counter-based generator keyed by (seed, p). A batch is a run of positions, so
+neither the number of workers and replicas nor a restart changes what is seen.
 """
 
 import os
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from dmgan_tf.data.picture_order import picture_order
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
@@ -25,8 +25,8 @@ class PipelineOptions:
         sorted subset. noise_size, condition_size: of the normal noise that comes with a sample;
         load_side_ratio, horizontal_flip: see DataConfig. dropout_size: of the uniform noise per
         word that decides on dropout; 0: none comes. augmentation_shape: of the uniform noise that
-        decides on what networks see of pictures; (): none comes. pictures_per_class: as many
-        pictures of a class follow each other. seed: int.
+        decides on what networks see of pictures; (): none comes. pictures_per_class: see
+        `picture_order`. seed: int.
     """
 
     sides: tuple[int, ...]
@@ -94,8 +94,7 @@ def _sample_maker(pictures, vocabulary, options):
     class_ids = tf.constant(pictures.class_ids, tf.int32)
     read = _reader(pictures, round(options.sides[-1] * options.load_side_ratio))
     seed = tf.constant(options.seed, tf.int64)
-    order = _order if options.pictures_per_class == 1 else _class_order
-    picture_at = order(pictures.class_ids, options)
+    picture_at = picture_order(pictures.class_ids, options.seed, options.pictures_per_class)
 
     def make(position):
         picture = picture_at(position)
@@ -125,45 +124,6 @@ def _sample_maker(pictures, vocabulary, options):
         return sample
 
     return make
-
-
-def _shuffled(place, count, key):
-    key, place = tf.cast(key, tf.int32), tf.cast(place, tf.int32)
-    return tf.random.experimental.index_shuffle(place, key, count - 1)
-
-
-def _order(class_ids, options):
-    """A function from a position to the index of its picture: every picture once an epoch."""
-    count, seed = len(class_ids), tf.constant(options.seed, tf.int64)
-    return lambda position: _shuffled(position % count, count, tf.stack([seed, position // count]))
-
-
-def _class_order(class_ids, options):
-    """The same in groups of `pictures_per_class`; what is left of a class waits an epoch."""
-    size, seed = options.pictures_per_class, tf.constant(options.seed, tf.int64)
-    by_class = np.argsort(class_ids, kind="stable").astype(np.int32)
-    _, firsts, counts = np.unique(class_ids[by_class], return_index=True, return_counts=True)
-    if counts.min() < size:
-        raise UserError(
-            f"`pictures_per_class` is {size}, but the smallest class has {counts.min()} pictures."
-        )
-    groups = counts // size
-    class_of = np.repeat(np.arange(len(groups)), groups)  # of each group
-    number = np.concatenate([np.arange(n) for n in groups])  # in its class
-    total = len(class_of)
-    by_class, firsts, counts, class_of, number = (
-        tf.constant(array, tf.int32) for array in (by_class, firsts, counts, class_of, number)
-    )
-
-    def picture_at(position):
-        key = tf.stack([seed, position // (total * size)])
-        group = _shuffled(position // size % total, total, key)
-        one = class_of[group]
-        place = number[group] * size + tf.cast(position % size, tf.int32)
-        key = tf.random.fold_in(key, tf.cast(one, tf.int64))
-        return by_class[firsts[one] + _shuffled(place, counts[one], key)]
-
-    return picture_at
 
 
 def _encode_all(pictures, vocabulary):

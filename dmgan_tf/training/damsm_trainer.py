@@ -17,8 +17,8 @@ class DAMSMTrainer(keras.Model):
 
     Args:
         text_encoder, image_encoder: the encoders; frozen parts of the latter stay as they are.
-        gammas: (γ1, γ2, γ3). class_negatives: bool, whether pictures of one class are negatives of
-        each other. clip_norm: float > 0, for the joint gradient of the text encoder.
+        gammas: (γ1, γ2, γ3). clip_norm: float > 0, for the joint gradient of the text encoder.
+        class_negatives: bool, whether pictures of one class are negatives of each other.
     Batch (`train_step`): as DMGANTrainer's; the largest picture, ids, lengths,
         class_ids count, and dropout_noise: float [B, T, embedding_size].
     """

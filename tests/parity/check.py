@@ -13,7 +13,6 @@ the file was not compared. `docs/precision.md` says where the tolerances come fr
 """
 
 import argparse
-import importlib
 import os
 import re
 import shutil
@@ -26,7 +25,7 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from dmgan_tf.command_line import run  # noqa: E402
+from dmgan_tf.command_line import import_tensorflow, run  # noqa: E402
 from dmgan_tf.errors import UserError  # noqa: E402
 
 
@@ -241,10 +240,8 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    # Not as the command lines do it, which ask for oneDNN on every processor: three steps magnify
-    # the last digits, and the tolerances are those of the kernels that TensorFlow chooses itself.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    importlib.import_module("tensorflow")
+    # Three steps magnify the last digits; the tolerances are for TensorFlow's own choice of kernels.
+    import_tensorflow(onednn=False)
     if arguments.winograd:
         from dmgan_tf.layers import winograd
 

@@ -20,8 +20,7 @@ QUICK = {method: groups for method, groups in check.PLAN.items() if method != "s
 
 def run(*arguments):
     command = [sys.executable, HERE / "check.py", *arguments]
-    # The kernels of TensorFlow's own choice: three training steps magnify the last digits, and the
-    # tolerances of the third are of those.
+    # Without what `conftest.py` sets: the check leaves the choice of kernels to TensorFlow.
     environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 

@@ -1,0 +1,49 @@
+"""Groups of one class in the order of the pictures; single ones stand in `test_pipeline.py`."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dmgan_tf.data.picture_order import picture_order
+from dmgan_tf.errors import UserError
+
+CLASSES = np.array([3, 8, 3, 5, 3, 5, 8, 3, 5, 3])  # groups of two an epoch: 2 of 3, 1 of 5 and 8
+EPOCHS = 20
+
+
+def shown(class_ids, size, count, first=0, seed=0):
+    """Pictures at `count` positions from `first` on: int [count]."""
+    picture_at = picture_order(class_ids, seed, size)
+    return np.array(
+        [int(picture_at(tf.constant(p, tf.int64))) for p in range(first, first + count)]
+    )
+
+
+def test_groups_are_different_pictures_of_one_class_and_an_epoch_shows_none_twice():
+    order = shown(CLASSES, 2, EPOCHS * 8)
+    classes = CLASSES[order]
+    np.testing.assert_array_equal(classes[::2], classes[1::2])
+    for epoch in order.reshape(EPOCHS, 8):
+        assert len(set(epoch)) == 8
+        assert sorted(CLASSES[epoch]) == [3, 3, 3, 3, 5, 5, 8, 8]
+    assert len({tuple(epoch) for epoch in classes.reshape(EPOCHS, 8)}) > 1
+
+
+def test_pictures_that_fill_no_group_come_in_other_epochs():
+    assert set(shown(CLASSES, 2, EPOCHS * 8)) == set(range(len(CLASSES)))
+
+
+def test_classes_of_one_size_are_shuffled_apart():
+    places = shown(np.repeat([0, 1, 2, 3], 8), 8, 32).reshape(4, 8) % 8
+    assert len({tuple(row) for row in places}) > 1
+
+
+def test_seed_alone_decides():
+    one, other = (shown(CLASSES, 2, 16, seed=seed) for seed in (1, 2))
+    assert not np.array_equal(one, other)
+    np.testing.assert_array_equal(shown(CLASSES, 2, 6, first=10, seed=1), one[10:])
+
+
+def test_class_of_fewer_pictures_than_a_group_is_refused_with_the_way_out():
+    with pytest.raises(UserError, match=r"is 3, but the smallest class .* only 2\. Set it to 1"):
+        picture_order(CLASSES, 0, 3)
