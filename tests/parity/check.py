@@ -240,7 +240,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    # Three steps magnify the last digits; the tolerances are for TensorFlow's own choice of kernels.
+    # Three steps magnify the last digits; the tolerances are for the kernels TensorFlow chooses.
     import_tensorflow(onednn=False)
     if arguments.winograd:
         from dmgan_tf.layers import winograd
