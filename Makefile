@@ -24,7 +24,7 @@ demo: setup
 
 # The demo's model through a server and a client; `make demo` comes first.
 serve-demo: setup
-	$(BIN)/python serving/demo.py --model $(DEMO) --out $(DEMO)/served.png
+	$(BIN)/python -m dmgan_tf.serving.demo --model $(DEMO) --out $(DEMO)/served.png
 
 test: setup
 	$(BIN)/python -m pytest
@@ -50,10 +50,11 @@ $(TFA_VENV)/installed: tests/tfa_oracle/requirements.txt
 	$(TFA_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# serving/wire_pb2.py from serving/wire.proto.
+# dmgan_tf/serving/wire.binpb from wire.proto.
 wire: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt grpcio-tools
-	$(BIN)/python -m grpc_tools.protoc --proto_path=serving --python_out=serving wire.proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=dmgan_tf/serving --include_imports \
+		--descriptor_set_out=dmgan_tf/serving/wire.binpb wire.proto
 
 lint: setup
 	$(BIN)/ruff check .

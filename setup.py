@@ -1,4 +1,4 @@
-"""Package `dmgan_tf`; the configs and the presets travel inside the wheel."""
+"""Package `dmgan_tf`; configs, presets, exports and server travel inside the wheel."""
 
 import re
 from pathlib import Path
@@ -8,28 +8,38 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "dmgan_tf/__init__.py").read_text())[1]
 
+
+def long_description():
+    """The README for a package index, which shows no pictures or files of the checkout."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n*", "", text)
+    return re.sub(r"\[([^]]*)\]\((?!https?:|#)[^)]*\)", r"\1", text)
+
+
+CLIENT = ["grpcio>=1.66,<2", "protobuf>=5.28"]
 SERVING = [
+    *CLIENT,
     "grpcio-health-checking>=1.66,<2",
     "prometheus-client>=0.21,<1",
     "starlette>=0.41,<2",
     "tensorflow-serving-api>=2.19,<2.23",
     "uvicorn>=0.32,<1",
 ]
-EDGE = ["numpy>=2.0,<3", "onnxruntime>=1.20,<2", "pillow>=11,<14"]
-ONNX = [*EDGE, "onnx>=1.17,<2", "tf2onnx>=1.17,<2"]
+ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
 EMOJI = ["emoji>=2.14,<3"]
 
 setup(
     name="dmgan_tf",
     version=VERSION,
     description="DM-GAN for TensorFlow: pictures from sentences with a dynamic memory",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11,<3.14",
     packages=[*find_packages(include=["dmgan_tf", "dmgan_tf.*"]), "dmgan_tf.configs"],
     package_dir={"dmgan_tf.configs": "configs"},
-    package_data={"dmgan_tf.configs": ["*.yaml"], "dmgan_tf": ["presets/*/*"]},
+    package_data={"dmgan_tf.configs": ["*.yaml"], "dmgan_tf": ["presets/*/*", "serving/wire.*"]},
+    entry_points={"console_scripts": ["dmgan = dmgan_tf.__main__:main"]},
     install_requires=[
         "tensorflow>=2.20,<2.23",
         "keras>=3.12,<4",
@@ -47,8 +57,8 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
         "emoji": EMOJI,
         "serving": SERVING,
-        "onnx": ONNX,  # to export
-        "edge": EDGE,  # to draw: with `pip install --no-deps`, as docs/edge.md says
+        "client": CLIENT,
+        "onnx": ONNX,
         "dev": [
             *SERVING,
             *ONNX,

@@ -13,7 +13,6 @@ import io
 import json
 import multiprocessing
 import random
-import sys
 import tempfile
 import time
 from itertools import islice
@@ -21,8 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.config_file import find_config, load_config

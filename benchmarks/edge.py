@@ -8,17 +8,14 @@ The weights are those of `random_model`: what is measured is size, speed and rou
 import argparse
 import random
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "export")]
+from random_model import VOCABULARY_SIZE, random_artist
 
-from random_model import VOCABULARY_SIZE, random_artist  # noqa: E402
-
-from dmgan_tf.command_line import import_tensorflow, run  # noqa: E402
-from dmgan_tf.config_file import find_config, load_config  # noqa: E402
+from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.config_file import find_config, load_config
 
 _CAPTIONS, _REPEATS = 64, 5
 
@@ -31,8 +28,7 @@ def main() -> int:
     arguments = parser.parse_args()
     find_config(arguments.config)
     import_tensorflow()
-    from onnx_files import export
-
+    from dmgan_tf.export.onnx_files import export
     from dmgan_tf.inference.text_to_image import TextToImage
 
     with tempfile.TemporaryDirectory() as folder:

@@ -17,8 +17,6 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from dmgan_tf.data.toy_birds import (
     NO_SURROUNDINGS,
     PARTS,

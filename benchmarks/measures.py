@@ -15,11 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "export")]
+from random_model import VOCABULARY_SIZE, random_artist
 
-from random_model import VOCABULARY_SIZE, random_artist  # noqa: E402
-
-from dmgan_tf.config_file import find_config, load_config  # noqa: E402
+from dmgan_tf.config_file import find_config, load_config
 
 _WORDS = 12  # of a caption
 _SECONDS = {1: 8.0, 4: 12.0, 16: 24.0}  # of a form, by batch
@@ -30,9 +28,9 @@ _PAUSE = 0.1  # seconds before each run: threads of the form before it look for 
 def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> list[dict]:
     """A caption's way to uint8 pictures, batch by batch; all forms draw the same ones."""
     import numpy as np
-    import onnx_graph
     import onnxruntime
 
+    from dmgan_tf.export import onnx_graph
     from dmgan_tf.inference.folded_generator import FoldedGenerator
     from dmgan_tf.inference.image_grid import to_uint8
 

@@ -14,10 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-SERVING = Path(__file__).parents[1] / "serving"
-sys.path.insert(0, str(SERVING))
-
-from client import Client  # noqa: E402
+from dmgan_tf.serving.client import Client
 
 _CAPTION = "a red bird with black wings"
 _CALLS_ALONE = 200
@@ -53,7 +50,13 @@ class _Server:
     """A server of its own process on a free port."""
 
     def __init__(self, saved_model, options):
-        command = [sys.executable, SERVING / "server.py", "--model", f"dmgan={saved_model}"]
+        command = [
+            sys.executable,
+            "-m",
+            "dmgan_tf.serving.server",
+            "--model",
+            f"dmgan={saved_model}",
+        ]
         command += ["--port", "0", "--rest-port", "0", *options]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

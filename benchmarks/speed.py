@@ -21,8 +21,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from dmgan_tf.whole_file import whole_file, write_text
 
 _FOLDER = Path(__file__).parent / "results"

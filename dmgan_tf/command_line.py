@@ -1,7 +1,10 @@
 """What the command lines share: options, logging, and one line for a user's mistake.
 
-Nothing here imports TensorFlow: arguments are parsed, and complained about, at once.
+Nothing here imports TensorFlow: arguments are parsed, and complained about, at once. Nor does it
+import what only some commands need: `dmgan edge` and `dmgan ask` run where little is installed.
 """
+
+from __future__ import annotations
 
 import argparse
 import errno
@@ -9,12 +12,15 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dmgan_tf.config import Config
-from dmgan_tf.config_file import find_config, load_config
+from dmgan_tf import __version__
 from dmgan_tf.errors import Interrupted, UserError
+
+if TYPE_CHECKING:
+    from dmgan_tf.config import Config
 
 
 def import_tensorflow(onednn: bool = True) -> None:
@@ -66,6 +72,8 @@ def run_config(
     Args: start: function (config, run's folder, resume) → what to print at the end. subfolder: of
         the default run's folder.
     """
+    from dmgan_tf.config_file import find_config, load_config
+
     arguments = _config_parser(description).parse_args()
     path = find_config(arguments.config)
     config = load_config(path, arguments.set)
@@ -102,6 +110,28 @@ def _config_parser(description):
         help="build everything, print config and parameters, train nothing",
     )
     return parser
+
+
+def dispatch(name: str, description: str, commands: Mapping[str, tuple[str, str]]) -> None:
+    """Runs the command that `sys.argv` names, with the rest of the arguments, and exits.
+
+    Args: name: of the program. commands: name → (module with a `main`, one line of help).
+    """
+    width = max(map(len, commands))
+    lines = [f"  {command:{width}}  {what}" for command, (_, what) in commands.items()]
+    parser = argparse.ArgumentParser(
+        prog=name,
+        usage=f"{name} [--help] [--version] COMMAND …",
+        description=description,
+        epilog="\n".join(["commands:", *lines, "", f"{name} COMMAND --help: its options"]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dmgan_tf {__version__}")
+    parser.add_argument("command", choices=commands, help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    sys.argv = [f"{name} {chosen.command}", *chosen.arguments]
+    run(importlib.import_module(commands[chosen.command][0]).main)
 
 
 def run(main: Callable[[], int | None]) -> None:

@@ -1,6 +1,6 @@
 """Draws captions with an exported ONNX model: `onnxruntime`, `numpy` and `pillow` are all it needs.
 
-    python -m dmgan_tf.edge --model runs/demo/onnx --caption "a red bird" --out bird.png
+    dmgan edge --model runs/demo/onnx --caption "a red bird" --out bird.png
 
 The same caption and seed give the same picture as `generate` and the server.
 """
@@ -8,14 +8,12 @@ The same caption and seed give the same picture as `generate` and the server.
 import argparse
 import hashlib
 import json
-import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
+from dmgan_tf.command_line import run
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.image_grid import save_png, to_uint8
@@ -30,9 +28,10 @@ _MOST_THREADS = 1024
 class EdgeModel:
     """An exported text-to-image model.
 
-    Args: directory: what `export/to_onnx.py` wrote. precision: float32, float16 or int8. ort:
+    Args: directory: what `dmgan export onnx` wrote. precision: float32, float16 or int8. ort:
         bool, the `.ort` file for runtimes that read nothing else. threads: int, 0: one per core.
-    Raises: UserError: when the directory lacks a file, or one isn't as it was written.
+    Raises: UserError: when onnxruntime isn't installed, the directory lacks a file, or one isn't as
+        it was written.
     """
 
     def __init__(
@@ -42,6 +41,7 @@ class EdgeModel:
         ort: bool = False,
         threads: int = 0,
     ):
+        onnxruntime = _onnxruntime()
         directory = Path(directory)
         manifest = _manifest(directory)
         name = f"dmgan_{precision}.{'ort' if ort else 'onnx'}"
@@ -76,6 +76,16 @@ class EdgeModel:
             images.append(self._session.run(["image"], feed)[0])
         drawn = np.concatenate(images)
         return drawn if drawn.dtype == np.uint8 else to_uint8(drawn)
+
+
+def _onnxruntime():
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError(
+            f"Drawing with an ONNX file needs ONNX Runtime: pip install onnxruntime ({error})."
+        ) from error
+    return onnxruntime
 
 
 def _manifest(directory):
@@ -125,16 +135,11 @@ def main() -> int:
         parser.error(f"--threads must lie in 0 … {_MOST_THREADS}. Received: {arguments.threads}.")
     if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
         parser.error(f"--out must name a .png file. Received: {arguments.out}.")
-    logging.basicConfig(format="%(levelname)s: %(message)s")
-    try:
-        model = EdgeModel(arguments.model, arguments.precision, arguments.ort, arguments.threads)
-        save_png(arguments.out, model.generate(arguments.caption, arguments.seed)[0])
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    model = EdgeModel(arguments.model, arguments.precision, arguments.ort, arguments.threads)
+    save_png(arguments.out, model.generate(arguments.caption, arguments.seed)[0])
     print(f"Picture: {arguments.out}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -11,5 +11,10 @@ def start(config, directory, resume):
     return f"Trained: {model}\nUse it:  --set damsm.directory={model}"
 
 
+def main() -> int:
+    """Trains, or with `--dry-run` only builds."""
+    return run_config(__doc__ or "", start, "damsm")  # where `train` will find them
+
+
 if __name__ == "__main__":
-    run(lambda: run_config(__doc__, start, "damsm"))  # where `train` will find them
+    run(main)

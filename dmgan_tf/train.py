@@ -8,9 +8,14 @@ def start(config, directory, resume):
     from dmgan_tf import build, experiment  # not before the arguments are parsed
 
     experiment.train(config, directory, build.strategy(config), resume)
-    draw = f'python -m dmgan_tf.generate --model {directory} --caption "…" --out picture.png'
+    draw = f'dmgan generate --model {directory} --caption "…" --out picture.png'
     return f"Trained: {directory}/model\nDraw:    {draw}"
 
 
+def main() -> int:
+    """Trains, or with `--dry-run` only builds."""
+    return run_config(__doc__ or "", start)
+
+
 if __name__ == "__main__":
-    run(lambda: run_config(__doc__, start))
+    run(main)

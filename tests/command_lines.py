@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import io
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from dmgan_tf.errors import UserError
 ROOT = Path(__file__).parents[1]
 # Two pictures of a species: evaluation wants a hundred unseen ones.
 TINY = ("--config", ROOT / "tests" / "configs" / "tiny.yaml", "--set", "data.images_per_class=2")
-# What `export/preset.py` wants to be told besides.
+# What `export.preset` wants to be told besides.
 CARD_TEXTS = (
     *("--title", "Noise of 16 pixels", "--data", "toy_birds, two pictures a species"),
     *("--cost", "10 seconds", "--machine", "2 cores", "--licence", "MIT"),
@@ -38,17 +37,8 @@ def environment():
 
 def run(module, *arguments, cwd=ROOT, options=(), timeout=300):
     """The finished process of `python OPTIONS -m dmgan_tf.MODULE ARGUMENTS`."""
-    return _run([*options, "-m", f"dmgan_tf.{module}", *arguments], cwd, timeout)
-
-
-def run_script(script, *arguments):
-    """The finished process of `python SCRIPT ARGUMENTS`, a script by its path in the project."""
-    return _run([ROOT / script, *arguments], ROOT, 300)
-
-
-def _run(arguments, cwd, timeout):
     return subprocess.run(
-        [sys.executable, *map(str, arguments)],
+        [sys.executable, *options, "-m", f"dmgan_tf.{module}", *map(str, arguments)],
         cwd=cwd,
         env=environment(),
         capture_output=True,
@@ -77,15 +67,7 @@ def fail(module, *arguments, cwd=ROOT):
 
 def call(module, *arguments):
     """What a command line prints that must end well, in this process."""
-    return _call(importlib.import_module(f"dmgan_tf.{module}").main, arguments)
-
-
-def call_script(script, *arguments):
-    """The same of a script, by its path in the project."""
-    return _call(runpy.run_path(str(ROOT / script))["main"], arguments)
-
-
-def _call(main, arguments):
+    main = importlib.import_module(f"dmgan_tf.{module}").main
     with (
         mock.patch.object(sys, "argv", ["", *map(str, arguments)]),
         contextlib.redirect_stdout(io.StringIO()) as printed,
@@ -96,16 +78,7 @@ def _call(main, arguments):
 
 def refuse(module, *arguments):
     """The one line of a user's mistake that a command line must end with, in this process."""
-    return _refuse(call, module, arguments)
-
-
-def refuse_script(script, *arguments):
-    """The same of a script, by its path in the project."""
-    return _refuse(call_script, script, arguments)
-
-
-def _refuse(function, name, arguments):
     with pytest.raises(UserError) as caught:
-        function(name, *arguments)
+        call(module, *arguments)
     (line,) = str(caught.value).splitlines()
     return line

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the command lines, on 
 import keras
 import pytest
 import tensorflow as tf
-from command_lines import CARD_TEXTS, TINY, call, call_script, run_script, succeed
+from command_lines import CARD_TEXTS, TINY, call, run, succeed
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -60,9 +60,9 @@ def box(tiny_run, tiny_judge, strategy, tmp_path_factory):
         model = "--model", tiny_run, "--judge", tiny_judge
         call("evaluate", *model, *options, "--subset-size", 30, "--out", report)
         judge = "--model", tiny_judge, "--name", "tiny_judge"
-        call_script("export/preset.py", *judge, *CARD_TEXTS)
+        call("export.preset", *judge, *CARD_TEXTS)
         tiny = "--model", tiny_run, "--name", "tiny", "--judge", "tiny_judge"
-        call_script("export/preset.py", *tiny, "--evaluation", report, *CARD_TEXTS)
+        call("export.preset", *tiny, "--evaluation", report, *CARD_TEXTS)
     return folder / "box"
 
 
@@ -70,7 +70,7 @@ def box(tiny_run, tiny_judge, strategy, tmp_path_factory):
 def exported(tiny_run, tmp_path_factory):
     """The folder of a served model: version 7 of `tiny_run`, exported by the command line."""
     out = tmp_path_factory.mktemp("export") / "dmgan"
-    process = run_script("export/saved_model.py", "--model", tiny_run, "--out", out, "--version", 7)
+    process = run("export.saved_model", "--model", tiny_run, "--out", out, "--version", 7)
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip() == f"SavedModel: {out / '7'}"
     return out
@@ -81,7 +81,7 @@ def onnx_folder(tiny_run, tmp_path_factory):
     """`tiny_run` as ONNX in all precisions, exported by the command line."""
     out = tmp_path_factory.mktemp("export") / "onnx"
     options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8"
-    process = run_script("export/to_onnx.py", *options)
+    process = run("export.to_onnx", *options)
     assert process.returncode == 0, process.stderr
     assert process.stdout.endswith(f"ONNX: {out}\n")
     return out

@@ -28,6 +28,8 @@ FLOORS = (
         "prepare_data",
         "presets",
     ),
+    ("export", "serving"),
+    ("__main__",),
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -60,7 +62,7 @@ def breaks(path, source):
         other = rest.split(".")[0]
         if other == unit and (PACKAGE / unit).is_dir():
             continue
-        if other == "__version__":
+        if name == "dmgan_tf.__version__":
             continue
         if other not in FLOOR_OF:
             yield f"{path} imports {name}, which stands on no floor."
@@ -78,8 +80,7 @@ def path_of(name):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_file_imports_only_from_floors_below_its_own(path):
     if path == PACKAGE / "__init__.py":
-        assert not list(imports(path.read_text(encoding="utf-8")))
-        return
+        return  # the door to all floors; tests/test_front_door.py says when it opens which
     assert unit_of(path) in FLOOR_OF, f"{path} stands on no floor: give {unit_of(path)!r} one."
     found = list(breaks(path, path.read_text(encoding="utf-8")))
     assert not found, "\n".join(found)

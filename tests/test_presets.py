@@ -11,10 +11,8 @@ from command_lines import (
     CARD_TEXTS,
     ROOT,
     call,
-    call_script,
     refuse,
-    refuse_script,
-    run_script,
+    run,
     succeed,
 )
 from PIL import Image
@@ -108,7 +106,7 @@ def test_what_cannot_be_packed_is_told_and_nothing_is_left(
         model = request.getfixturevalue(model)
     named = options if "--name" in options else ("--name", "new", *options)
     before = files(box)
-    line = refuse_script("export/preset.py", "--model", Path(model).absolute(), *named, *CARD_TEXTS)
+    line = refuse("export.preset", "--model", Path(model).absolute(), *named, *CARD_TEXTS)
     assert told in line
     assert files(box) == before
     assert not list(box.glob(".*"))
@@ -198,12 +196,12 @@ def test_training_takes_encoders_and_networks_of_presets(elsewhere, box, strateg
 
 
 def test_exports_take_the_name_of_a_preset(elsewhere):
-    call_script("export/saved_model.py", "--model", "tiny", "--out", "served")
+    call("export.saved_model", "--model", "tiny", "--out", "served")
     assert Path("served/1/saved_model.pb").is_file()
 
 
 def test_a_script_tells_an_unknown_preset_in_one_line():
-    process = run_script("export/saved_model.py", "--model", "nowhere", "--out", "served")
+    process = run("export.saved_model", "--model", "nowhere", "--out", "served")
     assert process.returncode == 2
     (line,) = process.stderr.splitlines()
     assert line.startswith("error: nowhere: there is no such folder and no preset of that name.")

@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_lines import run_script
+from command_lines import run
 from PIL import Image
 
+from dmgan_tf.export import saved_model
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.layers import winograd
 
@@ -106,9 +107,6 @@ def test_the_graph_needs_no_python_and_no_custom_operation(exported):
 def test_nor_does_that_of_a_large_model(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(winograd, "MIN_CHANNELS", 1)
     monkeypatch.setattr(winograd, "MIN_WORK", 1)
-    monkeypatch.syspath_prepend("export")
-    import saved_model
-
     saved_model.export(tiny_run, tmp_path / "dmgan" / "1")
     assert not foreign_nodes(tmp_path / "dmgan" / "1")
 
@@ -129,9 +127,7 @@ def test_warm_up_requests_are_ones_that_the_model_answers(exported, signatures):
 
 def test_a_version_that_is_there_is_never_overwritten(tiny_run, exported):
     before = sorted((exported / "7").rglob("*"))
-    process = run_script(
-        "export/saved_model.py", "--model", tiny_run, "--out", exported, "--version", 7
-    )
+    process = run("export.saved_model", "--model", tiny_run, "--out", exported, "--version", 7)
     assert process.returncode == 2
     assert "is there already: give the next --version" in process.stderr
     assert sorted((exported / "7").rglob("*")) == before
@@ -141,7 +137,7 @@ def test_a_damaged_model_leaves_nothing_behind(tiny_run, tmp_path):
     model = shutil.copytree(tiny_run / "model", tmp_path / "model")
     weights = model / "generator.weights.h5"
     weights.write_bytes(weights.read_bytes()[:1000])
-    process = run_script("export/saved_model.py", "--model", model, "--out", tmp_path / "out")
+    process = run("export.saved_model", "--model", model, "--out", tmp_path / "out")
     assert process.returncode == 2
     assert "generator.weights.h5: cannot be loaded" in process.stderr
     assert not list((tmp_path / "out").glob("*"))

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from command_lines import run_script
+from command_lines import run
 
 from dmgan_tf.edge import EdgeModel
 from dmgan_tf.inference.text_to_image import TextToImage
@@ -135,9 +135,7 @@ def test_padding_beyond_the_longest_caption_changes_nothing(onnx_folder, feed):
 def test_pictures_can_stay_float(tiny_run, artist, feed, tmp_path):
     options = "--model", tiny_run, "--out", tmp_path / "onnx", "--float-images"
     (tmp_path / "captions.txt").write_text("a red bird\na blue bird\n")
-    process = run_script(
-        "export/to_onnx.py", *options, "--captions-file", tmp_path / "captions.txt"
-    )
+    process = run("export.to_onnx", *options, "--captions-file", tmp_path / "captions.txt")
     assert process.returncode == 0, process.stderr
     found = session(tmp_path / "onnx", "dmgan_float32").run(["image"], feed)[0]
     assert found.dtype == np.float32 and np.abs(found).max() <= 1
@@ -151,17 +149,17 @@ def test_what_others_left_beside_it_stays(tiny_run, tmp_path):
     (tmp_path / "onnx.partial" / "notes").write_text("mine")
     (tmp_path / "captions.txt").write_text("a red bird\na blue bird\n")
     options = "--out", tmp_path / "onnx", "--captions-file", tmp_path / "captions.txt"
-    process = run_script("export/to_onnx.py", "--model", tiny_run, *options)
+    process = run("export.to_onnx", "--model", tiny_run, *options)
     assert process.returncode == 0, process.stderr
     assert (tmp_path / "onnx.partial" / "notes").read_text() == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["captions.txt", "onnx", "onnx.partial"]
 
 
-@pytest.mark.parametrize("script", ["to_onnx.py", "saved_model.py"])
+@pytest.mark.parametrize("script", ["to_onnx", "saved_model"])
 def test_out_that_cannot_be_is_one_line(tiny_run, tmp_path, script):
     (tmp_path / "file").write_text("")
     options = "--model", tiny_run, "--out", tmp_path / "file" / "x"
-    process = run_script(f"export/{script}", *options)
+    process = run(f"export.{script}", *options)
     assert process.returncode == 2
     assert process.stderr.splitlines()[-1].endswith("cannot be written: Not a directory.")
 
@@ -177,7 +175,7 @@ def test_out_that_cannot_be_is_one_line(tiny_run, tmp_path, script):
 )
 def test_mistake_is_one_line_and_leaves_nothing(tiny_run, tmp_path, options, message):
     line = ["--model", tiny_run, "--out", tmp_path / "onnx", *options]
-    process = run_script("export/to_onnx.py", *line)
+    process = run("export.to_onnx", *line)
     assert process.returncode == 2
     assert message in process.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())

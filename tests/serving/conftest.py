@@ -1,13 +1,9 @@
 """One server for the tests that do it no harm."""
 
-import sys
-
 import grpc
 import pytest
-from running_server import SERVING, serve
+from running_server import serve
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
-
-sys.path.insert(0, str(SERVING))  # its files are scripts, and import one another by name
 
 
 @pytest.fixture(scope="session")

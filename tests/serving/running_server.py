@@ -29,7 +29,8 @@ class Server:
 @contextlib.contextmanager
 def serve(folder, log, *arguments):
     """A server of the model folder `folder`, named dmgan, on free ports; stopped at the end."""
-    command = [sys.executable, SERVING / "server.py", "--model", f"dmgan={folder}", "--port", 0]
+    command = [sys.executable, "-m", "dmgan_tf.serving.server", "--model", f"dmgan={folder}"]
+    command += ["--port", 0]
     command += ["--rest-port", 0, "--poll-seconds", 0.2, *arguments]
     with log.open("w") as stderr:
         process = subprocess.Popen(

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_lines import run_script
+from command_lines import run
 from PIL import Image
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -17,14 +17,13 @@ from tensorflow_serving.apis import (
 )
 
 from dmgan_tf.inference.text_to_image import TextToImage
-
-import wire_pb2 as wire  # isort: skip
+from dmgan_tf.serving import wire
 
 CAPTION = "a red bird with white wings"
 
 
 def client(server, *arguments):
-    return run_script("serving/client.py", "--address", server.address, *arguments)
+    return run("serving.client", "--address", server.address, *arguments)
 
 
 def test_a_picture_over_grpc_is_the_one_of_the_python_interface(server, tiny_run, tmp_path):
@@ -58,16 +57,14 @@ def test_an_unknown_model_and_an_absent_server_are_one_line_errors(server):
     process = client(server, "--model", "nobody", "--caption", CAPTION)
     assert process.returncode == 2
     assert "NOT_FOUND: Servable not found for request: Latest(nobody)" in process.stderr
-    process = run_script(
-        "serving/client.py", "--address", "127.0.0.1:1", "--status", "--attempts", 1
-    )
+    process = run("serving.client", "--address", "127.0.0.1:1", "--status", "--attempts", 1)
     assert process.returncode == 2
     assert process.stderr.startswith("error: 127.0.0.1:1: UNAVAILABLE")
     assert len(process.stderr.splitlines()) == 1
 
 
 def test_the_client_starts_without_tensorflow():
-    code = "import sys; sys.path.insert(0, 'serving'); import client; print(*sys.modules)"
+    code = "import sys; import dmgan_tf.serving.client; print(*sys.modules)"
     process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -141,7 +138,7 @@ def test_signatures_are_read_from_tensorflow_servings_bytes():
 
 
 def test_png_bytes_come_back_in_the_order_of_the_captions(server, tiny_run):
-    from client import CaptionError, Client
+    from dmgan_tf.serving.client import CaptionError, Client
 
     captions, seeds = [CAPTION, "blue bird", "a bird"], [1, 2, 3]
     with Client(server.address) as connection:

@@ -11,6 +11,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from command_lines import run
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
 from requests_and_answers import CAPTIONS, SEEDS, images, post, request
@@ -93,11 +94,10 @@ def test_status_metadata_health_and_metrics(server, channel, model_service):
 
 
 def test_a_taken_port_is_a_one_line_error(exported, server):
-    from command_lines import run_script
 
     port = server.address.rpartition(":")[2]
-    process = run_script(
-        "serving/server.py", "--model", f"dmgan={exported}", "--port", port, "--rest-port", 0
+    process = run(
+        "serving.server", "--model", f"dmgan={exported}", "--port", port, "--rest-port", 0
     )
     assert process.returncode == 2
     assert process.stderr.splitlines()[-1].startswith("error: 127.0.0.1:")
@@ -105,14 +105,13 @@ def test_a_taken_port_is_a_one_line_error(exported, server):
 
 @pytest.mark.slow
 def test_the_demo_exports_serves_asks_and_stops(tiny_run, tmp_path):
-    from command_lines import run_script
 
     options = "--model", tiny_run, "--caption", CAPTIONS[0], "--seed", SEEDS[0]
-    process = run_script("serving/demo.py", *options, "--out", tmp_path / "served.png")
+    process = run("serving.demo", *options, "--out", tmp_path / "served.png")
     assert process.returncode == 0, process.stderr
     with Image.open(tmp_path / "served.png") as image:
         expected = TextToImage.from_preset(tiny_run).generate(CAPTIONS[0], SEEDS[0])[0]
         assert np.abs(np.asarray(image, int) - expected).max() <= 1
-    process = run_script("serving/demo.py", "--model", tmp_path, "--out", tmp_path / "a.png")
+    process = run("serving.demo", "--model", tmp_path, "--out", tmp_path / "a.png")
     assert process.returncode == 2
     assert "holds no model" in process.stderr

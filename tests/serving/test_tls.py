@@ -7,7 +7,7 @@ import urllib.request
 import grpc
 import pytest
 import trustme
-from command_lines import run_script
+from command_lines import run
 from running_server import serve
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def localhost(address):
 def test_a_client_that_knows_the_authority_gets_a_picture(secure_server, certificates, tmp_path):
     address, out = localhost(secure_server.address), tmp_path / "bird.png"
     root = "--root-certificates", certificates / "root.pem"
-    process = run_script("serving/client.py", "--address", address, *root, *OPTIONS, "--out", out)
+    process = run("serving.client", "--address", address, *root, *OPTIONS, "--out", out)
     assert process.returncode == 0, process.stderr
     assert out.read_bytes().startswith(b"\x89PNG")
     context = ssl.create_default_context(cafile=certificates / "root.pem")
@@ -54,8 +54,8 @@ def test_a_client_that_knows_the_authority_gets_a_picture(secure_server, certifi
 def test_a_certificate_of_another_key_is_one_line(exported, certificates, tmp_path):
     trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(tmp_path / "key.pem")
     files = "--certificate", certificates / "certificate.pem", "--private-key", tmp_path / "key.pem"
-    process = run_script(
-        "serving/server.py", "--model", f"dmgan={exported}", "--port", 0, "--rest-port", 0, *files
+    process = run(
+        "serving.server", "--model", f"dmgan={exported}", "--port", 0, "--rest-port", 0, *files
     )
     assert process.returncode == 2
     assert "no certificate and its key" in process.stderr.splitlines()[-1]
@@ -66,7 +66,7 @@ def test_others_get_nothing(secure_server, tmp_path):
     trustme.CA().cert_pem.write_to_path(other)
     address = localhost(secure_server.address)
     for extra in ((), ("--root-certificates", other)):
-        process = run_script("serving/client.py", "--address", address, *extra, *OPTIONS)
+        process = run("serving.client", "--address", address, *extra, *OPTIONS)
         assert process.returncode == 2
         assert f"{address}: {grpc.StatusCode.UNAVAILABLE.name}" in process.stderr
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):

@@ -7,7 +7,7 @@ import time
 
 import grpc
 import pytest
-from command_lines import run_script
+from command_lines import run
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from requests_and_answers import CAPTIONS, images, request
 from running_server import serve
@@ -189,7 +189,7 @@ def test_more_than_the_queue_holds_is_refused_while_health_answers(exported, tmp
 
 @pytest.mark.slow
 def test_the_client_asks_all_servers_behind_its_address(exported, tmp_path):
-    from client import Client
+    from dmgan_tf.serving.client import Client
 
     with (
         serve(exported, tmp_path / "a.txt") as first,
@@ -217,6 +217,6 @@ def test_the_client_asks_all_servers_behind_its_address(exported, tmp_path):
     ],
 )
 def test_options_out_of_their_range_are_one_line(tmp_path, options, message):
-    process = run_script("serving/server.py", "--model", f"dmgan={tmp_path}", *options)
+    process = run("serving.server", "--model", f"dmgan={tmp_path}", *options)
     assert process.returncode == 2
     assert message in process.stderr.splitlines()[-1]

@@ -16,15 +16,16 @@ import time
 import grpc
 import numpy as np
 from google.protobuf.json_format import MessageToDict
-from metrics import LATENCY, REQUESTS
-from model import DEFAULT_SIGNATURE, Model, RequestError, invalid
-from models import Models
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from dmgan_tf.serving.metrics import LATENCY, REQUESTS
+from dmgan_tf.serving.model import DEFAULT_SIGNATURE, Model, RequestError, invalid
+from dmgan_tf.serving.models import Models
 
 _STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnx_graph
-import onnx_precision
-import onnx_report
 from onnxruntime.tools.convert_onnx_models_to_ort import (
     OptimizationStyle,
     convert_onnx_models_to_ort,
@@ -21,6 +18,7 @@ from tqdm import tqdm
 from dmgan_tf import build, edge
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.export import onnx_graph, onnx_precision, onnx_report
 from dmgan_tf.inference.model_directory import resolve
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.inference.whole_folder import whole_folder

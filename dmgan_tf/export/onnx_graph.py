@@ -12,6 +12,7 @@ is left.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 
 import keras
 import onnx
@@ -83,7 +84,7 @@ def trace(artist: TextToImage, uint8: bool = True) -> dict[str, onnx.ModelProto]
         mask = tf.sequence_mask(lengths, tf.shape(word_features)[1])
         return picture(generator(word_features, mask, sentence_feature, noise, condition_noise))
 
-    models = {"dmgan": whole, "text_encoder": encode, "generator": draw}
+    models: dict[str, Callable] = {"dmgan": whole, "text_encoder": encode, "generator": draw}
     return {
         name: _converted(name, function, [specs[p] for p in inspect.signature(function).parameters])
         for name, function in models.items()

@@ -1,5 +1,6 @@
 """One version of a model: a SavedModel, loaded, warmed up, and held against its signatures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def invalid(message: str) -> RequestError:
 
 @dataclass(frozen=True, slots=True)
 class _Signature:
-    call: object
+    call: Callable[..., dict[str, tf.Tensor]]
     inputs: dict[str, tf.TensorSpec]
     outputs: dict[str, tf.TensorSpec]
 

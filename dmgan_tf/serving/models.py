@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-from batching import Batcher, QueueFullError
-from metrics import BATCH_ROWS, QUEUE_FULL, VERSION
-from model import DEFAULT_SIGNATURE, Model, RequestError, Tensors, invalid
+
+from dmgan_tf.serving.batching import Batcher, QueueFullError
+from dmgan_tf.serving.metrics import BATCH_ROWS, QUEUE_FULL, VERSION
+from dmgan_tf.serving.model import DEFAULT_SIGNATURE, Model, RequestError, Tensors, invalid
 
 _LOGGER = logging.getLogger("serving")
 

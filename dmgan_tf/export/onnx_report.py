@@ -64,7 +64,7 @@ def row(path: Path, precision: str, expected: Reference) -> dict:
 
 
 def _costs(path):
-    command = [sys.executable, Path(__file__).with_name("onnx_cost.py"), path]
+    command = [sys.executable, "-m", "dmgan_tf.export.onnx_cost", path]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

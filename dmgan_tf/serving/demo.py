@@ -1,6 +1,6 @@
 """Exports a model, serves it, asks through the client, saves the picture, stops.
 
-python serving/demo.py --model runs/demo --out runs/demo/served.png
+python -m dmgan_tf.serving.demo --model runs/demo --out runs/demo/served.png
 """
 
 import argparse
@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).parent
+from dmgan_tf.command_line import run
+
 _CAPTION = "a small yellow bird with blue wings and a red crown in the snow"
 
 
@@ -26,10 +27,10 @@ def main() -> int:
         parser.error(f"--out must name a .png file. Received: {arguments.out}.")
     with tempfile.TemporaryDirectory() as folder:
         served = Path(folder) / "dmgan"
-        export = [HERE.parent / "export" / "saved_model.py", "--model", arguments.model]
+        export = ["export.saved_model", "--model", arguments.model]
         if code := _run([*export, "--out", served]):
             return code
-        server = [HERE / "server.py", "--model", f"dmgan={served}", "--port", 0, "--rest-port", 0]
+        server = ["serving.server", "--model", f"dmgan={served}", "--port", 0, "--rest-port", 0]
         with subprocess.Popen(_command(server), stdout=subprocess.PIPE, text=True) as process:
             try:
                 line = process.stdout.readline() if process.stdout else ""
@@ -38,13 +39,14 @@ def main() -> int:
                 print(line, end="", flush=True)
                 ask = ["--caption", arguments.caption, "--seed", arguments.seed]
                 ask += ["--out", arguments.out]
-                return _run([HERE / "client.py", "--address", found[1], *ask])
+                return _run(["serving.client", "--address", found[1], *ask])
             finally:
                 process.terminate()
 
 
 def _command(arguments):
-    return [sys.executable, *map(str, arguments)]
+    module, *options = arguments
+    return [sys.executable, "-m", f"dmgan_tf.{module}", *map(str, options)]
 
 
 def _run(arguments):
@@ -52,4 +54,4 @@ def _run(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -8,9 +8,6 @@ from pathlib import Path
 import grpc
 import tensorflow as tf
 from google.protobuf.message import Message
-from metrics import LATENCY, REQUESTS
-from model import RequestError, invalid
-from models import Models
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -19,6 +16,10 @@ from tensorflow_serving.apis import (
     predict_pb2,
     prediction_service_pb2_grpc,
 )
+
+from dmgan_tf.serving.metrics import LATENCY, REQUESTS
+from dmgan_tf.serving.model import RequestError, invalid
+from dmgan_tf.serving.models import Models
 
 _MOST_REPEATED = 4096
 

@@ -1,6 +1,6 @@
 """What one ONNX file costs a process that does nothing else: prints JSON.
 
-python export/onnx_cost.py runs/demo/onnx/dmgan_int8.onnx
+python -m dmgan_tf.export.onnx_cost runs/demo/onnx/dmgan_int8.onnx
 """
 
 import json

@@ -1,0 +1,181 @@
+"""Packs the model of a run into a preset, which travels inside the package.
+
+    dmgan export preset --model runs/demo --name toy_birds --judge toy_birds_judge \
+        --evaluation runs/demo/report.json --title "Drawn birds, 64 px" --data "toy_birds: …" \
+        --cost "15 minutes" --machine "2 cores of an AMD EPYC" --licence MIT --limitations "…"
+
+The command of the training, its commit and its date come from the run's run.json; the scores from a
+report of `dmgan_tf.evaluate`, which must be of this model and this judge. Pack the judge first.
+docs/presets.md says what a preset holds.
+"""
+
+import argparse
+import json
+import re
+import shlex
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.errors import UserError
+from dmgan_tf.inference import presets
+from dmgan_tf.inference.presets import Card
+
+_TEXTS = {
+    "title": "one line",
+    "data": "what it was trained on",
+    "cost": "how long the training took",
+    "machine": "where",
+    "licence": "of the weights and of what they draw",
+    "limitations": "what it does not do",
+}
+_GRID_PICTURES = 16
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", type=presets.locate, required=True, help="a run, or its model")
+    parser.add_argument("--name", required=True, help="of the preset: a-z, 0-9 and _")
+    parser.add_argument("--evaluation", type=Path, help="report of dmgan_tf.evaluate")
+    parser.add_argument("--judge", help="the preset that was its --judge")
+    for name, what in _TEXTS.items():
+        parser.add_argument(f"--{name}", required=True, help=what)
+    arguments = parser.parse_args()
+    if not re.fullmatch("[a-z0-9_]+", arguments.name):
+        parser.error(f"--name must be of a-z, 0-9 and _. Received: {arguments.name!r}.")
+    return arguments
+
+
+def main() -> int:
+    """Packs, draws and checks."""
+    arguments = parse_arguments()
+    report = _read_json(arguments.evaluation) if arguments.evaluation else {}
+    import_tensorflow()  # takes seconds: not before the arguments
+    from dmgan_tf.inference.model_directory import load_metadata, resolve
+    from dmgan_tf.inference.whole_folder import whole_folder
+
+    model, target = resolve(arguments.model), presets.ROOT / arguments.name
+    draws = "generator" in load_metadata(model)["networks"]
+    if draws and not report:
+        raise UserError(f"{model}: draws, so its card needs scores: give --evaluation.")
+    if report:
+        _check_report(arguments, report, model)
+    with whole_folder(target) as folder:
+        _copy(model, folder)
+        _write_card(folder, arguments, report, _origin(model))
+        if draws:
+            _draw_grid(folder)
+    size = sum(path.stat().st_size for path in target.iterdir())
+    print(f"Preset: {target}, {size / 2**20:.2f} MiB")
+    return 0
+
+
+def _read_json(path):
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON: {error}.") from error
+    raise UserError(f"{path}: must hold names and values.")
+
+
+def _check_report(arguments, report, model):
+    """The scores must be of this model and judge: else nobody could repeat them."""
+    from dmgan_tf.inference.model_directory import fingerprint, resolve
+
+    judge = resolve(presets.find(arguments.judge)) if arguments.judge else model
+    for key, folder in (("model", model), ("judge", judge)):
+        found, wanted = report.get(key), fingerprint(folder)
+        if found != wanted and (key == "model" or found):
+            raise UserError(
+                f"{arguments.evaluation}: its {key} is {found}, that of {folder} is {wanted}. "
+                "Score the model anew, or give the --judge that scored it."
+            )
+
+
+def _copy(model, folder):
+    """The model directory alone: reports and pictures may stand in it."""
+    weights = (path.name for path in model.glob("*.weights.h5"))
+    for name in ("metadata.json", "config.yaml", "vocabulary.json", *weights):
+        shutil.copyfile(model / name, folder / name)
+
+
+def _origin(model):
+    """What run.json of the model's run says."""
+    for folder in (model, model.resolve().parent):
+        if (folder / "run.json").is_file():
+            return _read_json(folder / "run.json")
+    raise UserError(f"{model}: no run.json stands here or above: a preset comes from a run.")
+
+
+def _command(origin):
+    script, *options = origin["command"]
+    command = script if script.startswith("dmgan ") else f"python -m dmgan_tf.{Path(script).stem}"
+    return f"{command} {shlex.join(options)}"
+
+
+def _write_card(folder, arguments, report, origin):
+    from dmgan_tf.inference.model_directory import fingerprint
+
+    card = Card(
+        **{name: getattr(arguments, name) for name in _TEXTS},
+        command="; then ".join(_command(run) for run in (origin, *origin.get("changed", []))),
+        date=origin["begun"][:10],
+        commit=origin["commit"],
+        fingerprint=fingerprint(folder),
+        judge=arguments.judge,
+        evaluate=shlex.join(_evaluate_options(report)) if report else "",
+        scores=report,
+    )
+    text = yaml.safe_dump(asdict(card), sort_keys=False, allow_unicode=True, width=100)
+    (folder / presets.CARD).write_text(text, encoding="utf-8")
+
+
+def _evaluate_options(report):
+    """The options of `dmgan_tf.evaluate` that a report was written with."""
+    protocol = report["protocol"]
+    through = [
+        name.split("_", 1) for name in protocol if name.split("_")[0] in ("fid", "kid", "is")
+    ]
+    if any("SHA-256" in about.get("reference", "") for about in protocol.values()):
+        raise UserError("--evaluation: was made with --reference, which a preset can't repeat.")
+    subset_sizes = [about["subset_size"] for about in protocol.values() if "subset_size" in about]
+    metrics = dict.fromkeys(metric for metric, _ in through)
+    options = {
+        "--metrics": ",".join([*metrics, *(["r_precision"] if "r_precision" in protocol else [])]),
+        "--features": ",".join(dict.fromkeys(network for _, network in through)) or None,
+        "--images": report["images"],
+        "--seed": report["seed"],
+        "--negatives": protocol.get("r_precision", {}).get("negatives"),
+        "--subset-size": subset_sizes[0] if subset_sizes else None,
+    }
+    switches = {
+        "--unseen": report["unseen_captions_only"],
+        "--drop-last-of-fold": protocol.get("r_precision", {}).get("drop_last_of_fold"),
+        "--blurred": any(name.endswith("_blurred") for name in report),
+    }
+    valued = [str(part) for pair in options.items() if pair[1] is not None for part in pair]
+    return [*valued, *(switch for switch, on in switches.items() if on)]
+
+
+def _draw_grid(folder):
+    """Captions of test pictures from first to last, drawn by what was packed."""
+    from dmgan_tf import build
+    from dmgan_tf.config_file import load_config
+    from dmgan_tf.inference.captioned_grid import save_captioned_grid
+    from dmgan_tf.inference.text_to_image import TextToImage
+
+    rows = build.captions(load_config(folder / "config.yaml"), "test")
+    count = min(_GRID_PICTURES, len(rows))
+    captions = [rows[i * len(rows) // count][0] for i in range(count)]
+    images = TextToImage.from_preset(folder).generate(captions, list(range(count)))
+    save_captioned_grid(folder / presets.GRID, images, captions)
+
+
+if __name__ == "__main__":
+    run(main)

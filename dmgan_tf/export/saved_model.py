@@ -1,0 +1,77 @@
+"""Writes a model as a SavedModel that TF Serving loads.
+
+    dmgan export saved-model --model runs/demo --out serving/models/dmgan --version 1
+
+The version's folder is written beside its place and renamed when whole: a server that watches
+OUT never sees half a model.
+"""
+
+import argparse
+from pathlib import Path
+
+from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.errors import UserError
+from dmgan_tf.inference.presets import locate
+
+_WARM_UP_BATCHES = (1, 4)
+
+
+def main() -> int:
+    """Exports."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
+    parser.add_argument("--out", type=Path, required=True, help="the served model's folder")
+    parser.add_argument("--version", type=int, default=1, help="a number above 0; higher is newer")
+    arguments = parser.parse_args()
+    if arguments.version < 1:
+        parser.error(f"--version must be above 0. Received: {arguments.version}.")
+    target = arguments.out / str(arguments.version)
+    if target.exists():
+        raise UserError(f"{target} is there already: give the next --version, or remove it.")
+    import_tensorflow()
+    try:
+        import tensorflow_serving  # noqa: F401 - for the warm-up requests, known before the work
+    except ImportError as error:
+        raise UserError(
+            "Exporting needs tensorflow-serving-api: pip install 'dmgan_tf[serving]'."
+        ) from error
+    export(arguments.model, target)
+    print(f"SavedModel: {target}")
+    return 0
+
+
+def export(model: Path, target: Path) -> None:
+    """Writes the SavedModel of a model directory to `target`, whole or not at all."""
+    import tensorflow as tf
+
+    from dmgan_tf.inference.signatures import Signatures
+    from dmgan_tf.inference.text_to_image import TextToImage
+    from dmgan_tf.inference.whole_folder import whole_folder
+
+    artist = TextToImage.from_preset(model, portable=True)
+    with whole_folder(target) as partial:  # servers look for names of digits alone
+        module = Signatures(artist)
+        tf.saved_model.save(module, str(partial), signatures=module.functions())
+        _write_warm_up(partial, artist.vocabulary.words[1], target.parent.name)
+
+
+def _write_warm_up(directory: Path, word: str, name: str) -> None:
+    """Requests that TF Serving makes by itself before it calls a version available."""
+    import tensorflow as tf
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    path = directory / "assets.extra" / "tf_serving_warmup_requests"
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for batch in _WARM_UP_BATCHES:
+            log = PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = name
+            request.model_spec.signature_name = "serving_default"
+            request.inputs["caption"].CopyFrom(tf.make_tensor_proto([word] * batch))
+            request.inputs["seed"].CopyFrom(tf.make_tensor_proto(list(range(batch)), tf.int64))
+            writer.write(log.SerializeToString())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,56 @@
+"""Writes a model as ONNX for edge devices, in several precisions, with a report.
+
+    dmgan export onnx --model runs/demo --out runs/demo/onnx --precision float32,float16,int8
+
+Into OUT, whole or not at all:
+
+    dmgan_PRECISION.onnx, .ort      captions' ids, lengths, noise, condition noise → picture
+    text_encoder_PRECISION.onnx     its first half, for many pictures of one caption
+    generator_PRECISION.onnx        its second half
+    dmgan_PRECISION.required_operators.config    for an ONNX Runtime of these operators alone
+    vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, differences, costs
+"""
+
+import argparse
+from pathlib import Path
+
+from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.errors import UserError
+from dmgan_tf.inference.presets import locate
+
+PRECISIONS = ("float32", "float16", "int8")  # `onnx_files` knows them too late for --help
+
+
+def main() -> int:
+    """Exports and prints the report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; a new one")
+    parser.add_argument("--precision", default="float32", help=f"a list of {','.join(PRECISIONS)}")
+    parser.add_argument(
+        "--captions-file",
+        type=Path,
+        help="a caption a line, for int8's ranges and the report (default: the model's own data)",
+    )
+    parser.add_argument("--float-images", action="store_true", help="float32 in [−1, 1], not uint8")
+    arguments = parser.parse_args()
+    precisions = arguments.precision.split(",")
+    if wrong := [p for p in precisions if p not in PRECISIONS]:
+        parser.error(f"--precision knows {', '.join(PRECISIONS)}. Received: {', '.join(wrong)}.")
+    if arguments.out.exists():
+        raise UserError(f"{arguments.out} is there already: name another folder, or remove it.")
+    import_tensorflow()
+    try:
+        from dmgan_tf.export.onnx_files import export
+    except ImportError as error:
+        raise UserError(
+            f"Exporting needs more packages: pip install 'dmgan_tf[onnx]' ({error})."
+        ) from error
+
+    print(export(**vars(arguments) | {"precision": tuple(dict.fromkeys(precisions))}))
+    print(f"ONNX: {arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

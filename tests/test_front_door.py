@@ -1,0 +1,85 @@
+"""What `import dmgan_tf` and the console command offer, and what they leave unloaded."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from command_lines import ROOT, environment
+
+import dmgan_tf
+from dmgan_tf.__main__ import COMMANDS
+from dmgan_tf.export.__main__ import FORMATS
+
+LINES = [[name] for name in COMMANDS] + [["export", name] for name in FORMATS]
+
+
+def python(*arguments):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_package_alone_loads_neither_tensorflow_nor_numpy():
+    process = python("-c", "import sys, dmgan_tf; dir(dmgan_tf); print(*sys.modules)")
+    assert not {"tensorflow", "keras", "numpy", "yaml"} & set(process.stdout.split())
+
+
+def test_every_name_is_what_its_module_defines():
+    for name in dmgan_tf.__all__:
+        assert getattr(dmgan_tf, name) is not None
+    assert set(dmgan_tf.__all__) <= set(dir(dmgan_tf))
+    assert dmgan_tf.DynamicMemory.__module__ == "dmgan_tf.layers.dynamic_memory"
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'StyleGAN'"):
+        _ = dmgan_tf.StyleGAN
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse((ROOT / "dmgan_tf" / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        (node.module.removeprefix("dmgan_tf."), alias.name)
+        for node in block.body
+        for alias in node.names
+    }
+    assert seen == {(m, name) for m, names in dmgan_tf._MODULES.items() for name in names}
+
+
+@pytest.mark.parametrize("words", LINES, ids=" ".join)
+def test_help_of_every_command_names_it_and_loads_no_tensorflow(words):
+    code = "import sys\nfrom dmgan_tf.__main__ import main\n"
+    code += "try:\n    main()\nexcept SystemExit:\n    print('loaded', 'tensorflow' in sys.modules)"
+    process = python("-c", code, *words, "--help")
+    assert process.stdout.startswith(f"usage: dmgan {' '.join(words)} "), process.stderr
+    assert process.stdout.endswith("loaded False\n")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["export", "--help"]], ids=" ".join)
+def test_help_lists_the_commands(words):
+    process = python("-m", "dmgan_tf", *words)
+    for name in FORMATS if len(words) == 2 else COMMANDS:
+        assert f"\n  {name} " in process.stdout
+
+
+def test_an_unknown_command_is_named_with_those_there_are():
+    process = python("-m", "dmgan_tf", "draw")
+    assert process.returncode == 2
+    assert "'draw' (choose from 'generate', 'presets'" in process.stderr
+
+
+@pytest.mark.parametrize(
+    "script",
+    [f"export/{name}.py" for name in ("saved_model", "to_onnx", "preset")]
+    + [f"serving/{name}.py" for name in ("server", "client")],
+)
+def test_launchers_are_the_commands(script, tmp_path):
+    process = python(ROOT / script, "--help")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith("usage:")
