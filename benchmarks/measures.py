@@ -150,7 +150,7 @@ def memory(form: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
 
 
 def start(config: str = "toy_birds.yaml") -> list[dict]:
-    """`python -m dmgan_tf.generate`, from the command to the written picture, at toy size."""
+    """`dmgan generate`, from the command to the written picture, at toy size."""
     with tempfile.TemporaryDirectory() as folder:
         _save_random_model(Path(folder) / "model", config)
         command = [sys.executable, "-m", "dmgan_tf.generate", "--model", f"{folder}/model"]
@@ -163,7 +163,7 @@ def start(config: str = "toy_birds.yaml") -> list[dict]:
 
 
 def evaluation(config: str = "toy_birds.yaml") -> list[dict]:
-    """`python -m dmgan_tf.evaluate` of 1,000 pictures, at toy size."""
+    """`dmgan evaluate` of 1,000 pictures, at toy size."""
     with tempfile.TemporaryDirectory() as folder:
         _save_random_model(Path(folder) / "model", config)
         command = [sys.executable, "-m", "dmgan_tf.evaluate", "--model", f"{folder}/model"]

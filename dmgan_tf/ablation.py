@@ -1,4 +1,4 @@
-"""Table 3 of the paper, on any data: `python -m dmgan_tf.ablation --config toy_birds.yaml`.
+"""Table 3 of the paper, on any data: `dmgan ablation --config toy_birds.yaml`.
 
 Trains the four rows (baseline, + memory, + writing gate, + response gate), and AttnGAN's attention
 before them, with several seeds each on the same encoders, scores all of them by the same judge, and

@@ -1,9 +1,9 @@
 """The authors' checkpoints to a model, and back.
 
-`python -m dmgan_tf.convert --generator bird_DMGAN.pth --text-encoder text_encoder200.pth
+`dmgan convert --generator bird_DMGAN.pth --text-encoder text_encoder200.pth
 --image-encoder image_encoder200.pth --captions captions.pickle --out models/cub-official` makes a
 model directory for `generate`, `evaluate` and, as `damsm.directory`, `train`.
-`python -m dmgan_tf.convert --model RUN --export-torch DIR` writes `.pth` files for PyTorch.
+`dmgan convert --model RUN --export-torch DIR` writes `.pth` files for PyTorch.
 """
 
 import argparse

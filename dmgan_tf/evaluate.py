@@ -1,4 +1,4 @@
-"""Scores a model's pictures: `python -m dmgan_tf.evaluate --model RUN --metrics fid,r_precision`.
+"""Scores a model's pictures: `dmgan evaluate --model RUN --metrics fid,r_precision`.
 
 Every score is written with its protocol into `evaluation.json`, in the model's folder (of a preset
 NAME: in NAME_evaluation, here) unless --out says otherwise; the first pictures go beside it as a

@@ -1,4 +1,4 @@
-"""Draws the paper's Figures 3 to 6: `python -m dmgan_tf.figures --model RUN --out DIR`.
+"""Draws the paper's Figures 3 to 6: `dmgan figures --model RUN --out DIR`.
 
 Writes comparison.png (models), stages.png, noises.png (one caption, many seeds) and words.png (what
 the memory wrote and read); the last two are of the first caption.

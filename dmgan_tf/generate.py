@@ -1,4 +1,4 @@
-"""Draws captions: `python -m dmgan_tf.generate --model RUN --caption "a red bird" --out a.png`."""
+"""Draws captions: `dmgan generate --model RUN --caption "a red bird" --out a.png`."""
 
 import argparse
 from pathlib import Path

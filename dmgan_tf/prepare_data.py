@@ -1,4 +1,4 @@
-"""Makes a data set ready: `python -m dmgan_tf.prepare_data cub CUB_200_2011.tgz --out data/cub`.
+"""Makes a data set ready: `dmgan prepare-data cub CUB_200_2011.tgz --out data/cub`.
 
 Sources: cub, coco, attngan (the folder of AttnGAN's and DM-GAN's users), folder (anybody's
 pictures), fluent-emoji. The result is one folder for `data.directory` of a config.

@@ -1,4 +1,4 @@
-"""Lists the presets; `python -m dmgan_tf.presets --show NAME` prints the card of one.
+"""Lists the presets; `dmgan presets --show NAME` prints the card of one.
 
 The presets themselves stand in the folder of this name, which holds no Python.
 """
@@ -21,7 +21,7 @@ def as_text(name: str, card: Card) -> str:
         lines += textwrap.wrap(f"{key}: {text or 'none'}", 100, break_on_hyphens=False)
     if card.scores:
         lines += ["", *_score_lines(card.scores), "", "The scores again:"]
-        lines.append(f"  python -m dmgan_tf.evaluate --model {name} {card.evaluate}")
+        lines.append(f"  dmgan evaluate --model {name} {card.evaluate}")
     return "\n".join(lines)
 
 

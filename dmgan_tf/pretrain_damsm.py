@@ -1,4 +1,4 @@
-"""Trains the DAMSM encoders alone: `python -m dmgan_tf.pretrain_damsm --config toy_birds.yaml`."""
+"""Trains the DAMSM encoders alone: `dmgan pretrain-damsm --config toy_birds.yaml`."""
 
 from dmgan_tf.command_line import run, run_config
 

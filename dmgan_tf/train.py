@@ -1,4 +1,4 @@
-"""Trains DM-GAN, its encoders first: `python -m dmgan_tf.train --config toy_birds.yaml`."""
+"""Trains DM-GAN, its encoders first: `dmgan train --config toy_birds.yaml`."""
 
 from dmgan_tf.command_line import run, run_config
 

@@ -124,7 +124,7 @@ def test_presets_are_listed_and_a_card_is_shown_for_people(elsewhere):
     card = load_card(presets.find("tiny"))
     for text in (card.data, card.commit, card.licence, "judge: tiny_judge", "r_precision: "):
         assert text in shown
-    assert shown.endswith(f"python -m dmgan_tf.evaluate --model tiny {card.evaluate}\n")
+    assert shown.endswith(f"dmgan evaluate --model tiny {card.evaluate}\n")
     assert "Scores" not in call("presets", "--show", "tiny_judge")
 
 

@@ -114,7 +114,7 @@ def _metadata(directory, homepage):
         source = f" Get the data from {homepage}, then" if homepage else " To make it,"
         raise UserError(
             f"{directory}: is no prepared folder: it has no {METADATA}.{source} run "
-            "`python -m dmgan_tf.prepare_data`."
+            "`dmgan prepare-data`."
         )
     try:
         metadata = json.loads(path.read_text(encoding="utf-8"))
