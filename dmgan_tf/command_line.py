@@ -49,19 +49,65 @@ def import_tensorflow(onednn: bool = True) -> None:
         os.close(nowhere)
 
 
-def read_captions(path: Path) -> list[str]:
-    """The captions of a text file, one a line.
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
-    Raises: UserError: when it can't be read, or holds none.
+
+def picture_path(text: str) -> Path:
+    """The type of an option that names a picture to write."""
+    path = Path(text)
+    if path.is_dir() or path.suffix.lower() not in PICTURE_SUFFIXES:
+        raise argparse.ArgumentTypeError(
+            f"must name a {', '.join(PICTURE_SUFFIXES)} file. Received: {text}."
+        )
+    return path
+
+
+def add_captions(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """The options of every command that draws sentences; `captions_of` reads them."""
+    what = parser.add_mutually_exclusive_group(required=required)
+    what.add_argument(
+        "--caption",
+        nargs="+",
+        action="extend",
+        metavar="SENTENCE",
+        help="one sentence or several, each in quotes",
+    )
+    what.add_argument("--captions-file", type=Path, help="a text file with a sentence a line")
+
+
+def captions_of(
+    arguments: argparse.Namespace, check: Callable[[str], object] | None = None
+) -> list[str]:
+    """The captions that the options of `add_captions` name.
+
+    Args: check: raises a UserError for a caption that can't be drawn; all are checked.
+    Raises: UserError: when the file can't be read or holds none, or for what `check` refuses, with
+        the line.
     """
+    path = arguments.captions_file
+    if path is None:
+        numbered = [("", caption) for caption in arguments.caption]
+    else:
+        numbered = [(f"{path}, line {n}: ", line) for n, line in _lines(path)]
+    for place, caption in numbered:
+        try:
+            if check:
+                check(caption)
+        except UserError as error:
+            raise UserError(f"{place}{error}") from error
+    return [caption for _, caption in numbered]
+
+
+def _lines(path):
+    """Number and text of the lines that aren't blank."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as text: {error}.") from error
-    captions = [line.strip() for line in lines if line.strip()]
-    if not captions:
+    numbered = [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip()]
+    if not numbered:
         raise UserError(f"{path}: holds no caption.")
-    return captions
+    return numbered
 
 
 def run_config(

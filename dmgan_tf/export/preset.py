@@ -167,14 +167,15 @@ def _draw_grid(folder):
     """Captions of test pictures from first to last, drawn by what was packed."""
     from dmgan_tf import build
     from dmgan_tf.config_file import load_config
-    from dmgan_tf.inference.captioned_grid import save_captioned_grid
+    from dmgan_tf.inference.captioned_grid import captioned_grid
+    from dmgan_tf.inference.image_grid import save_picture
     from dmgan_tf.inference.text_to_image import TextToImage
 
     rows = build.captions(load_config(folder / "config.yaml"), "test")
     count = min(_GRID_PICTURES, len(rows))
     captions = [rows[i * len(rows) // count][0] for i in range(count)]
     images = TextToImage.from_preset(folder).generate(captions, list(range(count)))
-    save_captioned_grid(folder / presets.GRID, images, captions)
+    save_picture(folder / presets.GRID, captioned_grid(images, captions))
 
 
 if __name__ == "__main__":
