@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from dmgan_tf.command_line import run
+from dmgan_tf.command_line import argument_parser, run
 from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.whole_file import write_text
@@ -21,7 +21,7 @@ from dmgan_tf.whole_file import write_text
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--config", required=True, help="a YAML file, or one of configs/")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each row")

@@ -120,8 +120,9 @@ def run_config(
     """
     from dmgan_tf.config_file import find_config, load_config
 
-    arguments = _config_parser(description).parse_args()
-    path = find_config(arguments.config)
+    parser = _config_parser(description)
+    arguments = parser.parse_args()
+    path = find_config(arguments.config or _config_of_run(parser, arguments))
     config = load_config(path, arguments.set)
     import_tensorflow()
     if arguments.dry_run:
@@ -136,10 +137,36 @@ def run_config(
     return 0
 
 
+def _config_of_run(parser, arguments):
+    """The run's own config, with which `--resume --run-dir RUN` goes on."""
+    if not (arguments.resume and arguments.run_dir):
+        parser.error("--config is required; only --resume --run-dir RUN does without.")
+    path = arguments.run_dir / "config.yaml"
+    if not path.is_file():
+        parser.error(f"{path}: there is none, so there is no run to go on with. Give --config.")
+    return str(path)
+
+
+class _HelpWithDefaults(argparse.HelpFormatter):
+    def _get_help_string(self, action):
+        nothing = action.default is False or action.default in (None, [], argparse.SUPPRESS)
+        if nothing or "default" in action.help:
+            return action.help
+        return f"{action.help} (default: %(default)s)"
+
+
+def argument_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """A parser whose help begins with the docstring's first line, and tells the defaults."""
+    return argparse.ArgumentParser(
+        description=(docstring or "").partition("\n")[0], formatter_class=_HelpWithDefaults
+    )
+
+
 def _config_parser(description):
-    parser = argparse.ArgumentParser(description=description)
+    parser = argument_parser(description)
     parser.add_argument(
-        "--config", required=True, help="a YAML file, or the name of one in configs/"
+        "--config",
+        help="a YAML file, or the name of one in configs/ (with --resume: that of --run-dir)",
     )
     parser.add_argument(
         "--set",

@@ -5,7 +5,6 @@
 The same caption and seed give the same picture as `generate` and the server.
 """
 
-import argparse
 import hashlib
 import json
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmgan_tf.command_line import add_captions, captions_of, picture_path, run
+from dmgan_tf.command_line import add_captions, argument_parser, captions_of, picture_path, run
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.captioned_grid import captioned_grid
@@ -121,7 +120,7 @@ def _checked(path, manifest):
 
 def main() -> int:
     """Draws and saves."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of the ONNX export")
     add_captions(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the picture's noise")

@@ -7,7 +7,7 @@ the memory wrote and read); the last two are of the first caption.
 import argparse
 from pathlib import Path
 
-from dmgan_tf.command_line import add_captions, captions_of, import_tensorflow, run
+from dmgan_tf.command_line import add_captions, argument_parser, captions_of, import_tensorflow, run
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
@@ -20,7 +20,7 @@ _MOST_NOISES = 120
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     parser.add_argument(
         "--compare", type=locate, action="append", default=[], help="another; may be given again"

@@ -4,6 +4,7 @@ import argparse
 
 from dmgan_tf.command_line import (
     add_captions,
+    argument_parser,
     captions_of,
     import_tensorflow,
     picture_path,
@@ -17,7 +18,7 @@ _COLUMNS, _MOST_COLUMNS = 4, 8
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     add_captions(parser)
     parser.add_argument("--count", type=int, default=1, help="pictures a caption, of seeds seed, …")

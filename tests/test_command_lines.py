@@ -322,7 +322,8 @@ def test_help_is_shown_without_importing_tensorflow(module):
 @pytest.mark.parametrize(
     ("module", "arguments", "complaint"),
     [
-        ("train", (), "required: --config"),
+        ("train", (), "--config is required; only --resume --run-dir RUN does without."),
+        ("train", ("--resume", "--run-dir", "nowhere"), "nowhere/config.yaml: there is none"),
         ("train", ("--config", "cub.yaml", "--stepps", "3"), "unrecognized arguments: --stepps 3"),
         (
             "generate",

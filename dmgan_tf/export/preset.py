@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import presets
 from dmgan_tf.inference.presets import Card
@@ -37,7 +37,7 @@ _GRID_PICTURES = 16
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=presets.locate, required=True, help="a run, or its model")
     parser.add_argument("--name", required=True, help="of the preset: a-z, 0-9 and _")
     parser.add_argument("--evaluation", type=Path, help="report of dmgan_tf.evaluate")
