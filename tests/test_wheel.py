@@ -1,4 +1,4 @@
-"""The wheel, made from the source distribution, in an environment that holds nothing else of ours."""
+"""The wheel, made from the source distribution, in an environment without the checkout."""
 
 import os
 import re
@@ -94,9 +94,8 @@ def test_a_package_index_is_shown_no_broken_links(distributions):
 
 def test_every_command_answers_for_itself(environment, dmgan):
     code = "import dmgan_tf; print(dmgan_tf.__file__)"
-    found = subprocess.run(
-        [str(environment / "python"), "-c", code], check=True, capture_output=True, text=True
-    )
+    command, pipes = [str(environment / "python"), "-c", code], {"capture_output": True}
+    found = subprocess.run(command, cwd=environment, check=True, text=True, **pipes)
     assert Path(found.stdout).is_relative_to(environment.parent)
     for words in [[name] for name in COMMANDS] + [["export", name] for name in FORMATS]:
         assert dmgan(*words, "--help").startswith(f"usage: dmgan {' '.join(words)} ")
