@@ -41,6 +41,9 @@ def import_tensorflow(onednn: bool = True) -> None:
     try:
         os.dup2(nowhere, 2)
         tensorflow = importlib.import_module("tensorflow")
+        # TensorFlow rounds float32 products to 10 bits on newer GPUs: training may ask for
+        # that (`training.tf32`), while pictures and scores are those of a CPU.
+        tensorflow.config.experimental.enable_tensor_float_32_execution(False)
         for gpu in tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     finally:

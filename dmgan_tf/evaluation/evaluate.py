@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from dmgan_tf import build
 from dmgan_tf.config import Config, DataConfig
@@ -258,6 +259,7 @@ class _Evaluation:
             "images": len(pictures),
             "side": pictures.side,
             "quantisation": "uint8",
+            "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
             "split": "test",
             "unseen_captions_only": request.unseen,
             "seed": request.seed,

@@ -34,7 +34,7 @@ def command(run_dir, encoders, *overrides, resume=False, module="train"):
 
 
 def start(line, **environment):
-    variables = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"} | environment
+    variables = {"CUDA_VISIBLE_DEVICES": "-1"} | os.environ | environment
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(line, env=variables, cwd=ROOT, **pipes)
 
