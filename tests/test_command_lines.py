@@ -345,6 +345,7 @@ def test_help_is_shown_without_importing_tensorflow(module):
         ("evaluate", ("--model", ".", "--weights", "damsm"), "--weights must be NETWORK=FILE"),
         ("evaluate", ("--model", ".", "--images", "1"), "--images must be 2 or more"),
         ("ablation", ("--config", "cub.yaml", "--seeds", "0"), "--seeds must be 1 or more"),
+        ("ablation", ("--config", "cub.yaml", "--rows", "memories"), "Received: 'memories'."),
         ("figures", ("--model", "."), "required: --out"),
         (
             "figures",
