@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 TFA_VENV := .venv-tfa
+GPU_VENV := .venv-gpu
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
@@ -39,6 +40,19 @@ bench: bench-data
 # The input pipeline beside a Pillow loader and the trainer, at CUB's sizes.
 bench-data: setup
 	$(BIN)/python benchmarks/data.py
+
+# On a machine with an NVIDIA card: the tests of parity and those marked `gpu`, on the card.
+test-gpu: $(GPU_VENV)/installed
+	$(GPU_VENV)/bin/python -m pytest -m "gpu or not gpu" tests/gpu tests/parity
+
+# Step time, memory and rounding there: runs/gpu_report.md.
+gpu-report: $(GPU_VENV)/installed
+	$(GPU_VENV)/bin/python benchmarks/gpu_report.py
+
+$(GPU_VENV)/installed: setup.py constraints.txt
+	$(PYTHON) -m venv $(GPU_VENV)
+	$(GPU_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,gpu]"
+	touch $@
 
 # What tensorflow-addons computes, for tests/tfa_oracle; in an environment of its own, of an older
 # Python: 3.9 to 3.11.

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from random_model import VOCABULARY_SIZE, random_artist
+from random_model import random_artist, random_trainer
 
 from dmgan_tf.config_file import find_config, load_config
 
@@ -281,31 +281,7 @@ def _save_random_model(directory, config):
 
 
 def _trainer(config, batch, form="this"):
-    """(trainer of a form with random encoders, a batch of random pictures and captions)."""
-    import numpy as np
-    import tensorflow as tf
-
-    from dmgan_tf import build
-
-    settings = load_config(find_config(config))
-    encoders = build.text_encoder(settings, VOCABULARY_SIZE), build.image_encoder(settings)
-    rng = np.random.default_rng(0)
-    words = settings.data.max_words
-    data = {
-        "images": tuple(
-            tf.constant(rng.uniform(-1, 1, (batch, side, side, 3)), tf.float32)
-            for side in settings.generator.sides
-        ),
-        "ids": tf.constant(rng.integers(1, VOCABULARY_SIZE, (batch, words)), tf.int32),
-        "lengths": tf.fill([batch], words),
-        "class_ids": tf.range(batch),
-        "noise": tf.constant(rng.normal(size=(batch, settings.generator.noise_size)), tf.float32),
-        "condition_noise": tf.constant(
-            rng.normal(size=(batch, settings.generator.condition_size)), tf.float32
-        ),
-    }
-    make = _plain_trainer if form == "plain" else build.dmgan_trainer
-    return make(settings, *encoders), data
+    return random_trainer(config, batch, make=_plain_trainer if form == "plain" else None)
 
 
 def _plain_trainer(settings, text_encoder, image_encoder):

@@ -1,4 +1,4 @@
-"""An untrained model of a config's size that behaves like a trained one where speed is measured.
+"""Untrained models of a config's size that behave like trained ones where speed is measured.
 
 No trained weights of full size are to be had without the data set. Batch norm has the statistics
 of the model's own activations, and pictures have full contrast: rounding would be seen neither in
@@ -45,3 +45,41 @@ def random_artist(config, *overrides):
     head.assign(1e-3 * head)
     head.assign(head / tf.math.reduce_std(generator(*inputs).images[-1]))
     return artist, generator
+
+
+def random_trainer(config, batch, *overrides, make=None):
+    """(trainer with random encoders, a batch of random pictures and captions) of a config's name.
+
+    Args: overrides: `section.key=value`. make: instead of `build.dmgan_trainer`.
+    """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from dmgan_tf import build
+    from dmgan_tf.config_file import find_config, load_config
+    from dmgan_tf.layers.augmentation import NOISE_SIZE
+
+    keras.utils.set_random_seed(0)
+    settings = load_config(find_config(config), overrides)
+    encoders = build.text_encoder(settings, VOCABULARY_SIZE), build.image_encoder(settings)
+    rng = np.random.default_rng(0)
+    words, sides = settings.data.max_words, settings.generator.sides
+
+    def normal(size):
+        return tf.constant(rng.normal(size=(batch, size)), tf.float32)
+
+    data = {
+        "images": tuple(
+            tf.constant(rng.uniform(-1, 1, (batch, side, side, 3)), tf.float32) for side in sides
+        ),
+        "ids": tf.constant(rng.integers(1, VOCABULARY_SIZE, (batch, words)), tf.int32),
+        "lengths": tf.fill([batch], words),
+        "class_ids": tf.range(batch),
+        "noise": normal(settings.generator.noise_size),
+        "condition_noise": normal(settings.generator.condition_size),
+        "augmentation_noise": tf.constant(
+            rng.uniform(size=(batch, len(sides) + 1, 2, NOISE_SIZE)), tf.float32
+        ),
+    }
+    return (make or build.dmgan_trainer)(settings, *encoders), data

@@ -34,5 +34,5 @@ def test_pictures_too_large_for_a_cpu_are_warned_of(caplog):
 def test_xla_is_refused_where_replicas_would_gather():
     build.check_xla(True, 1)
     build.check_xla(False, 2)
-    with pytest.raises(UserError, match="works with one replica. Received: 2"):
+    with pytest.raises(UserError, match=r"works with one replica\. Received: 2"):
         build.check_xla(True, 2)
