@@ -243,8 +243,8 @@ def _run(job: _Job) -> None:
             _dataset_function(job, first_step),
             first_step=first_step,
             last_step=job.last_step,
+            steps_per_epoch=max(1, len(job.pictures) // job.batch_size),
             callbacks=[guard, *_watchers(job, first_step), saver],
-            jit_compile=section.xla,
         )
     if saver.interrupted:
         raise Interrupted(saver.interrupted)

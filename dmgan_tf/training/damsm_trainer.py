@@ -41,8 +41,9 @@ class DAMSMTrainer(keras.Model):
         self.clip_norm = clip_norm
         self.built = True
 
-    def compile(self, optimizer, **kwargs):
-        super().compile(**kwargs)
+    def compile(self, optimizer, *, jit_compile=False, **kwargs):
+        """Takes the optimizer of both encoders."""
+        super().compile(optimizer, jit_compile=jit_compile, **kwargs)
         self.encoder_optimizer = optimizer
         optimizer.build(self._variables())
 

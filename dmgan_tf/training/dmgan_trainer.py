@@ -99,9 +99,14 @@ class DMGANTrainer(keras.Model):
         """Those of pictures, small to large, then those of features."""
         return (*self.discriminators, *self.feature_discriminators)
 
-    def compile(self, generator_optimizer, discriminator_optimizers, **kwargs):
-        """Takes one optimizer for the generator and one for each discriminator."""
-        super().compile(**kwargs)
+    def compile(
+        self, generator_optimizer, discriminator_optimizers, *, jit_compile=False, **kwargs
+    ):
+        """Takes one optimizer for the generator and one for each discriminator.
+
+        `optimizer`, which Keras' callbacks look at, is the generator's.
+        """
+        super().compile(generator_optimizer, jit_compile=jit_compile, **kwargs)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizers = tuple(discriminator_optimizers)
         generator_optimizer.build(self.generator.trainable_variables)
