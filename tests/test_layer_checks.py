@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
+from keras.src.testing import TestCase
 from layer_checks import check_layer
 
 import dmgan_tf.layers
@@ -189,3 +190,37 @@ def public_layers():
 
 def test_every_public_layer_is_checked():
     assert public_layers() == {case.cls.__name__ for case in CASES} | CHECKED_ELSEWHERE
+
+
+# Keras' own check of a layer: config, symbolic call, gradient step, policies. It knows one input.
+KERAS_CASES = [
+    Case(BatchNorm, {}, [(4, 3, 3, 2)], 2, 2),
+    Case(SpectralNormConv2D, {"filters": 5, "kernel_size": 3}, [(3, 4, 4, 4)], 2, 1),
+    Case(GatedLinearUnit, {}, [(3, 4, 4, 4)], 0),
+    Case(UpsampleBlock, {"filters": 3}, [(3, 4, 4, 4)], 3, 2),
+    Case(ResidualBlock, {}, [(3, 4, 4, 4)], 6, 4),
+    Case(DownsampleBlock, {"filters": 5}, [(3, 4, 4, 4)], 2, 1),
+    # Its output is float32 under every policy, as its docstring says.
+    Case(BatchDeviation, {}, [(3, 4, 4, 4)], 0, options={"run_mixed_precision_check": False}),
+    Case(ConvUnit, {"filters": 5, "kernel": 3, "stride": 2}, [(3, 6, 6, 4)], 3, 2),
+    Case(
+        InvertedResidual,
+        {"input_channels": 4, "channels": 4, "kernel": 3, "stride": 1, "expansion": 2},
+        [(3, 6, 6, 4)],
+        9,
+        6,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", KERAS_CASES, ids=lambda case: case.cls.__name__)
+def test_layer_passes_the_check_of_keras(case):
+    TestCase().run_layer_test(
+        case.cls,
+        init_kwargs=case.kwargs,
+        input_shape=case.inputs[0],
+        expected_num_trainable_weights=case.trainable_weights,
+        expected_num_non_trainable_weights=case.non_trainable_weights,
+        supports_masking=False,
+        **(case.options or {}),
+    )

@@ -2,6 +2,9 @@
 
 Notation of DM-GAN (arXiv:1904.01310), Sec. 3.1 to 3.3: R = `image_features`, w_i =
 `word_features`, m_i = `memory`, α = `attention`, o = `memory_output`, g^w, g^r = the two gates.
+
+Gates and attention are float32 under every policy. That is meant: in 16 bits a sigmoid or a softmax
+near 0 or 1 has no digits left. Only what they weigh is of the compute dtype.
 """
 
 from typing import NamedTuple
@@ -14,9 +17,9 @@ class MemoryResponse(NamedTuple):
     """What a `DynamicMemory` answers; the gates are 1 where their switch is off."""
 
     image_features: tf.Tensor  # [B, side, side, N_r]; 2·N_r without the response gate
-    attention: tf.Tensor  # [B, side·side, T]
-    writing_gate: tf.Tensor  # [B, T, 1]
-    response_gate: tf.Tensor  # [B, side, side, 1]
+    attention: tf.Tensor  # float32 [B, side·side, T]
+    writing_gate: tf.Tensor  # float32 [B, T, 1]
+    response_gate: tf.Tensor  # float32 [B, side, side, 1]
     memory_output: tf.Tensor  # [B, side, side, N_r], o
 
 
@@ -52,8 +55,8 @@ class MemoryWriter(keras.layers.Layer):
         memory_channels: int > 0, N_m.
         gated: bool, the writing gate; False writes the words alone.
     Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r].
-    Returns: (memory [B, T, N_m], writing_gate [B, T, 1] float32); values at padded words are
-        unspecified.
+    Returns: (memory [B, T, N_m], writing_gate [B, T, 1], float32 under every policy); values at
+        padded words are unspecified.
     Follows the authors' code: ReLU behind M_w and M_r, no gradient through mean(R).
     """
 
@@ -113,8 +116,8 @@ class MemoryReader(keras.layers.Layer):
             words serves as key and as value (the baseline of Table 3).
     Inputs: memory: float [B, T, N_m]; image_features: float [B, side, side, N_r];
         word_mask: bool [B, T], True = real word.
-    Returns: (memory_output [B, side, side, N_r], attention [B, side·side, T] float32); a padded
-        word gets exactly zero attention.
+    Returns: (memory_output [B, side, side, N_r], attention [B, side·side, T], float32 under every
+        policy); a padded word gets exactly zero attention.
     Differs from the authors' code: there row r of the batch takes the mask of sample r mod B.
     """
 
@@ -181,7 +184,8 @@ class ResponseGate(keras.layers.Layer):
     g_j = σ(W·[r_j, o_j] + b),  r_j ← o_j·g_j + r_j·(1 − g_j)           (Eq. 9)
 
     Inputs: image_features, memory_output: float [B, side, side, N_r].
-    Returns: (image_features [B, side, side, N_r], response_gate [B, side, side, 1] float32).
+    Returns: (image_features [B, side, side, N_r], response_gate [B, side, side, 1], float32 under
+        every policy).
     """
 
     def build(self, image_features_shape, memory_output_shape=None):

@@ -12,6 +12,7 @@ from dmgan_tf.training.replicas import (
 )
 
 
+@keras.saving.register_keras_serializable("dmgan_tf")
 class DAMSMTrainer(keras.Model):
     """Trains text and image encoder on the DAMSM loss (AttnGAN, Sec. 3.2).
 
@@ -47,6 +48,22 @@ class DAMSMTrainer(keras.Model):
         self.encoder_optimizer = optimizer
         optimizer.build(self._variables())
 
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def get_config(self):
+        return super().get_config() | {
+            "text_encoder": keras.saving.serialize_keras_object(self.text_encoder),
+            "image_encoder": keras.saving.serialize_keras_object(self.image_encoder),
+            "gammas": list(self.gammas),
+            "class_negatives": self.class_negatives,
+            "clip_norm": self.clip_norm,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**keras.saving.deserialize_keras_object(config))
+
     def checkpoint(self):
         """All that a run must find again to go on exactly where it was."""
         return tf.train.Checkpoint(
@@ -61,20 +78,34 @@ class DAMSMTrainer(keras.Model):
     def train_step(self, batch):
         """One step on one replica's share of the batch; returns the global batch's scalars."""
         variables = self._variables()
-        mask = tf.sequence_mask(batch["lengths"], tf.shape(batch["ids"])[1])
         with tf.GradientTape() as tape:
-            text = self.text_encoder(batch["ids"], batch["lengths"], batch["dropout_noise"])
-            image = self.image_encoder(batch["images"][-1], training=True)
-            sentence_loss, word_loss = damsm_losses(
-                [gather_global(x) for x in image],
-                [gather_global(x) for x in text],
-                gather_global(mask),
-                None if self.class_negatives else gather_global(batch["class_ids"]),
-                self.gammas,
-            )
+            sentence_loss, word_loss = self._damsm_losses(batch, training=True)
             loss = sentence_loss + word_loss
         gradients = tape.gradient(loss, variables)
         clipped = self.text_encoder.trainable_variables
         apply_clipped(self.encoder_optimizer, gradients, variables, clipped, self.clip_norm)
-        scalars = {"loss": loss, "damsm_sentence": sentence_loss, "damsm_word": word_loss}
-        return all_reduce_sum({name: value / replica_count() for name, value in scalars.items()})
+        return _scalars(sentence_loss, word_loss)
+
+    def test_step(self, batch):
+        """The same scalars, without dropout, by the moving statistics; nothing moves."""
+        return _scalars(*self._damsm_losses(batch, training=False))
+
+    def _damsm_losses(self, batch, training):
+        """Sentence and word loss of the global batch."""
+        mask = tf.sequence_mask(batch["lengths"], tf.shape(batch["ids"])[1])
+        dropout_noise = batch["dropout_noise"] if training else None
+        text = self.text_encoder(batch["ids"], batch["lengths"], dropout_noise)
+        image = self.image_encoder(batch["images"][-1], training=training)
+        return damsm_losses(
+            [gather_global(x) for x in image],
+            [gather_global(x) for x in text],
+            gather_global(mask),
+            None if self.class_negatives else gather_global(batch["class_ids"]),
+            self.gammas,
+        )
+
+
+def _scalars(sentence_loss, word_loss):
+    losses = {"damsm_sentence": sentence_loss, "damsm_word": word_loss}
+    losses["loss"] = sentence_loss + word_loss
+    return all_reduce_sum({name: value / replica_count() for name, value in losses.items()})

@@ -30,6 +30,7 @@ class Text(NamedTuple):
     sentence_feature: tf.Tensor  # [B, N_w]
 
 
+@keras.saving.register_keras_serializable("dmgan_tf")
 class DMGANTrainer(keras.Model):
     """Alternates the discriminators and the generator (DM-GAN, Sec. 3.4; order: authors' code).
 
@@ -86,7 +87,7 @@ class DMGANTrainer(keras.Model):
         self.damsm_augmentation = damsm_augmentation
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
-        text_encoder.trainable = image_encoder.trainable = False
+        text_encoder.trainable = image_encoder.trainable = average_generator.trainable = False
         self.damsm_weight = damsm_weight
         self.kl_weight = kl_weight
         self.damsm_gammas = tuple(damsm_gammas)
@@ -114,6 +115,45 @@ class DMGANTrainer(keras.Model):
             self.discriminator_optimizers, self.all_discriminators, strict=True
         ):
             optimizer.build(network.trainable_variables)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if self.compiled:
+            config["generator_optimizer"] = config.pop("optimizer")
+            optimizers = list(self.discriminator_optimizers)
+            config["discriminator_optimizers"] = keras.saving.serialize_keras_object(optimizers)
+        return config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def get_config(self):
+        networks = {
+            "generator": self.generator,
+            "average_generator": self.average_generator,
+            "discriminators": list(self.discriminators),
+            "text_encoder": self.text_encoder,
+            "image_encoder": self.image_encoder,
+            "feature_discriminators": list(self.feature_discriminators),
+        }
+        return super().get_config() | {
+            **{name: keras.saving.serialize_keras_object(x) for name, x in networks.items()},
+            "damsm_weight": self.damsm_weight,
+            "kl_weight": self.kl_weight,
+            "damsm_gammas": list(self.damsm_gammas),
+            "ema_decay": self.ema_decay,
+            "ema_warm_up": self.ema_warm_up,
+            "feature_maps": list(self.feature_maps),
+            "augmentation": self.augmentation._asdict(),
+            "damsm_augmentation": self.damsm_augmentation._asdict(),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        arguments = keras.saving.deserialize_keras_object(config)
+        for name in ("augmentation", "damsm_augmentation"):
+            arguments[name] = Augmentation(**arguments[name])
+        return cls(**arguments)
 
     def checkpoint(self):
         """All that a run must find again to go on exactly where it was."""
@@ -162,6 +202,15 @@ class DMGANTrainer(keras.Model):
             self.average_generator, self.generator, self.ema_decay, step, self.ema_warm_up
         )
         return all_reduce_sum(scalars | terms | self._memory_means(output, text.word_mask))
+
+    def test_step(self, batch):
+        """There is none: the losses of a GAN do not say how good its pictures are."""
+        raise NotImplementedError(
+            "DMGANTrainer cannot `evaluate` or take `validation_data`: the losses of a GAN do not "
+            "say how good its pictures are. Give `fit` the callback "
+            "`dmgan_tf.training.callbacks.Evaluation` with a score of your own, or score a saved "
+            "model with `dmgan evaluate`."
+        )
 
     def _augmented(self, images, batch, place, drawn):
         """What discriminator `place` sees of real (`drawn` = 0) or drawn (1) pictures."""

@@ -96,14 +96,32 @@ def test_average_follows_parameters_and_copies_statistics(trainer, batch):
     start = weights(trainer.generator)
     trainer.train_step(batch)
     now = weights(trainer.generator)
-    for old, new, slow in zip(start, now, weights(trainer.average_generator), strict=True):
+    pairs = list(zip(trainer.generator.weights, trainer.average_generator.weights, strict=True))
+    averages = [slow.numpy() for fast, slow in pairs if fast.trainable]
+    for old, new, slow in zip(start, now, averages, strict=True):
         np.testing.assert_allclose(slow, 0.5 * old + 0.5 * new, rtol=1e-5, atol=1e-7)
-    for live, copy in zip(
-        trainer.generator.non_trainable_variables,
-        trainer.average_generator.non_trainable_variables,
-        strict=True,
-    ):
-        np.testing.assert_array_equal(live.numpy(), copy.numpy())
+    for fast, slow in pairs:
+        if not fast.trainable:
+            np.testing.assert_array_equal(fast.numpy(), slow.numpy())
+
+
+def test_only_generator_and_discriminators_count_as_trainable(trainer):
+    learning = (trainer.generator, *trainer.all_discriminators)
+    assert len(trainer.trainable_variables) == sum(len(n.trainable_variables) for n in learning)
+    lines = []
+    trainer.summary(print_fn=lines.append)
+    count = sum(w.size for w in weights(*learning))
+    assert f"Trainable params: {count:,} " in "\n".join(lines)
+    networks = (trainer.average_generator, trainer.text_encoder, trainer.image_encoder, *learning)
+    assert trainer.count_params() == sum(network.count_params() for network in networks)
+
+
+def test_evaluation_is_refused_with_what_to_do_instead(trainer, batch):
+    data = tf.data.Dataset.from_tensors(batch)
+    with pytest.raises(NotImplementedError, match=r"losses of a GAN .*`dmgan evaluate`"):
+        trainer.evaluate(data, verbose=0)
+    with pytest.raises(NotImplementedError, match="`validation_data`"):
+        trainer.fit(data, validation_data=data, verbose=0)
 
 
 def test_one_seed_gives_one_loss_curve():
