@@ -36,11 +36,12 @@ def image_grid(rows: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
     return canvas
 
 
-def save_png(path: Path, image: np.ndarray) -> None:
+def save_png(path: str | Path, image: np.ndarray) -> None:
     """Writes the picture beside its place and renames it when whole.
 
     Raises: UserError: when it can't be written there.
     """
+    path = Path(path)
     if path.is_dir() or not path.name:
         raise UserError(f"{path}: is a folder. Name a PNG file to write.")
     with whole_file(path) as partial:

@@ -43,6 +43,13 @@ def _mean_over_pixels(image_features):
     return tf.cast(mean[:, tf.newaxis, :], image_features.dtype)
 
 
+def _real_words(word_mask, keras_mask, words):
+    """The mask given, else the one that Keras hands over with `words`, else every word is real."""
+    if word_mask is not None:
+        return word_mask
+    return tf.ones(tf.shape(words)[:2], tf.bool) if keras_mask is None else keras_mask
+
+
 @keras.saving.register_keras_serializable("dmgan_tf")
 class MemoryWriter(keras.layers.Layer):
     """Writes one memory slot a word, weighing each word by what the picture already shows.
@@ -57,11 +64,13 @@ class MemoryWriter(keras.layers.Layer):
     Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r].
     Returns: (memory [B, T, N_m], writing_gate [B, T, 1], float32 under every policy); values at
         padded words are unspecified.
+    Keras' mask of `word_features` goes on with the memory.
     Follows the authors' code: ReLU behind M_w and M_r, no gradient through mean(R).
     """
 
     def __init__(self, memory_channels, gated=True, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.memory_channels = memory_channels
         self.gated = gated
         policy = self.dtype_policy
@@ -92,6 +101,9 @@ class MemoryWriter(keras.layers.Layer):
         from_image = self.image_to_memory(pooled)
         return from_words * blend + from_image * (1 - blend), gate  # Eq. 8
 
+    def compute_mask(self, inputs, previous_mask):
+        return previous_mask, None
+
     def compute_output_shape(self, word_features_shape, image_features_shape):
         words = tuple(word_features_shape[:2])
         return (*words, self.memory_channels), (*words, 1)
@@ -115,7 +127,8 @@ class MemoryReader(keras.layers.Layer):
         separate_values: bool; False is AttnGAN's attention, where one linear projection of the
             words serves as key and as value (the baseline of Table 3).
     Inputs: memory: float [B, T, N_m]; image_features: float [B, side, side, N_r];
-        word_mask: bool [B, T], True = real word.
+        word_mask: bool [B, T], True = real word, or None for the mask that Keras hands over with
+        `memory`; without one every word is real.
     Returns: (memory_output [B, side, side, N_r], attention [B, side·side, T], float32 under every
         policy); a padded word gets exactly zero attention.
     Differs from the authors' code: there row r of the batch takes the mask of sample r mod B.
@@ -123,6 +136,7 @@ class MemoryReader(keras.layers.Layer):
 
     def __init__(self, feature_channels, separate_values=True, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.feature_channels = feature_channels
         self.separate_values = separate_values
         policy = self.dtype_policy
@@ -149,7 +163,8 @@ class MemoryReader(keras.layers.Layer):
             self.word_projection.build(memory_shape)
         self.built = True
 
-    def call(self, memory, image_features, word_mask):
+    def call(self, memory, image_features, word_mask=None, memory_mask=None):
+        word_mask = _real_words(word_mask, memory_mask, memory)
         if self.separate_values:
             key, value = self.memory_to_key(memory), self.memory_to_value(memory)  # [B, T, N_r]
         else:
@@ -164,6 +179,9 @@ class MemoryReader(keras.layers.Layer):
         attention = tf.nn.softmax(logits, axis=-1)  # Eq. 4, [B, N, T]
         output = tf.matmul(tf.cast(attention, value.dtype), value)  # Eq. 5, [B, N, N_r]
         return tf.reshape(output, shape), attention
+
+    def compute_mask(self, inputs, previous_mask):
+        return None  # pixels have none
 
     def compute_output_shape(self, memory_shape, image_features_shape, word_mask_shape=None):
         batch, height, width, _ = image_features_shape
@@ -217,7 +235,8 @@ class DynamicMemory(keras.layers.Layer):
         memory, writing_gate, response_gate: bool, the switches above.
         separate_values: bool, see MemoryReader; without `memory` they never are.
     Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r];
-        word_mask: bool [B, T], True = real word.
+        word_mask: bool [B, T], True = real word, or None for the mask that Keras hands over with
+        `word_features`, as of `Embedding(mask_zero=True)`; without one every word is real.
     Returns: MemoryResponse; its features are [o, R] without the response gate (Eq. 6). With it the
         authors' code joins the gated R with itself: what follows takes R once and knows that.
     Raises: ValueError: when `writing_gate` is asked for without `memory`.
@@ -239,6 +258,7 @@ class DynamicMemory(keras.layers.Layer):
                 "`writing_gate` gates what is written to the memory, so it needs `memory=True`. "
                 "Received: writing_gate=True, memory=False."
             )
+        self.supports_masking = True
         self.feature_channels = feature_channels
         self.memory_channels = memory_channels
         self.memory = memory
@@ -281,7 +301,8 @@ class DynamicMemory(keras.layers.Layer):
         for layer in layers:
             layer.kernel.assign(layer.kernel * gain)
 
-    def call(self, word_features, image_features, word_mask):
+    def call(self, word_features, image_features, word_mask=None, word_features_mask=None):
+        word_mask = _real_words(word_mask, word_features_mask, word_features)
         if self.memory:
             memory, writing_gate = self.writer(word_features, image_features)
         else:
@@ -294,6 +315,9 @@ class DynamicMemory(keras.layers.Layer):
             response_gate = tf.ones_like(image_features[..., :1], tf.float32)
             features = tf.concat([output, image_features], axis=-1)  # Eq. 6
         return MemoryResponse(features, attention, writing_gate, response_gate, output)
+
+    def compute_mask(self, inputs, previous_mask):
+        return None  # pixels have none
 
     def compute_output_shape(self, word_features_shape, image_features_shape, word_mask_shape=None):
         batch, height, width, channels = image_features_shape

@@ -17,7 +17,8 @@ class DAMSMTrainer(keras.Model):
     """Trains text and image encoder on the DAMSM loss (AttnGAN, Sec. 3.2).
 
     Args:
-        text_encoder, image_encoder: the encoders; frozen parts of the latter stay as they are.
+        text_encoder, image_encoder: the encoders, which are built if they are not yet; frozen
+            parts of the latter stay as they are.
         gammas: (γ1, γ2, γ3). clip_norm: float > 0, for the joint gradient of the text encoder.
         class_negatives: bool, whether pictures of one class are negatives of each other.
     Batch (`train_step`): as DMGANTrainer's; the largest picture, ids, lengths,
@@ -29,12 +30,15 @@ class DAMSMTrainer(keras.Model):
         text_encoder,
         image_encoder,
         *,
-        gammas,
+        gammas=(4.0, 5.0, 10.0),
         class_negatives=False,
         clip_norm=0.25,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        for encoder in (text_encoder, image_encoder):
+            if not encoder.built:
+                encoder.build()
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.gammas = tuple(gammas)

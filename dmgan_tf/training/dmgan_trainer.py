@@ -9,7 +9,7 @@ from dmgan_tf.layers.augmentation import Augmentation, augment
 from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss, generator_loss
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
-from dmgan_tf.training.ema import update_average
+from dmgan_tf.training.ema import start_average, update_average
 from dmgan_tf.training.replicas import (
     all_reduce_sum,
     apply_gradients,
@@ -42,6 +42,7 @@ class DMGANTrainer(keras.Model):
         generator, average_generator: two Generators of one shape; the second holds the EMA.
         discriminators: one per picture size, small to large.
         text_encoder, image_encoder: the frozen DAMSM encoders.
+            What of all these is not built yet is built, an average as a copy of the generator.
         damsm_weight: float ≥ 0, λ2 (5 CUB, 50 COCO). kl_weight: float ≥ 0, λ1.
         damsm_gammas: (γ1, γ2, γ3). ema_decay: float in [0, 1). ema_warm_up: bool.
         feature_discriminators: one for each of `feature_maps`, numbers of the image encoder's maps
@@ -93,7 +94,23 @@ class DMGANTrainer(keras.Model):
         self.damsm_gammas = tuple(damsm_gammas)
         self.ema_decay = ema_decay
         self.ema_warm_up = ema_warm_up
+        self._build_networks()
         self.built = True
+
+    def _build_networks(self):
+        feature_size = self.text_encoder.feature_size
+        for encoder in (self.text_encoder, self.image_encoder):
+            if not encoder.built:
+                encoder.build()
+        for network in self.all_discriminators:
+            if not network.built:
+                pictures = (None, network.side, network.side, network.channels)
+                network.build(pictures, (None, feature_size))
+        if not self.generator.built:
+            self.generator.build((None, None, feature_size))
+        if not self.average_generator.built:
+            self.average_generator.build((None, None, feature_size))
+            start_average(self.average_generator, self.generator)
 
     @property
     def all_discriminators(self):

@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_trainer import make_batch, make_trainer, sgd
+from small_trainer import FEATURES, VOCABULARY, make_batch, make_trainer, sgd
 
 from dmgan_tf.losses.adversarial import fake_loss, real_loss
+from dmgan_tf.models import CompactEncoder, Discriminator, Generator, TextEncoder
+from dmgan_tf.training import DMGANTrainer
 
 
 def weights(*networks):
@@ -103,6 +105,24 @@ def test_average_follows_parameters_and_copies_statistics(trainer, batch):
     for fast, slow in pairs:
         if not fast.trainable:
             np.testing.assert_array_equal(fast.numpy(), slow.numpy())
+
+
+def test_networks_that_are_not_built_yet_are_built_by_the_trainer(batch):
+    shape = {"condition_size": 3, "noise_size": 3, "first_side": 8, "stages": 2}
+    trainer = DMGANTrainer(
+        Generator(4, 6, **shape),
+        Generator(4, 6, **shape),
+        [Discriminator(8, 2), Discriminator(16, 2)],
+        TextEncoder(VOCABULARY, 6, FEATURES),
+        CompactEncoder(FEATURES, (4, 4, 4, 4, 4), input_side=16),
+    )
+    pairs = zip(trainer.generator.weights, trainer.average_generator.weights, strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    trainer.compile(sgd(), [sgd(), sgd()])
+    before = weights(trainer.generator)
+    trainer.train_step(batch)
+    assert all(moved(before, trainer.generator))
 
 
 def test_only_generator_and_discriminators_count_as_trainable(trainer):
