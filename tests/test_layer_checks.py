@@ -79,10 +79,12 @@ LOGITS_AT_BFLOAT16 = {"mixed_tolerance": 0.1}  # they are small differences of l
 CASES = [
     Case(BatchNorm, {"momentum": 0.8}, [normal(4, 3, 3, 2)], 2, 2),
     Case(BatchNorm, {}, [normal(6, 5)], 2, 2),
+    Case(BatchNorm, {"gated": True}, [PIXELS], 2, 2),
     Case(SpectralNormConv2D, {"filters": 5, "kernel_size": 3}, [PIXELS], 2, 1),
     Case(GatedLinearUnit, {}, [PIXELS], 0),
     Case(UpsampleBlock, {"filters": 3}, [PIXELS], 3, 2),
     Case(ResidualBlock, {}, [PIXELS], 6, 4),
+    Case(ResidualBlock, {"half_input": True}, [PIXELS], 6, 4),
     Case(DownsampleBlock, {"filters": 5}, [PIXELS], 2, 1),
     Case(DownsampleBlock, {"filters": 5, "kernel_size": 3, "strides": 1}, [PIXELS], 2, 1),
     Case(JointBlock, {"filters": 5}, [PIXELS, normal(3, 6)], 2, 1),

@@ -237,8 +237,8 @@ class DynamicMemory(keras.layers.Layer):
     Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r];
         word_mask: bool [B, T], True = real word, or None for the mask that Keras hands over with
         `word_features`, as of `Embedding(mask_zero=True)`; without one every word is real.
-    Returns: MemoryResponse; its features are [o, R] without the response gate (Eq. 6). With it the
-        authors' code joins the gated R with itself: what follows takes R once and knows that.
+    Returns: MemoryResponse; its features are [o, R] without the response gate (Eq. 6), with it the
+        gated R alone (`half_output`).
     Raises: ValueError: when `writing_gate` is asked for without `memory`.
     """
 
@@ -282,6 +282,13 @@ class DynamicMemory(keras.layers.Layer):
         if self.response_gate:
             self.response.build(image_features_shape)
         self.built = True
+
+    @property
+    def half_output(self):
+        """Whether the features h stand for [h, h]: the authors' code joins the gated R with itself,
+        which costs twice the work and says nothing new.
+        """
+        return self.response_gate
 
     def scale_kernels(self, gain):
         """Multiplies the kernels of M_w, M_r, φ_K and φ_V by `gain`: a start that is not silent.
