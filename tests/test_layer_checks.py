@@ -23,13 +23,9 @@ from dmgan_tf.layers.conv_blocks import (
     ResidualBlock,
     UpsampleBlock,
 )
-from dmgan_tf.layers.dynamic_memory import (
-    DynamicMemory,
-    MemoryReader,
-    MemoryWriter,
-    ResponseGate,
-)
+from dmgan_tf.layers.dynamic_memory import DynamicMemory
 from dmgan_tf.layers.lstm_cell import LSTMCell
+from dmgan_tf.layers.memory_steps import MemoryReader, MemoryWriter, ResponseGate
 from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.efficientnet_lite import ConvUnit, InvertedResidual

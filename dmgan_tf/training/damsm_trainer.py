@@ -10,10 +10,11 @@ from dmgan_tf.training.replicas import (
     gather_global,
     replica_count,
 )
+from dmgan_tf.training.trainer import Trainer, build_once
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
-class DAMSMTrainer(keras.Model):
+class DAMSMTrainer(Trainer):
     """Trains text and image encoder on the DAMSM loss (AttnGAN, Sec. 3.2).
 
     Args:
@@ -36,9 +37,8 @@ class DAMSMTrainer(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for encoder in (text_encoder, image_encoder):
-            if not encoder.built:
-                encoder.build()
+        build_once(text_encoder)
+        build_once(image_encoder)
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.gammas = tuple(gammas)
@@ -51,22 +51,6 @@ class DAMSMTrainer(keras.Model):
         super().compile(optimizer, jit_compile=jit_compile, **kwargs)
         self.encoder_optimizer = optimizer
         optimizer.build(self._variables())
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-    def get_config(self):
-        return super().get_config() | {
-            "text_encoder": keras.saving.serialize_keras_object(self.text_encoder),
-            "image_encoder": keras.saving.serialize_keras_object(self.image_encoder),
-            "gammas": list(self.gammas),
-            "class_negatives": self.class_negatives,
-            "clip_norm": self.clip_norm,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**keras.saving.deserialize_keras_object(config))
 
     def checkpoint(self):
         """All that a run must find again to go on exactly where it was."""

@@ -8,12 +8,8 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from dmgan_tf.layers.dynamic_memory import (
-    DynamicMemory,
-    MemoryReader,
-    MemoryWriter,
-    ResponseGate,
-)
+from dmgan_tf.layers.dynamic_memory import DynamicMemory
+from dmgan_tf.layers.memory_steps import MemoryReader, MemoryWriter, ResponseGate
 
 BATCH, WORD_COUNT, WORD_SIZE, SIDE, CHANNELS, SLOT_SIZE = 3, 5, 6, 4, 4, 7
 LENGTHS = np.array([5, 2, 3])

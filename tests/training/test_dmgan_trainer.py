@@ -9,6 +9,7 @@ from small_trainer import FEATURES, VOCABULARY, make_batch, make_trainer, sgd
 from dmgan_tf.losses.adversarial import fake_loss, real_loss
 from dmgan_tf.models import CompactEncoder, Discriminator, Generator, TextEncoder
 from dmgan_tf.training import DMGANTrainer
+from dmgan_tf.training.memory_means import memory_means
 
 
 def weights(*networks):
@@ -238,10 +239,10 @@ def test_memory_means_know_a_reading_that_differs_from_one_that_does_not(batch):
     flat = output._replace(
         attention=(uniform,), memory_outputs=(tf.ones_like(output.memory_outputs[0]),)
     )
-    means = trainer._memory_means(flat, mask)
+    means = memory_means(flat, mask)
     assert float(means["attention_entropy/1"]) == pytest.approx(1.0, rel=1e-5)
     assert float(means["memory_deviation/1"]) == pytest.approx(0.0, abs=1e-6)
     first_word = tf.one_hot(tf.zeros(uniform.shape[:2], tf.int32), uniform.shape[2])
-    sharp = trainer._memory_means(output._replace(attention=(first_word,)), mask)
+    sharp = memory_means(output._replace(attention=(first_word,)), mask)
     assert float(sharp["attention_entropy/1"]) == pytest.approx(0.0, abs=1e-6)
     assert float(sharp["memory_deviation/1"]) > 0
