@@ -21,8 +21,6 @@ from dmgan_tf.training.replicas import (
 )
 from dmgan_tf.training.trainer import Trainer, build_once
 
-_NONE = Augmentation()
-
 
 class Text(NamedTuple):
     """A batch's encoded captions."""
@@ -51,9 +49,9 @@ class DMGANTrainer(Trainer):
             from 1: they judge frozen features (Projected GAN, Sauer et al., 2021, arXiv:2111.01007;
             here those of DAMSM's own encoder, whose pass over drawn pictures the step needs
             anyhow). Their terms are added to the generator's loss.
-        augmentation: of real and drawn pictures before a discriminator. damsm_augmentation: of the
-            drawn pictures before the image encoder, and of the real ones that the feature
-            discriminators see.
+        augmentation: Augmentation of real and drawn pictures before a discriminator.
+        damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
+            real ones that the feature discriminators see.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
         condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
@@ -76,8 +74,8 @@ class DMGANTrainer(Trainer):
         ema_warm_up=False,
         feature_discriminators=(),
         feature_maps=(),
-        augmentation=_NONE,
-        damsm_augmentation=_NONE,
+        augmentation=(),
+        damsm_augmentation=(),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -131,14 +129,6 @@ class DMGANTrainer(Trainer):
             self.discriminator_optimizers, self.all_discriminators, strict=True
         ):
             optimizer.build(network.trainable_variables)
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        if self.compiled:
-            optimizers = keras.saving.serialize_keras_object(list(self.discriminator_optimizers))
-            config["generator_optimizer"] = config.pop("optimizer")
-            config["discriminator_optimizers"] = optimizers
-        return config
 
     def checkpoint(self):
         """All that a run must find again to go on exactly where it was."""

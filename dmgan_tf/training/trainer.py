@@ -14,15 +14,22 @@ def build_once(network: keras.Model, *shapes) -> None:
 class Trainer(keras.Model):
     """A model whose config holds the networks that it was made of.
 
-    A subclass keeps every argument of its constructor as an attribute of that name.
+    A subclass keeps every argument of `__init__` and `compile` as an attribute of that name.
     """
 
     def get_config(self):
-        arguments = inspect.signature(type(self).__init__).parameters
-        names = [name for name in arguments if name not in ("self", "kwargs")]
-        return super().get_config() | {
-            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names
-        }
+        return super().get_config() | self._serialized_arguments(type(self).__init__)
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        config = super().get_compile_config()
+        del config["optimizer"]  # ours may go by other names
+        return config | self._serialized_arguments(type(self).compile)
+
+    def _serialized_arguments(self, function):
+        names = [n for n in inspect.signature(function).parameters if n not in ("self", "kwargs")]
+        return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
 
     @classmethod
     def from_config(cls, config):
