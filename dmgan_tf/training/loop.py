@@ -63,10 +63,10 @@ def run_steps(
                 hooks.on_epoch_begin(epoch)
             # Not by `hooks`, which would turn all logs into floats, a wait in every step.
             for callback in hooks.callbacks:
-                callback.on_train_batch_begin(batch)
+                callback.on_train_batch_begin(batch, logs={})
             logs = _first_values(strategy, strategy.run(step_function, args=(next(batches),)))
             for callback in hooks.callbacks:
-                callback.on_train_batch_end(batch, logs)
+                callback.on_train_batch_end(batch, logs=logs)
             last = trainer.stop_training or step + 1 == last_step
             if last or batch + 1 == steps_per_epoch:
                 hooks.on_epoch_end(epoch, logs)

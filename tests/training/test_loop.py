@@ -59,8 +59,7 @@ class Recorder(keras.callbacks.Callback):
         self.calls = []
 
     def _note(self, hook, *place, logs):
-        logs = logs or {}
-        assert isinstance(logs, dict)
+        assert isinstance(logs, dict)  # never None
         self.calls.append((hook, *place, {name: float(logs[name]) for name in sorted(logs)}))
 
     def on_train_begin(self, logs=None):
