@@ -12,7 +12,7 @@ from dmgan_tf.layers.dynamic_memory import DynamicMemory
 from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 from dmgan_tf.training.dmgan_trainer import DMGANTrainer
-from dmgan_tf.training.replicas import apply_gradients, global_mean
+from dmgan_tf.training.replicas import apply_gradients, following_rows, global_mean
 
 
 def _convolution(filters):
@@ -126,7 +126,7 @@ class PlainTrainer(DMGANTrainer):
     def _discriminator_step(self, place, real_images, fake, text):
         network, optimizer = self.discriminators[place], self.discriminator_optimizers[place]
         fake = tf.stop_gradient(fake)
-        wrong_sentence, wrong_weight = self._wrong_sentences(text.sentence_feature)
+        wrong_sentence, wrong_weight = following_rows(text.sentence_feature)
         with tf.GradientTape() as tape:
             real = network(real_images, text.sentence_feature, training=True)
             wrong = network(real_images, wrong_sentence, training=True)

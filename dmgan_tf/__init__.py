@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:  # what `_MODULES` says, for editors and type checkers
     from dmgan_tf.config import Config
     from dmgan_tf.config_file import load_config
+    from dmgan_tf.data.picture_set import PictureSet
     from dmgan_tf.data.pipeline import PipelineOptions, training_dataset
     from dmgan_tf.data.vocabulary import Vocabulary
     from dmgan_tf.edge import EdgeModel
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # what `_MODULES` says, for editors and type checkers
 _MODULES = {
     "config": ("Config",),
     "config_file": ("load_config",),
+    "data.picture_set": ("PictureSet",),
     "data.pipeline": ("PipelineOptions", "training_dataset"),
     "data.vocabulary": ("Vocabulary",),
     "edge": ("EdgeModel",),

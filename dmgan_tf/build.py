@@ -270,6 +270,7 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
             _optimizer(config, section.discriminator_learning_rate)
             for _ in trainer.all_discriminators
         ],
+        jit_compile=section.xla,
     )
     return trainer
 
@@ -294,7 +295,8 @@ def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
     rate = ConstantThenLinear(
         section.learning_rate, section.steps, 0.0, section.final_learning_rate_ratio
     )
-    trainer.compile(keras.optimizers.Adam(rate, 0.5, 0.999, epsilon=1e-8))
+    adam = keras.optimizers.Adam(rate, 0.5, 0.999, epsilon=1e-8)
+    trainer.compile(adam, jit_compile=config.training.xla)
     return trainer
 
 

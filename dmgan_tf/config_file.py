@@ -21,7 +21,7 @@ def _require(condition, message):
         raise UserError(message)
 
 
-def find_config(name: str) -> Path:
+def find_config(name: str | Path) -> Path:
     """The file at the path given, or of that name in `configs`, which a wheel carries."""
     package = Path(__file__).parent
     in_checkout = (package.parent / "setup.py").is_file()
@@ -31,10 +31,10 @@ def find_config(name: str) -> Path:
         if path.is_file():
             return path
     looked = " and ".join(str(path.absolute()) for path in candidates)
-    raise UserError(f"No config file {name!r}: looked for {looked}.")
+    raise UserError(f"No config file {str(name)!r}: looked for {looked}.")
 
 
-def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
+def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
     """Reads a YAML file and `section.key=value` overrides into a checked Config.
 
     Raises: UserError: for unreadable YAML, an unknown key (with the nearest match), a wrong type
@@ -47,7 +47,7 @@ def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
     return _build(Config, tree, str(path), "")
 
 
-def load_dataclass(cls: type[T], path: Path) -> T:
+def load_dataclass(cls: type[T], path: str | Path) -> T:
     """Reads a YAML file into a dataclass of plain values, checked in the same way.
 
     Raises: UserError: as `load_config`.
@@ -57,7 +57,7 @@ def load_dataclass(cls: type[T], path: Path) -> T:
 
 def _read(path):
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}.") from error
     except yaml.YAMLError as error:

@@ -101,7 +101,7 @@ def test_config_needs_the_standard_library_and_yaml_only():
         ("inference/a.py", "from dmgan_tf.training.ema import update_average"),
         ("training/a.py", "from dmgan_tf.inference import noise"),
         ("training/a.py", "from dmgan_tf import build"),
-        ("experiment.py", "from dmgan_tf.command_line import run"),
+        ("experiment/run.py", "from dmgan_tf.command_line import run"),
         ("train.py", "from dmgan_tf import generate"),
         ("config.py", "if True:\n    import dmgan_tf.layers.batch_norm as b"),
         ("data/a.py", "from ..models import generator"),

@@ -316,3 +316,4 @@ def test_config_written_and_read_again_is_the_same(path, tmp_path):
     copy.write_text(config.to_yaml(), encoding="utf-8")
     assert load_config(copy) == config
     assert asdict(load_config(copy)) == asdict(config)
+    assert load_config(str(copy)) == config

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
+from keras.src.testing import TestCase
 from layer_checks import check_layer
 
 import dmgan_tf.layers
@@ -22,13 +23,9 @@ from dmgan_tf.layers.conv_blocks import (
     ResidualBlock,
     UpsampleBlock,
 )
-from dmgan_tf.layers.dynamic_memory import (
-    DynamicMemory,
-    MemoryReader,
-    MemoryWriter,
-    ResponseGate,
-)
+from dmgan_tf.layers.dynamic_memory import DynamicMemory
 from dmgan_tf.layers.lstm_cell import LSTMCell
+from dmgan_tf.layers.memory_steps import MemoryReader, MemoryWriter, ResponseGate
 from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.efficientnet_lite import ConvUnit, InvertedResidual
@@ -78,10 +75,12 @@ LOGITS_AT_BFLOAT16 = {"mixed_tolerance": 0.1}  # they are small differences of l
 CASES = [
     Case(BatchNorm, {"momentum": 0.8}, [normal(4, 3, 3, 2)], 2, 2),
     Case(BatchNorm, {}, [normal(6, 5)], 2, 2),
+    Case(BatchNorm, {"gated": True}, [PIXELS], 2, 2),
     Case(SpectralNormConv2D, {"filters": 5, "kernel_size": 3}, [PIXELS], 2, 1),
     Case(GatedLinearUnit, {}, [PIXELS], 0),
     Case(UpsampleBlock, {"filters": 3}, [PIXELS], 3, 2),
     Case(ResidualBlock, {}, [PIXELS], 6, 4),
+    Case(ResidualBlock, {"half_input": True}, [PIXELS], 6, 4),
     Case(DownsampleBlock, {"filters": 5}, [PIXELS], 2, 1),
     Case(DownsampleBlock, {"filters": 5, "kernel_size": 3, "strides": 1}, [PIXELS], 2, 1),
     Case(JointBlock, {"filters": 5}, [PIXELS, normal(3, 6)], 2, 1),
@@ -189,3 +188,37 @@ def public_layers():
 
 def test_every_public_layer_is_checked():
     assert public_layers() == {case.cls.__name__ for case in CASES} | CHECKED_ELSEWHERE
+
+
+# Keras' own check of a layer: config, symbolic call, gradient step, policies. It knows one input.
+KERAS_CASES = [
+    Case(BatchNorm, {}, [(4, 3, 3, 2)], 2, 2),
+    Case(SpectralNormConv2D, {"filters": 5, "kernel_size": 3}, [(3, 4, 4, 4)], 2, 1),
+    Case(GatedLinearUnit, {}, [(3, 4, 4, 4)], 0),
+    Case(UpsampleBlock, {"filters": 3}, [(3, 4, 4, 4)], 3, 2),
+    Case(ResidualBlock, {}, [(3, 4, 4, 4)], 6, 4),
+    Case(DownsampleBlock, {"filters": 5}, [(3, 4, 4, 4)], 2, 1),
+    # Its output is float32 under every policy, as its docstring says.
+    Case(BatchDeviation, {}, [(3, 4, 4, 4)], 0, options={"run_mixed_precision_check": False}),
+    Case(ConvUnit, {"filters": 5, "kernel": 3, "stride": 2}, [(3, 6, 6, 4)], 3, 2),
+    Case(
+        InvertedResidual,
+        {"input_channels": 4, "channels": 4, "kernel": 3, "stride": 1, "expansion": 2},
+        [(3, 6, 6, 4)],
+        9,
+        6,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", KERAS_CASES, ids=lambda case: case.cls.__name__)
+def test_layer_passes_the_check_of_keras(case):
+    TestCase().run_layer_test(
+        case.cls,
+        init_kwargs=case.kwargs,
+        input_shape=case.inputs[0],
+        expected_num_trainable_weights=case.trainable_weights,
+        expected_num_non_trainable_weights=case.non_trainable_weights,
+        supports_masking=False,
+        **(case.options or {}),
+    )

@@ -68,22 +68,22 @@ class Vocabulary:
             target[:length] = row[:length]
         return padded, lengths
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes the words and their fingerprint.
 
         Raises: UserError: when it can't be written there.
         """
         content = {"fingerprint": self.fingerprint, "words": self.words}
-        write_text(path, json.dumps(content, ensure_ascii=False, indent=0))
+        write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=0))
 
     @classmethod
-    def load(cls, path: Path) -> "Vocabulary":
+    def load(cls, path: str | Path) -> "Vocabulary":
         """Reads what `save` wrote.
 
         Raises: ValueError: when the file holds no vocabulary or its fingerprint is not its own.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
             vocabulary = cls(content["words"])
             fingerprint = vocabulary.fingerprint
         except (ValueError, KeyError, TypeError) as error:

@@ -5,7 +5,7 @@ Batch norm stands in the kernels of the convolutions before it, and all kernels 
 
 import tensorflow as tf
 
-from dmgan_tf.layers import winograd
+from dmgan_tf.layers import cpu
 from dmgan_tf.layers.batch_norm import gated_linear_unit
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 
@@ -91,10 +91,8 @@ class _RefinementStage(tf.Module):
     def __init__(self, stage, side, build):
         super().__init__()
         self.dynamic_memory = stage.dynamic_memory
-        halved = stage.dynamic_memory.response_gate
         self._residual_blocks = [
-            _ResidualBlock(block, side, halved and place == 0, build)
-            for place, block in enumerate(stage.residual_blocks)
+            _ResidualBlock(block, side, build) for block in stage.residual_blocks
         ]
         self._upsampling = build.upsampling(side, stage.upsample)
 
@@ -103,29 +101,29 @@ class _RefinementStage(tf.Module):
         x = response.image_features
         for block in self._residual_blocks:
             x = block(x)
-        if x.shape[-1] == self.dynamic_memory.feature_channels:  # no block has joined it
+        if self.dynamic_memory.half_output and not self._residual_blocks:
             x = tf.concat([x, x], axis=-1)
         return self._upsampling(x), response
 
 
 class _ResidualBlock(tf.Module):
-    def __init__(self, block, side, halved, build):
+    def __init__(self, block, side, build):
         super().__init__()
-        self._halved = halved  # takes h for [h, h], as the block does
+        self._half_input = block.half_input
         kernel = tf.convert_to_tensor(block.conv_in.kernel)
-        if halved:
+        if block.half_input:
             kernel = tf.add_n(tf.split(kernel, 2, axis=2))
-        self._conv_in = build.convolution(side, kernel, block.batch_norm_in, gated=True)
+        self._conv_in = build.convolution(side, kernel, block.batch_norm_in)
         kernel = tf.convert_to_tensor(block.conv_out.kernel)
-        self._conv_out = build.convolution(side, kernel, block.batch_norm_out, gated=False)
+        self._conv_out = build.convolution(side, kernel, block.batch_norm_out)
 
     def __call__(self, x):
         y = self._conv_out(self._conv_in(x))
-        return y + (tf.concat([x, x], axis=-1) if self._halved else x)
+        return y + (tf.concat([x, x], axis=-1) if self._half_input else x)
 
 
 class _Builder:
-    """Chooses the form of each convolution: Winograd's where it pays."""
+    """Chooses the form of each convolution: what a CPU does fastest, unless it must be portable."""
 
     def __init__(self, dtype, portable):
         self._dtype, self._portable = dtype, portable
@@ -133,19 +131,18 @@ class _Builder:
     def variable(self, value):
         return tf.Variable(tf.cast(value, self._dtype), trainable=False)
 
-    def convolution(self, side, kernel, batch_norm, gated):
-        if self._pays(winograd.PLAIN, side, kernel):
-            return _Winograd(winograd.PLAIN, *self._folded(kernel, batch_norm), gated)
-        if gated:
+    def convolution(self, side, kernel, batch_norm):
+        if scheme := self._scheme(side, kernel):
+            return _Winograd(scheme, *self._folded(kernel, batch_norm), batch_norm.gated)
+        if batch_norm.gated:
             return self._gated(kernel, batch_norm)
         kernel, shift = self._folded(kernel, batch_norm)
         return _Convolution(self.variable(kernel), self.variable(shift))
 
     def upsampling(self, side, block):
         kernel = tf.convert_to_tensor(block.kernel)
-        if self._pays(winograd.UPSAMPLED, side, kernel):
-            folded = self._folded(kernel, block.batch_norm)
-            return _Winograd(winograd.UPSAMPLED, *folded, gated=True)
+        if scheme := self._scheme(side, kernel, upsampled=True):
+            return _Winograd(scheme, *self._folded(kernel, block.batch_norm), gated=True)
         phases = zip(_phase_kernels(kernel), _PHASE_PADDINGS, strict=True)
         return _Upsampling([self._gated(phase, block.batch_norm, p) for phase, p in phases])
 
@@ -156,8 +153,10 @@ class _Builder:
             *(_Convolution(self.variable(k), self.variable(s), padding) for k, s in halves)
         )
 
-    def _pays(self, scheme, side, kernel):
-        return not self._portable and self._dtype == "float32" and scheme.pays((side, side), kernel)
+    def _scheme(self, side, kernel, upsampled=False):
+        if self._portable or self._dtype != "float32":
+            return None
+        return cpu.convolution((side, side), kernel, upsampled)
 
     def _folded(self, kernel, batch_norm):
         factor, shift = batch_norm.factor_and_shift()
@@ -165,7 +164,7 @@ class _Builder:
 
 
 class _Winograd(tf.Module):
-    """A convolution by `layers/winograd.py`; XLA adds the bias and the gated linear unit."""
+    """A convolution by `layers/cpu/winograd.py`; XLA adds the bias and the gated linear unit."""
 
     def __init__(self, scheme, kernel, bias, gated):
         super().__init__()

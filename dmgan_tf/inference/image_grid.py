@@ -44,12 +44,13 @@ _FORMATS: dict[str, dict] = {
 }
 
 
-def save_picture(path: Path, image: np.ndarray) -> None:
+def save_picture(path: str | Path, image: np.ndarray) -> None:
     """Writes the picture, uint8 [height, width, 3], whole or not at all.
 
     Args: path: its suffix says the format: .png, .jpg, .jpeg or .webp (lossless).
     Raises: UserError: when it can't be written there.
     """
+    path = Path(path)
     if path.is_dir() or not path.name:
         raise UserError(f"{path}: is a folder. Name a picture file to write.")
     if path.suffix.lower() not in _FORMATS:

@@ -48,7 +48,7 @@ _CLASSES = {
 }
 
 
-def resolve(named: Path) -> Path:
+def resolve(named: str | Path) -> Path:
     """The model directory that is named: the folder of a run or of a model, or a preset.
 
     Raises: UserError: when there is none, or the preset is damaged.
@@ -92,7 +92,7 @@ def model_in(directory: Path) -> Path:
 
 
 def save_model(
-    directory: Path,
+    directory: str | Path,
     networks: dict[str, keras.Model],
     vocabulary: Vocabulary | None,
     config_yaml: str,
@@ -104,6 +104,7 @@ def save_model(
         vocabulary: None where it isn't known. config_yaml: text of the experiment's config.
         metadata: plain values to keep, such as `step`; without a text encoder `feature_size` too.
     """
+    directory = Path(directory)
     words = vocabulary.fingerprint if vocabulary else None
     partial = directory.with_name(directory.name + ".partial")
     old = previous(directory)
@@ -157,19 +158,20 @@ def _plain_config(network):
     return config
 
 
-def load_vocabulary(directory: Path) -> Vocabulary:
+def load_vocabulary(directory: str | Path) -> Vocabulary:
     """Raises: UserError: when the vocabulary is missing or damaged."""
+    path = Path(directory) / "vocabulary.json"
     try:
-        return Vocabulary.load(directory / "vocabulary.json")
+        return Vocabulary.load(path)
     except OSError as error:
-        raise UserError(f"{directory / 'vocabulary.json'}: cannot be read: {error}.") from error
+        raise UserError(f"{path}: cannot be read: {error}.") from error
     except ValueError as error:
         raise UserError(str(error)) from error
 
 
-def load_metadata(directory: Path) -> dict:
+def load_metadata(directory: str | Path) -> dict:
     """Raises: UserError: when it can't be read or was written in another format."""
-    path = directory / "metadata.json"
+    path = Path(directory) / "metadata.json"
     try:
         metadata = json.loads(path.read_text(encoding="utf-8"))
         found = metadata["format"]
@@ -210,12 +212,13 @@ def weights_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def load_network(directory: Path, name: str, dtype: str = "float32") -> keras.Model:
+def load_network(directory: str | Path, name: str, dtype: str = "float32") -> keras.Model:
     """Builds one network of a model directory and loads its weights.
 
     Raises: UserError: when the directory lacks it, or its weights are damaged, of another shape or
         of another vocabulary.
     """
+    directory = Path(directory)
     metadata = load_metadata(directory)
     networks = metadata.get("networks")
     if not isinstance(networks, dict):

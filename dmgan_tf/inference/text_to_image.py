@@ -61,16 +61,14 @@ class TextToImage:
         self.max_words = max_words
         self.batch_size = generator.batch_size if isinstance(generator, FoldedGenerator) else 32
         self._quiet = quiet
-        self._run = tf.function(
-            self.forward,
-            autograph=False,
-            input_signature=[
-                tf.TensorSpec([None, max_words], tf.int32),
-                tf.TensorSpec([None], tf.int32),
-                tf.TensorSpec([None, generator.noise_size], tf.float32),
-                tf.TensorSpec([None, generator.condition_size], tf.float32),
-            ],
-        )
+        signature = [
+            tf.TensorSpec([None, max_words], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, generator.noise_size], tf.float32),
+            tf.TensorSpec([None, generator.condition_size], tf.float32),
+        ]
+        self._run = tf.function(self.forward, signature, autograph=False)
+        self._run_pictures = tf.function(self._last_images, signature, autograph=False)
 
     @classmethod
     def from_preset(cls, preset: str | Path, portable: bool = False) -> "TextToImage":
@@ -87,8 +85,16 @@ class TextToImage:
         return cls(generator, text_encoder, load_vocabulary(path), max_words)
 
     def generate(self, captions: str | Sequence[str], seed: int | Sequence[int] = 0) -> np.ndarray:
-        """Pictures of the captions, uint8 [B, side, side, 3]; see `draw`."""
-        return self.draw(captions, seed).images[-1]
+        """Pictures of the captions, uint8 [B, side, side, 3]; see `draw`.
+
+        Beyond them, the memory needed is that of one batch, however many captions there are.
+        """
+        captions, seeds = with_seeds(captions, seed)
+        side = self.generator.sides[-1]
+        pictures = np.empty((len(captions), side, side, 3), np.uint8)
+        for rows, inputs in self._batches(self.encode(captions), seeds):
+            pictures[rows] = to_uint8(self._run_pictures(*inputs).numpy())
+        return pictures
 
     def draw(
         self, captions: str | Sequence[str], seed: int | Sequence[int] = 0, progress: bool = False
@@ -101,11 +107,8 @@ class TextToImage:
         captions, seeds = with_seeds(captions, seed)
         encoded = self.encode(captions)
         parts = []
-        starts = range(0, len(captions), self.batch_size)
-        for start in tqdm(starts, desc="drawing", unit="batch", disable=not progress):
-            rows = slice(start, start + self.batch_size)
-            output = self._run(*self.inputs(encoded[rows], seeds[rows]).values())
-            output = tf.nest.map_structure(lambda tensor: tensor.numpy(), output)
+        for _, inputs in self._batches(encoded, seeds, progress):
+            output = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._run(*inputs))
             parts.append(output._replace(images=tuple(to_uint8(i) for i in output.images)))
         whole = tf.nest.map_structure(lambda *pieces: np.concatenate(pieces), *parts)
         words = self.vocabulary.words
@@ -116,6 +119,13 @@ class TextToImage:
             writing_gates=whole.writing_gates,
             response_gates=whole.response_gates,
         )
+
+    def _batches(self, encoded, seeds, progress=False):
+        """Which rows, and their inputs, one batch after the other."""
+        starts = range(0, len(encoded), self.batch_size)
+        for start in tqdm(starts, desc="drawing", unit="batch", disable=not progress):
+            rows = slice(start, start + self.batch_size)
+            yield rows, self.inputs(encoded[rows], seeds[rows]).values()
 
     def encode(self, captions: Sequence[str]) -> list[list[int]]:
         """Ids of each caption's known words, warned once per caption of what is left out."""
@@ -142,3 +152,6 @@ class TextToImage:
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
         output = self.generator(words, mask, sentence, noise, condition_noise)
         return output._replace(memory_outputs=())
+
+    def _last_images(self, ids, lengths, noise, condition_noise):
+        return self.forward(ids, lengths, noise, condition_noise).images[-1]

@@ -11,14 +11,9 @@ from dmgan_tf.layers.conv_blocks import (
     ResidualBlock,
     UpsampleBlock,
 )
-from dmgan_tf.layers.dynamic_memory import (
-    DynamicMemory,
-    MemoryReader,
-    MemoryResponse,
-    MemoryWriter,
-    ResponseGate,
-)
+from dmgan_tf.layers.dynamic_memory import DynamicMemory, MemoryResponse
 from dmgan_tf.layers.lstm_cell import LSTMCell
+from dmgan_tf.layers.memory_steps import MemoryReader, MemoryWriter, ResponseGate
 from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
 
 __all__ = [

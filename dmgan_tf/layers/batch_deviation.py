@@ -14,7 +14,8 @@ class BatchDeviation(keras.layers.Layer):
     Args: epsilon: float > 0, keeps the gradient finite.
     Inputs: x: float [B, side, side, C]; groups: int > 0, the samples are so many equal groups, such
         as real and generated ones, which have a deviation each.
-    Returns: float32 [B, side · side]; alike for all samples of a group.
+    Returns: float [B, side · side], alike for all samples of a group; float32 under every policy,
+        which is meant: deviations near 0 keep their digits.
     """
 
     def __init__(self, epsilon=1e-8, **kwargs):

@@ -3,10 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dmgan_tf.layers import large_batch_norm
-
-# The longest sum over which the CPU's fused kernel, which adds up in one go, keeps five digits.
-_LONGEST_FUSED_SUM = 2**15
+from dmgan_tf.layers import cpu
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -16,23 +13,24 @@ class BatchNorm(keras.layers.Layer):
     The moving variance is fed with the unbiased batch variance, as the authors' framework does;
     Keras' own layer feeds the biased one (a factor 1.11 at batch 10 in the first dense layer).
     With one replica the fused kernel does the work, but for large pictures on a CPU, where its sums
-    lose up to three of seven digits: there each row is added up first. With several replicas, sums
-    are all-reduced.
+    lose up to three of seven digits. With several replicas, sums are all-reduced.
 
     Args:
         epsilon: float > 0, added to the variance.
         momentum: float in (0, 1), share of the old moving statistics that is kept a step.
         scale_initializer: Keras initializer of the scale.
-    Inputs: x: float [B, ..., C]. gated: bool, whether a gated linear unit follows.
+        gated: bool, whether a gated linear unit follows, which then is part of this layer.
+    Inputs: x: float [B, ..., C].
     Returns: float [B, ..., C], or [B, ..., C/2] if gated, in the compute dtype; statistics are
         float32 always.
     """
 
-    def __init__(self, epsilon=1e-5, momentum=0.9, scale_initializer="ones", **kwargs):
+    def __init__(self, epsilon=1e-5, momentum=0.9, scale_initializer="ones", gated=False, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.momentum = momentum
         self.scale_initializer = keras.initializers.get(scale_initializer)
+        self.gated = gated
 
     def build(self, input_shape):
         shape = (input_shape[-1],)
@@ -53,23 +51,27 @@ class BatchNorm(keras.layers.Layer):
         self.moving_variance = weight("moving_variance", "ones", False)
         self.built = True
 
-    def call(self, x, training=False, gated=False):
+    def call(self, x, training=False):
         if not (training and self.trainable):
             factor, shift = self.factor_and_shift()
-            y = x * tf.cast(factor, x.dtype) + tf.cast(shift, x.dtype)
-            return gated_linear_unit(y) if gated else y
-        if tf.distribute.get_strategy().num_replicas_in_sync == 1 and _has_long_sums(x):
+            return self._output(x * tf.cast(factor, x.dtype) + tf.cast(shift, x.dtype))
+        if normalise := cpu.batch_norm(x):
             weights = tf.convert_to_tensor(self.scale), tf.convert_to_tensor(self.offset)
-            y, mean, unbiased_variance = large_batch_norm.normalise(
-                x, *weights, self.epsilon, gated
-            )
+            y, mean, unbiased_variance = normalise(x, *weights, self.epsilon, self.gated)
         else:
             several = tf.distribute.get_strategy().num_replicas_in_sync > 1
             y, mean, unbiased_variance = (self._synchronised if several else self._fused)(x)
-            y = gated_linear_unit(y) if gated else y
+            y = self._output(y)
         self.moving_mean.assign(self._moved(self.moving_mean, mean))
         self.moving_variance.assign(self._moved(self.moving_variance, unbiased_variance))
         return y
+
+    def _output(self, y):
+        return gated_linear_unit(y) if self.gated else y
+
+    def compute_output_shape(self, input_shape):
+        *rest, channels = input_shape
+        return (*rest, channels // 2 if self.gated else channels)
 
     def factor_and_shift(self):
         """What inference multiplies each channel by and then adds: two float32 [C]."""
@@ -113,14 +115,8 @@ class BatchNorm(keras.layers.Layer):
             "epsilon": self.epsilon,
             "momentum": self.momentum,
             "scale_initializer": keras.initializers.serialize(self.scale_initializer),
+            "gated": self.gated,
         }
-
-
-def _has_long_sums(x):
-    if len(x.shape) != 4 or tf.config.list_logical_devices("GPU"):
-        return False
-    size = x.shape.num_elements()
-    return size is None or size // x.shape[-1] > _LONGEST_FUSED_SUM
 
 
 def gated_linear_unit(x):

@@ -21,10 +21,10 @@ def orthogonal_conv(filters, dtype, name=None):
     )
 
 
-def scaled_batch_norm(dtype, name=None):
+def scaled_batch_norm(dtype, name=None, gated=False):
     """Batch norm whose scale starts at N(1, 0.02), as the authors initialise it."""
     initializer = keras.initializers.RandomNormal(mean=1.0, stddev=0.02)
-    return BatchNorm(scale_initializer=initializer, dtype=dtype, name=name)
+    return BatchNorm(scale_initializer=initializer, gated=gated, dtype=dtype, name=name)
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -63,7 +63,7 @@ class UpsampleBlock(keras.layers.Layer):
     def __init__(self, filters, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
-        self.batch_norm = scaled_batch_norm(self.dtype_policy, "batch_norm")
+        self.batch_norm = scaled_batch_norm(self.dtype_policy, "batch_norm", gated=True)
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
@@ -76,7 +76,7 @@ class UpsampleBlock(keras.layers.Layer):
 
     def call(self, x, training=False):
         x = upsample_and_convolve(x, tf.convert_to_tensor(self.kernel))
-        return self.batch_norm(x, training=training, gated=True)
+        return self.batch_norm(x, training=training)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
@@ -90,17 +90,23 @@ class UpsampleBlock(keras.layers.Layer):
 class ResidualBlock(keras.layers.Layer):
     """x + BN(conv(GLU(BN(conv(x))))) with 3×3 convolutions without bias.
 
-    Inputs: x: float [B, side, side, C], or h of C/2 channels, which stands for x = [h, h], as
-        behind the response gate: the first convolution then works on h with the halves of its
-        kernel added, exactly and with half the multiplications.
+    Args: half_input: bool, whether the input is h, which stands for x = [h, h], as
+        `DynamicMemory.half_output` says: the first convolution then works on h with the halves of
+        its kernel added, exactly and with half the multiplications.
+    Inputs: x: float [B, side, side, C]; or h: float [B, side, side, C/2].
     Returns: float [B, side, side, C].
     """
 
+    def __init__(self, half_input=False, **kwargs):
+        super().__init__(**kwargs)
+        self.half_input = half_input
+
     def build(self, input_shape):
-        self.channels = channels = input_shape[-1]
+        input_shape = self.compute_output_shape(input_shape)
+        channels = input_shape[-1]
         policy = self.dtype_policy
         self.conv_in = orthogonal_conv(2 * channels, policy, "conv_in")
-        self.batch_norm_in = scaled_batch_norm(policy, "batch_norm_in")
+        self.batch_norm_in = scaled_batch_norm(policy, "batch_norm_in", gated=True)
         self.conv_out = orthogonal_conv(channels, policy, "conv_out")
         self.batch_norm_out = scaled_batch_norm(policy, "batch_norm_out")
         self.conv_in.build(input_shape)
@@ -110,20 +116,23 @@ class ResidualBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):
-        halved = x.shape[-1] != self.channels
         kernel_in, kernel_out = (
             tf.cast(conv.kernel, self.compute_dtype) for conv in (self.conv_in, self.conv_out)
         )
-        if halved:
+        if self.half_input:
             kernel_in = tf.add_n(tf.split(kernel_in, 2, axis=2))
-        y = self.batch_norm_in(convolve(x, kernel_in), training=training, gated=True)
+        y = self.batch_norm_in(convolve(x, kernel_in), training=training)
         y = convolve(y, kernel_out)
         # Joined here and not before, so that nothing holds the joined copy for the gradient.
-        x = tf.concat([x, x], axis=-1) if halved else x
+        x = tf.concat([x, x], axis=-1) if self.half_input else x
         return x + self.batch_norm_out(y, training=training)
 
     def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.channels)
+        *rest, channels = input_shape
+        return (*rest, 2 * channels if self.half_input else channels)
+
+    def get_config(self):
+        return super().get_config() | {"half_input": self.half_input}
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from dmgan_tf.layers import winograd
+from dmgan_tf.layers import cpu
 
 # Which rows of a 4×4 kernel a row of the 3×3 kernel adds to, where each pixel stands twice.
 _ROWS = [[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]]
@@ -14,8 +14,8 @@ def convolve(x, kernel):
     Args: x: float [B, height, width, C]; kernel: float [3, 3, C, F], of the same dtype.
     Returns: float [B, height, width, F].
     """
-    if winograd.PLAIN.pays(x.shape[1:3], kernel):
-        return winograd.PLAIN.convolve(x, kernel)
+    if scheme := cpu.convolution(x.shape[1:3], kernel):
+        return scheme.convolve(x, kernel)
     return tf.nn.conv2d(x, kernel, 1, "SAME")
 
 
@@ -24,13 +24,13 @@ def upsample_and_convolve(x, kernel):
 
     A pixel of the doubled picture sees only 2×2 pixels of the small one: together that is a
     transposed convolution of stride 2, whose 4×4 kernel holds sums of the kernel's rows and
-    columns, with 2.25 × fewer multiplications. Winograd's sums save more where they pay.
+    columns, with 2.25 × fewer multiplications.
 
     Args: x: float [B, height, width, C]; kernel: float [3, 3, C, F], of the same dtype.
     Returns: float [B, 2·height, 2·width, F].
     """
-    if winograd.UPSAMPLED.pays(x.shape[1:3], kernel):
-        return winograd.UPSAMPLED.convolve(x, kernel)
+    if scheme := cpu.convolution(x.shape[1:3], kernel, upsampled=True):
+        return scheme.convolve(x, kernel)
     rows = tf.constant(_ROWS, kernel.dtype)
     wide = tf.einsum("uh,vw,hwio->uvoi", rows, rows, kernel)
     batch, height, width, _ = tf.unstack(tf.shape(x))

@@ -67,7 +67,7 @@ class InitialStage(keras.layers.Layer):
             dtype=policy,
             name="dense",
         )
-        self.batch_norm = scaled_batch_norm(policy, "batch_norm")
+        self.batch_norm = scaled_batch_norm(policy, "batch_norm", gated=True)
         self.upsample_blocks = tuple(
             UpsampleBlock(seed_channels // 2**i, dtype=policy, name=f"upsample_{i}")
             for i in range(1, doublings + 1)
@@ -84,7 +84,7 @@ class InitialStage(keras.layers.Layer):
 
     def call(self, condition, noise, training=False):
         x = self.dense(tf.concat([condition, noise], axis=-1))
-        x = self.batch_norm(x, training=training, gated=True)
+        x = self.batch_norm(x, training=training)
         x = tf.reshape(x, [-1, *self.seed_shape])
         for block in self.upsample_blocks:
             x = block(x, training=training)
@@ -142,8 +142,10 @@ class RefinementStage(keras.layers.Layer):
             dtype=policy,
             name="dynamic_memory",
         )
+        half = self.dynamic_memory.half_output
         self.residual_blocks = tuple(
-            ResidualBlock(dtype=policy, name=f"residual_{i}") for i in range(residual_blocks)
+            ResidualBlock(half_input=half and i == 0, dtype=policy, name=f"residual_{i}")
+            for i in range(residual_blocks)
         )
         self.upsample = UpsampleBlock(feature_channels, dtype=policy, name="upsample")
 
@@ -151,7 +153,7 @@ class RefinementStage(keras.layers.Layer):
         self.dynamic_memory.build(word_features_shape, image_features_shape)
         joined = (*image_features_shape[:-1], 2 * image_features_shape[-1])
         for block in self.residual_blocks:
-            block.build(joined)
+            block.build(image_features_shape if block.half_input else joined)
         self.upsample.build(joined)
         self.built = True
 
@@ -160,7 +162,7 @@ class RefinementStage(keras.layers.Layer):
         x = response.image_features
         for block in self.residual_blocks:
             x = block(x, training=training)
-        if x.shape[-1] == self.dynamic_memory.feature_channels:  # no block has joined it
+        if self.dynamic_memory.half_output and not self.residual_blocks:
             x = tf.concat([x, x], axis=-1)
         return self.upsample(x, training=training), response
 

@@ -1,7 +1,4 @@
-"""What happens around training steps, as Keras callbacks; each does one thing.
-
-`on_train_batch_end(step, logs)` gets the number of steps done since the run's very beginning.
-"""
+"""What happens around training steps, as Keras callbacks for `fit` and `run_steps` alike."""
 
 import logging
 import math
@@ -19,7 +16,28 @@ from dmgan_tf.training.replicas import every_worker
 _LOGGER = logging.getLogger(__name__)
 
 
-class LossGuard(keras.callbacks.Callback):
+class StepCallback(keras.callbacks.Callback):
+    """Acts after steps, whose number it counts from the very beginning of a run.
+
+    Keras counts batches within an epoch; in a resumed run the first epoch need not begin with 0.
+    """
+
+    _steps_before_epoch = _steps_done = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        steps = (self.params or {}).get("steps")  # None in the first epoch of an unknown length
+        self._steps_before_epoch = epoch * steps if steps else self._steps_done
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps_done = self._steps_before_epoch + batch + 1
+        self.after_step(self._steps_done, logs)
+
+    def after_step(self, step, logs):
+        """Acts on the scalars of the step that was done, the `step`th of all."""
+        raise NotImplementedError
+
+
+class LossGuard(StepCallback):
     """Stops the run at the first value that is no finite number, naming step and term.
 
     Looks at every step, but only every `every_steps` and before a checkpoint is written (`check`),
@@ -35,7 +53,7 @@ class LossGuard(keras.callbacks.Callback):
         self._last_good = last_good
         self._unseen = []
 
-    def on_train_batch_end(self, step, logs=None):
+    def after_step(self, step, logs):
         self._unseen.append((step, logs))
         if step % self._every_steps == 0:
             self.check()
@@ -44,16 +62,16 @@ class LossGuard(keras.callbacks.Callback):
         """Raises UserError when a value since the last look is no finite number."""
         for seen_step, scalars in self._unseen:
             for name, value in scalars.items():
-                if not math.isfinite(float(value)):
+                if not math.isfinite(value):
                     raise UserError(
-                        f"Step {seen_step}: {name} became {float(value)}. "
+                        f"Step {seen_step}: {name} became {value}. "
                         f"Last good checkpoint: {self._last_good() or 'none yet'}. "
                         "Begin another run, with a lower learning rate or another seed."
                     )
         self._unseen.clear()
 
 
-class ProgressBar(keras.callbacks.Callback):
+class ProgressBar(StepCallback):
     """A bar with the main losses, steps a second and the time left."""
 
     def __init__(self, first_step, last_step, shown, description):
@@ -64,17 +82,17 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._bar = tqdm(**self._range, unit="step", mininterval=0.5, dynamic_ncols=True)
 
-    def on_train_batch_end(self, step, logs=None):
+    def after_step(self, step, logs):
         self._bar.update(step - self._bar.n)
         if step % 10 == 0:
-            losses = {short: f"{float(logs[name]):.2f}" for short, name in self._shown.items()}
+            losses = {short: f"{logs[name]:.2f}" for short, name in self._shown.items()}
             self._bar.set_postfix(losses, refresh=False)
 
     def on_train_end(self, logs=None):
         self._bar.close()
 
 
-class ScalarLog(keras.callbacks.Callback):
+class ScalarLog(StepCallback):
     """Every scalar, and pictures a second, to TensorBoard and one line to the log."""
 
     def __init__(self, writer, every_steps, batch_size):
@@ -84,10 +102,10 @@ class ScalarLog(keras.callbacks.Callback):
         self._batch_size = batch_size
         self._last = None
 
-    def on_train_batch_end(self, step, logs=None):
+    def after_step(self, step, logs):
         if step % self._every_steps:
             return
-        values = {name: float(value) for name, value in logs.items()}
+        values = dict(logs)
         now = time.monotonic()
         if self._last:
             last_step, last_time = self._last
@@ -101,7 +119,7 @@ class ScalarLog(keras.callbacks.Callback):
         _LOGGER.debug("step %d %s", step, line)
 
 
-class SampleGrid(keras.callbacks.Callback):
+class SampleGrid(StepCallback):
     """Pictures of fixed captions and noise at every stage, to TensorBoard and as PNG files.
 
     Args: draw: function () → dict of name to uint8 picture [height, width, 3].
@@ -115,7 +133,7 @@ class SampleGrid(keras.callbacks.Callback):
         self._writer = writer
         self._every_steps = every_steps
 
-    def on_train_batch_end(self, step, logs=None):
+    def after_step(self, step, logs):
         if step % self._every_steps:
             return
         with self._writer.as_default(step=step):
@@ -124,7 +142,7 @@ class SampleGrid(keras.callbacks.Callback):
                 self._save(name, step, picture)
 
 
-class Evaluation(keras.callbacks.Callback):
+class Evaluation(StepCallback):
     """Scores on a fixed subset now and then; keeps the best.
 
     Args: evaluate: function () → dict of scores. keep: function (step, scores), called when
@@ -140,7 +158,7 @@ class Evaluation(keras.callbacks.Callback):
         self._key = key
         self._best = best
 
-    def on_train_batch_end(self, step, logs=None):
+    def after_step(self, step, logs):
         if step % self._every_steps:
             return
         scores = self._evaluate()
@@ -153,7 +171,7 @@ class Evaluation(keras.callbacks.Callback):
             self._keep(step, scores)
 
 
-class Checkpoints(keras.callbacks.Callback):
+class Checkpoints(StepCallback):
     """Saves now and then, at the last step, and when asked to stop by Ctrl-C or SIGTERM.
 
     All workers stop at the step where the first was asked to, so that the chief can save.
@@ -180,7 +198,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.interrupted = number
         signal.signal(number, self._previous[number])  # a second one stops at once
 
-    def on_train_batch_end(self, step, logs=None):
+    def after_step(self, step, logs):
         if not every_worker(self._strategy, self.interrupted is None):
             self.interrupted = self.interrupted or signal.SIGTERM
             self.model.stop_training = True

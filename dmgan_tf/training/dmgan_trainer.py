@@ -9,17 +9,17 @@ from dmgan_tf.layers.augmentation import Augmentation, augment
 from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss, generator_loss
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
-from dmgan_tf.training.ema import update_average
+from dmgan_tf.training.ema import start_average, update_average
+from dmgan_tf.training.memory_means import memory_means
 from dmgan_tf.training.replicas import (
     all_reduce_sum,
     apply_gradients,
+    following_rows,
     gather_global,
     global_mean,
     replica_count,
-    replica_id,
 )
-
-_NONE = Augmentation()
+from dmgan_tf.training.trainer import Trainer, build_once
 
 
 class Text(NamedTuple):
@@ -30,7 +30,8 @@ class Text(NamedTuple):
     sentence_feature: tf.Tensor  # [B, N_w]
 
 
-class DMGANTrainer(keras.Model):
+@keras.saving.register_keras_serializable("dmgan_tf")
+class DMGANTrainer(Trainer):
     """Alternates the discriminators and the generator (DM-GAN, Sec. 3.4; order: authors' code).
 
     One generator pass; each discriminator's update on real, fake and wrongly captioned pictures;
@@ -41,15 +42,16 @@ class DMGANTrainer(keras.Model):
         generator, average_generator: two Generators of one shape; the second holds the EMA.
         discriminators: one per picture size, small to large.
         text_encoder, image_encoder: the frozen DAMSM encoders.
+            What of these is not built yet is built, the average as a copy of the generator.
         damsm_weight: float ≥ 0, λ2 (5 CUB, 50 COCO). kl_weight: float ≥ 0, λ1.
         damsm_gammas: (γ1, γ2, γ3). ema_decay: float in [0, 1). ema_warm_up: bool.
         feature_discriminators: one for each of `feature_maps`, numbers of the image encoder's maps
             from 1: they judge frozen features (Projected GAN, Sauer et al., 2021, arXiv:2111.01007;
             here those of DAMSM's own encoder, whose pass over drawn pictures the step needs
             anyhow). Their terms are added to the generator's loss.
-        augmentation: of real and drawn pictures before a discriminator. damsm_augmentation: of the
-            drawn pictures before the image encoder, and of the real ones that the feature
-            discriminators see.
+        augmentation: Augmentation of real and drawn pictures before a discriminator.
+        damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
+            real ones that the feature discriminators see.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
         condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
@@ -72,8 +74,8 @@ class DMGANTrainer(keras.Model):
         ema_warm_up=False,
         feature_discriminators=(),
         feature_maps=(),
-        augmentation=_NONE,
-        damsm_augmentation=_NONE,
+        augmentation=(),
+        damsm_augmentation=(),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -82,26 +84,44 @@ class DMGANTrainer(keras.Model):
         self.discriminators = tuple(discriminators)
         self.feature_discriminators = tuple(feature_discriminators)
         self.feature_maps = tuple(feature_maps)
-        self.augmentation = augmentation
-        self.damsm_augmentation = damsm_augmentation
+        self.augmentation = Augmentation(*augmentation)
+        self.damsm_augmentation = Augmentation(*damsm_augmentation)
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
-        text_encoder.trainable = image_encoder.trainable = False
         self.damsm_weight = damsm_weight
         self.kl_weight = kl_weight
         self.damsm_gammas = tuple(damsm_gammas)
         self.ema_decay = ema_decay
         self.ema_warm_up = ema_warm_up
+        self._build_networks()
+        text_encoder.trainable = image_encoder.trainable = average_generator.trainable = False
         self.built = True
+
+    def _build_networks(self):
+        word_size = self.text_encoder.feature_size
+        build_once(self.text_encoder)
+        build_once(self.image_encoder)
+        build_once(self.generator, (None, None, word_size))
+        for network in self.all_discriminators:
+            pictures = (None, network.side, network.side, network.channels)
+            build_once(network, pictures, (None, word_size))
+        if not self.average_generator.built:
+            self.average_generator.build((None, None, word_size))
+            start_average(self.average_generator, self.generator)
 
     @property
     def all_discriminators(self):
         """Those of pictures, small to large, then those of features."""
         return (*self.discriminators, *self.feature_discriminators)
 
-    def compile(self, generator_optimizer, discriminator_optimizers, **kwargs):
-        """Takes one optimizer for the generator and one for each discriminator."""
-        super().compile(**kwargs)
+    def compile(
+        self, generator_optimizer, discriminator_optimizers, *, jit_compile=False, **kwargs
+    ):
+        """Takes one optimizer for the generator and one for each discriminator.
+
+        `optimizer`, which Keras' callbacks look at, is the generator's.
+        """
+        super().compile(generator_optimizer, jit_compile=jit_compile, **kwargs)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizers = tuple(discriminator_optimizers)
         generator_optimizer.build(self.generator.trainable_variables)
@@ -156,7 +176,15 @@ class DMGANTrainer(keras.Model):
         update_average(
             self.average_generator, self.generator, self.ema_decay, step, self.ema_warm_up
         )
-        return all_reduce_sum(scalars | terms | self._memory_means(output, text.word_mask))
+        return all_reduce_sum(scalars | terms | memory_means(output, text.word_mask))
+
+    def test_step(self, batch):
+        """There is none: the losses of a GAN do not say how good its pictures are."""
+        raise NotImplementedError(
+            "DMGANTrainer cannot `evaluate` or take `validation_data`: the losses of a GAN do not "
+            "say how good its pictures are. Use `dmgan evaluate`, or give `fit` the callback "
+            "`dmgan_tf.training.callbacks.Evaluation` with a score of your own."
+        )
 
     def _augmented(self, images, batch, place, drawn):
         """What discriminator `place` sees of real (`drawn` = 0) or drawn (1) pictures."""
@@ -187,7 +215,8 @@ class DMGANTrainer(keras.Model):
     def _discriminator_step(self, place, real, fake, text):
         network, optimizer = self.all_discriminators[place], self.discriminator_optimizers[place]
         label, fake = _label(network), tf.stop_gradient(fake)
-        wrong_sentence, wrong_weight = self._wrong_sentences(text.sentence_feature)
+        # Sample i's wrong sentence is that of i + 1 in the global batch; the last has none.
+        wrong_sentence, wrong_weight = following_rows(text.sentence_feature)
         size = tf.shape(real)[0]
         # No batch norm there: one pass serves real and fake pictures and all three pairings.
         index = tf.concat([tf.range(2 * size), tf.range(size)], axis=0)
@@ -218,18 +247,6 @@ class DMGANTrainer(keras.Model):
                 tf.cast(wrong_pairs < 0, tf.float32) * wrong_weight
             ),
         }
-
-    def _wrong_sentences(self, sentence_feature):
-        """Sample i's wrong sentence is that of i + 1 in the global batch; the last has none.
-
-        Returns: sentences [B, N_w] and weights [B] whose global mean weighs the B − 1 pairs.
-        """
-        everyone = tf.stop_gradient(gather_global(sentence_feature))
-        local, total = tf.shape(sentence_feature)[0], tf.shape(everyone)[0]
-        following = replica_id() * local + tf.range(local) + 1
-        pairs = tf.cast(tf.maximum(total - 1, 1), tf.float32)
-        weight = tf.cast(following < total, tf.float32) * tf.cast(total, tf.float32) / pairs
-        return tf.gather(everyone, following % total), weight
 
     def _generator_loss(self, batch, output, text, drawn, encoded=None):
         """The loss of Eq. 10 and its terms, as this replica's shares of the global values.
@@ -270,39 +287,6 @@ class DMGANTrainer(keras.Model):
             gather_global(batch["class_ids"]),
             self.damsm_gammas,
         )
-
-    @staticmethod
-    def _memory_means(output, word_mask):
-        """What the memory does, per refinement: gates, attention, and what pixels read.
-
-        writing_gate, response_gate: means over real words and over pixels. attention_entropy: of
-        each pixel's attention, as a share of that of a uniform one. memory_deviation: of o over the
-        pixels of a picture, mean over channels; near 0 where every pixel reads the same.
-        """
-        real = tf.cast(word_mask, tf.float32)
-        count = tf.reduce_sum(real, axis=1)
-        means = {}
-        for i, (writing, response, attention, read) in enumerate(
-            zip(
-                output.writing_gates,
-                output.response_gates,
-                output.attention,
-                output.memory_outputs,
-                strict=True,
-            ),
-            start=1,
-        ):
-            entropy = -tf.reduce_sum(tf.math.xlogy(attention, attention), axis=2)  # [B, N]
-            uniform = tf.math.log(tf.maximum(count, 2.0))  # one word alone has no entropy
-            deviation = tf.math.reduce_std(read, axis=[1, 2])  # [B, N_r]
-            values = {
-                "writing_gate": tf.reduce_sum(writing[..., 0] * real, axis=1) / count,
-                "response_gate": tf.reduce_mean(response, axis=[1, 2, 3]),
-                "attention_entropy": tf.reduce_mean(entropy, axis=1) / uniform,
-                "memory_deviation": tf.reduce_mean(deviation, axis=1),
-            }
-            means |= {f"{name}/{i}": global_mean(value) for name, value in values.items()}
-        return means
 
 
 def _label(network):

@@ -87,6 +87,12 @@ def test_saved_vocabulary_is_read_back(tmp_path):
     assert Vocabulary.load(path).words == vocabulary.words
 
 
+def test_a_path_may_be_a_string(tmp_path):
+    vocabulary = Vocabulary([END, "bird"])
+    vocabulary.save(str(tmp_path / "words.json"))
+    assert Vocabulary.load(str(tmp_path / "words.json")).words == vocabulary.words
+
+
 def test_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "vocabulary.json"
     Vocabulary([END, "red"]).save(path)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dmgan_tf.export import saved_model
 from dmgan_tf.inference.text_to_image import TextToImage
-from dmgan_tf.layers import winograd
+from dmgan_tf.layers.cpu import winograd
 
 CAPTIONS = ["a red bird with white wings", "zzz", "", "the BLUE bird, on a branch!"]
 SEEDS = [3, 1, 2, -7]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dmgan_tf.inference.folded_generator import FoldedGenerator
-from dmgan_tf.layers import winograd
+from dmgan_tf.layers.cpu import winograd
 from dmgan_tf.models.generator import Generator
 
 SIZES = {

@@ -309,3 +309,10 @@ def test_directory_of_another_format_is_refused(directory):
     assert message == (
         f"{directory / 'metadata.json'}: format 2 is not 1, the one this version reads."
     )
+
+
+def test_a_directory_may_be_a_string(saved):
+    network = load_network(str(saved), "generator")
+    assert network.get_config() == load_network(saved, "generator").get_config()
+    assert load_vocabulary(str(saved)).words == load_vocabulary(saved).words
+    assert load_metadata(str(saved)) == load_metadata(saved)

@@ -1,9 +1,12 @@
 """Captions to pictures: a picture depends on its caption and seed, not on its neighbours."""
 
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from command_lines import environment
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.text_to_image import TextToImage, to_uint8
@@ -24,6 +27,51 @@ def assert_within_a_grey_level(actual, expected):
 def is_other(first, second):
     """Whether pictures differ by more than rounding may."""
     return np.abs(first.astype(int) - second.astype(int)).max() > 1
+
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+PEAK_OF_SO_MANY = """
+import resource, sys
+from dmgan_tf import Generator, TextEncoder, TextToImage, Vocabulary
+text = TextEncoder(3, 4, 6)
+generator = Generator(4, 4, 3, 3, first_side=32, stages=3, residual_blocks=0)
+generator.build((None, None, 6))
+artist = TextToImage(generator, text, Vocabulary(["<end>", "red", "bird"]))
+artist.generate(["red bird"] * int(sys.argv[1]), list(range(int(sys.argv[1]))))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_pictures_are_the_same_without_the_rest(artist):
+    seeds = list(range(40))
+    captions = [SHORT, LONG] * 20
+    drawn = artist.draw(captions, seeds).images[-1]
+    assert_within_a_grey_level(artist.generate(captions, seeds), drawn)
+
+
+def test_pictures_alone_come_from_a_graph_of_pictures_alone(artist, monkeypatch):
+    monkeypatch.setattr(artist, "_run", None)
+    assert artist.generate(CAPTIONS).shape == (8, 32, 32, 3)
+    assert [
+        tensor.shape[1:] for tensor in artist._run_pictures.get_concrete_function().outputs
+    ] == [(32, 32, 3)]
+
+
+@pytest.mark.slow
+def test_memory_is_flat_in_the_number_of_captions():
+    def peak(count):
+        """Megabytes that drawing so many pictures takes, in a process of its own."""
+        line = [sys.executable, "-c", PEAK_OF_SO_MANY, str(count)]
+        process = subprocess.run(
+            line, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, process.stderr
+        return int(process.stdout)
+
+    pictures = (1024 - 64) * 128 * 128 * 3 / 2**20
+    attention = (1024 - 64) * (32**2 + 64**2) * 25 * 4 / 2**20
+    assert peak(1024) - peak(64) < pictures + attention / 10
 
 
 # --- what a picture depends on ------------------------------------------------------------------

@@ -107,11 +107,11 @@ def test_gradients_over_large_pictures_keep_their_digits():
 
 def test_gate_behind_large_pictures_is_a_gated_linear_unit():
     x, upstream = normal(*LARGE), normal(*LARGE[:3], 1, seed=1)
-    layers = built(LARGE[-1]), built(LARGE[-1])
+    layers = built(LARGE[-1], gated=True), built(LARGE[-1])
     with tf.GradientTape(persistent=True) as tape:
         x = tf.constant(x)
         tape.watch(x)
-        found = layers[0](x, training=True, gated=True)
+        found = layers[0](x, training=True)
         expected = gated_linear_unit(layers[1](x, training=True))
     np.testing.assert_allclose(found, expected, atol=1e-5)
     ours, theirs = (

@@ -121,20 +121,29 @@ def test_scales_start_around_one_and_kernels_orthogonal():
 
 
 def test_residual_block_of_one_half_is_that_of_both():
-    block = ResidualBlock()
+    of_half, of_both = ResidualBlock(half_input=True), ResidualBlock()
     half = tf.random.normal([2, 5, 5, 3], seed=1)
-    block.build((None, 5, 5, 6))
+    of_half.build((None, 5, 5, 3))
+    of_both.build((None, 5, 5, 6))
+    of_both.set_weights(of_half.get_weights())
 
-    def run(joined):
+    def run(block):
         with tf.GradientTape() as tape:
             tape.watch(half)
-            x = tf.concat([half, half], axis=-1) if joined else half
+            x = half if block.half_input else tf.concat([half, half], axis=-1)
             output = block(x, training=True)
             loss = tf.reduce_sum(tf.sin(output))
         return [output, *tape.gradient(loss, [half, *block.trainable_variables])]
 
-    for plain, fast in zip(run(True), run(False), strict=True):
+    for plain, fast in zip(run(of_both), run(of_half), strict=True):
         np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_number_of_channels_alone_makes_no_input_a_half():
+    block = ResidualBlock()
+    block.build((None, 5, 5, 6))
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        block(normal(2, 5, 5, 3))
 
 
 @pytest.mark.parametrize("side", [2, 3, 4, 5])

@@ -1,16 +1,15 @@
 """Dynamic memory: an oracle per equation, masking, gates at 0 and 1, and the ablation switches."""
 
+import warnings
+
+import keras
 import numpy as np
 import oracles
 import pytest
 import tensorflow as tf
 
-from dmgan_tf.layers.dynamic_memory import (
-    DynamicMemory,
-    MemoryReader,
-    MemoryWriter,
-    ResponseGate,
-)
+from dmgan_tf.layers.dynamic_memory import DynamicMemory
+from dmgan_tf.layers.memory_steps import MemoryReader, MemoryWriter, ResponseGate
 
 BATCH, WORD_COUNT, WORD_SIZE, SIDE, CHANNELS, SLOT_SIZE = 3, 5, 6, 4, 4, 7
 LENGTHS = np.array([5, 2, 3])
@@ -295,3 +294,46 @@ def test_batch_mates_change_nothing():
 def test_writing_gate_without_memory_is_refused():
     with pytest.raises(ValueError, match="Received: writing_gate=True, memory=False"):
         DynamicMemory(CHANNELS, SLOT_SIZE, memory=False)
+
+
+# --- Keras' own masks --------------------------------------------------------------------------
+
+IDS = np.array([[4, 2, 7, 1, 3], [5, 6, 0, 0, 0], [1, 1, 8, 0, 0]])
+
+
+@pytest.mark.parametrize("writing_gate", [False, True])
+def test_mask_of_an_embedding_reaches_the_memory(writing_gate):
+    embedding = keras.layers.Embedding(9, WORD_SIZE, mask_zero=True)
+    layer = DynamicMemory(CHANNELS, SLOT_SIZE, writing_gate=writing_gate)
+    words = embedding(IDS)
+    expected = layer(tf.identity(words), IMAGE, MASK)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Keras warns where a mask is lost
+        found = layer(words, IMAGE)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_mask_of_an_embedding_reaches_the_memory_in_a_functional_model():
+    ids = keras.Input((WORD_COUNT,), dtype="int32")
+    image = keras.Input((SIDE, SIDE, CHANNELS))
+    embedding = keras.layers.Embedding(9, WORD_SIZE, mask_zero=True)
+    response = DynamicMemory(CHANNELS, SLOT_SIZE)(embedding(ids), image)
+    model = keras.Model([ids, image], response.attention)
+    attention = model.predict([IDS, IMAGE], verbose=0)
+    assert (attention[~np.broadcast_to(MASK[:, None], attention.shape)] == 0).all()
+    assert (attention[np.broadcast_to(MASK[:, None], attention.shape)] > 0).all()
+
+
+def test_mask_goes_on_from_the_writer_to_the_reader():
+    embedding = keras.layers.Embedding(9, WORD_SIZE, mask_zero=True)
+    memory, _ = writer()(embedding(IDS), IMAGE)
+    _, attention = reader()(memory, IMAGE)
+    np.testing.assert_array_equal(attention, reader()(tf.identity(memory), IMAGE, MASK)[1])
+
+
+def test_without_any_mask_every_word_is_real():
+    layer = filled(DynamicMemory(CHANNELS, SLOT_SIZE), WORDS, IMAGE)
+    everyone = np.ones((BATCH, WORD_COUNT), bool)
+    for ours, theirs in zip(layer(WORDS, IMAGE), layer(WORDS, IMAGE, everyone), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

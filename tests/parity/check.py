@@ -243,7 +243,7 @@ def main() -> int:
     # Three steps magnify the last digits; the tolerances are for the kernels TensorFlow chooses.
     import_tensorflow(onednn=False)
     if arguments.winograd:
-        from dmgan_tf.layers import winograd
+        from dmgan_tf.layers.cpu import winograd
 
         winograd.MIN_CHANNELS = winograd.MIN_WORK = 0
     good = True

@@ -28,7 +28,7 @@ def test_images_a_second_are_steps_times_batch_over_seconds(writer, tmp_path, mo
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     log = ScalarLog(writer, every_steps=5, batch_size=8)
     for step in range(1, 16):
-        log.on_train_batch_end(step, {"loss": tf.constant(1.0 / step)})
+        log.after_step(step, {"loss": 1.0 / step})
     writer.flush()
     assert scalars(tmp_path, "images_per_second") == [(10, 10.0), (15, 40.0)]
     assert scalars(tmp_path, "loss") == [(step, pytest.approx(1 / step)) for step in (5, 10, 15)]
@@ -45,7 +45,7 @@ def test_only_the_lowest_score_is_kept_as_best(writer, tmp_path):
         best=6.0,
     )
     for step in range(1, 11):
-        evaluation.on_train_batch_end(step)
+        evaluation.after_step(step, {})
     writer.flush()
     assert kept == [(2, 5.0), (8, 3.0)]
     assert scalars(tmp_path, "evaluation/distance")[1] == (4, 7.0)
@@ -53,12 +53,12 @@ def test_only_the_lowest_score_is_kept_as_best(writer, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_with_step_term_and_checkpoint():
     guard = LossGuard(3, lambda: "checkpoints/step_2")
-    good, bad = tf.constant(1.0), tf.constant(math.nan)
+    good, bad = 1.0, math.nan
     for step in (1, 2, 3, 4):
-        guard.on_train_batch_end(step, {"kl": good})
-    guard.on_train_batch_end(5, {"kl": bad})  # not looked at yet
+        guard.after_step(step, {"kl": good})
+    guard.after_step(5, {"kl": bad})  # not looked at yet
     with pytest.raises(UserError, match=r"Step 5: kl became nan\. .*checkpoints/step_2"):
-        guard.on_train_batch_end(6, {"kl": good})
+        guard.after_step(6, {"kl": good})
 
 
 def test_grids_are_saved_at_their_steps(writer):
@@ -68,5 +68,5 @@ def test_grids_are_saved_at_their_steps(writer):
         lambda: {"stage_4": picture}, lambda *what: saved.append(what[:2]), writer, every_steps=3
     )
     for step in range(1, 8):
-        grid.on_train_batch_end(step)
+        grid.after_step(step, {})
     assert saved == [("stage_4", 3), ("stage_4", 6)]

@@ -4,9 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_trainer import make_batch, make_trainer, sgd
+from small_trainer import FEATURES, VOCABULARY, make_batch, make_trainer, sgd
 
 from dmgan_tf.losses.adversarial import fake_loss, real_loss
+from dmgan_tf.models import CompactEncoder, Discriminator, Generator, TextEncoder
+from dmgan_tf.training import DMGANTrainer
+from dmgan_tf.training.memory_means import memory_means
 
 
 def weights(*networks):
@@ -96,14 +99,50 @@ def test_average_follows_parameters_and_copies_statistics(trainer, batch):
     start = weights(trainer.generator)
     trainer.train_step(batch)
     now = weights(trainer.generator)
-    for old, new, slow in zip(start, now, weights(trainer.average_generator), strict=True):
+    pairs = list(zip(trainer.generator.weights, trainer.average_generator.weights, strict=True))
+    averages = [slow.numpy() for fast, slow in pairs if fast.trainable]
+    for old, new, slow in zip(start, now, averages, strict=True):
         np.testing.assert_allclose(slow, 0.5 * old + 0.5 * new, rtol=1e-5, atol=1e-7)
-    for live, copy in zip(
-        trainer.generator.non_trainable_variables,
-        trainer.average_generator.non_trainable_variables,
-        strict=True,
-    ):
-        np.testing.assert_array_equal(live.numpy(), copy.numpy())
+    for fast, slow in pairs:
+        if not fast.trainable:
+            np.testing.assert_array_equal(fast.numpy(), slow.numpy())
+
+
+def test_networks_that_are_not_built_yet_are_built_by_the_trainer(batch):
+    shape = {"condition_size": 3, "noise_size": 3, "first_side": 8, "stages": 2}
+    trainer = DMGANTrainer(
+        Generator(4, 6, **shape),
+        Generator(4, 6, **shape),
+        [Discriminator(8, 2), Discriminator(16, 2)],
+        TextEncoder(VOCABULARY, 6, FEATURES),
+        CompactEncoder(FEATURES, (4, 4, 4, 4, 4), input_side=16),
+    )
+    pairs = zip(trainer.generator.weights, trainer.average_generator.weights, strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    trainer.compile(sgd(), [sgd(), sgd()])
+    before = weights(trainer.generator)
+    trainer.train_step(batch)
+    assert all(moved(before, trainer.generator))
+
+
+def test_only_generator_and_discriminators_count_as_trainable(trainer):
+    learning = (trainer.generator, *trainer.all_discriminators)
+    assert len(trainer.trainable_variables) == sum(len(n.trainable_variables) for n in learning)
+    lines = []
+    trainer.summary(print_fn=lines.append)
+    count = sum(w.size for w in weights(*learning))
+    assert f"Trainable params: {count:,} " in "\n".join(lines)
+    networks = (trainer.average_generator, trainer.text_encoder, trainer.image_encoder, *learning)
+    assert trainer.count_params() == sum(network.count_params() for network in networks)
+
+
+def test_evaluation_is_refused_with_what_to_do_instead(trainer, batch):
+    data = tf.data.Dataset.from_tensors(batch)
+    with pytest.raises(NotImplementedError, match=r"losses of a GAN .*`dmgan evaluate`"):
+        trainer.evaluate(data, verbose=0)
+    with pytest.raises(NotImplementedError, match="`validation_data`"):
+        trainer.fit(data, validation_data=data, verbose=0)
 
 
 def test_one_seed_gives_one_loss_curve():
@@ -200,10 +239,10 @@ def test_memory_means_know_a_reading_that_differs_from_one_that_does_not(batch):
     flat = output._replace(
         attention=(uniform,), memory_outputs=(tf.ones_like(output.memory_outputs[0]),)
     )
-    means = trainer._memory_means(flat, mask)
+    means = memory_means(flat, mask)
     assert float(means["attention_entropy/1"]) == pytest.approx(1.0, rel=1e-5)
     assert float(means["memory_deviation/1"]) == pytest.approx(0.0, abs=1e-6)
     first_word = tf.one_hot(tf.zeros(uniform.shape[:2], tf.int32), uniform.shape[2])
-    sharp = trainer._memory_means(output._replace(attention=(first_word,)), mask)
+    sharp = memory_means(output._replace(attention=(first_word,)), mask)
     assert float(sharp["attention_entropy/1"]) == pytest.approx(0.0, abs=1e-6)
     assert float(sharp["memory_deviation/1"]) > 0

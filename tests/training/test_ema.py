@@ -32,6 +32,18 @@ def test_parameters_move_by_the_decay_or_by_what_is_warm(pair, step, warm_up, sh
         np.testing.assert_allclose(weight, old + (1 - share), rtol=1e-5, atol=1e-6)
 
 
+def test_a_frozen_average_follows_all_the_same(pair):
+    average, model = pair
+    average.trainable = False
+    before = average.get_weights()
+    update_average(average, model, 0.9, 0)
+    kernel, statistics = 0, -1
+    np.testing.assert_allclose(average.get_weights()[kernel], before[kernel] + 0.1, rtol=1e-5)
+    np.testing.assert_array_equal(
+        average.get_weights()[statistics], model.get_weights()[statistics]
+    )
+
+
 def test_statistics_are_copied(pair):
     average, model = pair
     update_average(average, model, 0.9, 0)

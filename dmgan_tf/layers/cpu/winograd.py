@@ -35,19 +35,14 @@ class Winograd:
         self._from_kernels = tf.function(self._from_kernels, **compiled)
         self.convolve = tf.custom_gradient(self._convolve)
 
-    def pays(self, sides, kernel):
-        """Whether pictures of these sides (height, width) are convolved faster so, here.
-
-        XLA wants to know the sides, and runs on the first only of several CPU replicas.
-        """
+    def suits(self, sides, kernel):
+        """Whether pictures of these sides (height, width), which XLA wants to know, gain by it."""
         channels, filters = kernel.shape[2:]
         return (
             None not in sides
             and min(channels, filters) >= MIN_CHANNELS
             and sides[0] * sides[1] * channels * filters >= MIN_WORK
             and kernel.dtype == tf.float32
-            and not tf.config.list_logical_devices("GPU")
-            and tf.distribute.get_strategy().num_replicas_in_sync == 1
         )
 
     def _convolve(self, x, kernel):
@@ -157,8 +152,8 @@ class _Plain(Winograd):
     taps = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
     outputs = ((1, 1, 1, 0), (0, 1, -1, -1))
 
-    def pays(self, sides, kernel):
-        return super().pays(sides, kernel) and sides[0] % 2 == sides[1] % 2 == 0
+    def suits(self, sides, kernel):
+        return super().suits(sides, kernel) and sides[0] % 2 == sides[1] % 2 == 0
 
     def _tile_counts(self, x):
         return x.shape[1] // 2, x.shape[2] // 2

@@ -7,6 +7,17 @@ operations would each write and hold a map.
 
 import tensorflow as tf
 
+# The longest sum over which the CPU's fused kernel, which adds up in one go, keeps five digits.
+_LONGEST_FUSED_SUM = 2**15
+
+
+def suits(x):
+    """Whether x [B, height, width, C] is so large that the fused kernel would lose digits."""
+    if len(x.shape) != 4:
+        return False
+    size = x.shape.num_elements()
+    return size is None or size // x.shape[-1] > _LONGEST_FUSED_SUM
+
 
 def normalise(x, scale, offset, epsilon, gated):
     """Each channel over the batch; then, if `gated`, halves the channels as GatedLinearUnit does.

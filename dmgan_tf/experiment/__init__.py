@@ -1,0 +1,12 @@
+"""Whole runs from a config: the encoders, then DM-GAN; each can be stopped and resumed.
+
+encoders.py    pretraining of the DAMSM encoders, and which ones a run takes
+gan.py         training of DM-GAN
+run.py         what both have in common: restore, train, watch, save
+watchers.py    what people look at meanwhile
+"""
+
+from dmgan_tf.experiment.encoders import pretrain
+from dmgan_tf.experiment.gan import train
+
+__all__ = ["pretrain", "train"]

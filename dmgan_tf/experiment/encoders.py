@@ -1,0 +1,82 @@
+"""The DAMSM encoders of a run: pretrained here, or taken from a model that is named."""
+
+import contextlib
+from pathlib import Path
+
+from dmgan_tf import build
+from dmgan_tf.config import Config
+from dmgan_tf.errors import UserError
+from dmgan_tf.experiment.run import Task, run
+from dmgan_tf.experiment.watchers import progress
+from dmgan_tf.inference.model_directory import load_metadata, model_in, resolve, save_model
+from dmgan_tf.models.text_encoder import TextEncoder
+from dmgan_tf.training.replicas import every_worker
+from dmgan_tf.training.run_folder import RunFolder
+
+_SHOWN = {"sentence": "damsm_sentence", "words": "damsm_word"}
+
+
+def pretrain(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
+    """Trains the DAMSM encoders into a run's folder; returns their model directory.
+
+    Raises: UserError, Interrupted.
+    """
+    directory, section = Path(directory), config.damsm
+    build.check_batch_size("damsm.batch_size", section.batch_size, strategy.num_replicas_in_sync)
+    folder = RunFolder(config, directory, resume)
+    pictures = build.pictures(config, "train")
+    vocabulary = build.vocabulary(config, pictures)
+    with strategy.scope():
+        trainer = build.damsm_trainer(config, len(vocabulary))
+    networks = {"text_encoder": trainer.text_encoder, "image_encoder": trainer.image_encoder}
+    model = directory / "model"
+    task = Task(
+        config=config,
+        folder=folder,
+        strategy=strategy,
+        trainer=trainer,
+        pictures=pictures,
+        vocabulary=vocabulary,
+        options=build.pipeline_options(config, config.text_encoder.embedding_size),
+        batch_size=section.batch_size,
+        last_step=section.steps,
+    )
+
+    def save(step):
+        save_model(model, networks, vocabulary, config.to_yaml(), step=step)
+
+    def watchers(writer, first_step):
+        return progress(task, writer, first_step, _SHOWN)
+
+    run(task, save, watchers)
+    return model
+
+
+def encoders_of(config: Config, directory: Path, strategy, resume: bool) -> Path:
+    """The model directory of a run's encoders: the config's, or pretrained into the run.
+
+    A run that goes on takes those that it began with, which stand in its own model.
+
+    Raises: UserError, Interrupted.
+    """
+    if resume:
+        with contextlib.suppress(UserError):  # stopped before it had a model
+            return model_in(directory)
+    if named := config.damsm.directory or config.training.initial_model:
+        return resolve(Path(named))
+    model = directory / "damsm" / "model"
+    done = model.is_dir() and load_metadata(model).get("step") == config.damsm.steps
+    if not every_worker(strategy, done):
+        pretrain(config, directory / "damsm", strategy, resume=True)
+        every_worker(strategy, True)  # the others wait here until the chief has written
+    return model
+
+
+def check_feature_size(config: Config, text_encoder: TextEncoder, directory: Path) -> None:
+    """Raises UserError when the encoders of a directory have another size than the config."""
+    wanted, found = config.text_encoder.feature_size, text_encoder.feature_size
+    if wanted != found:
+        raise UserError(
+            "`text_encoder.feature_size` must be that of the encoders that training takes. "
+            f"Received: {wanted}, but {directory} has {found}."
+        )

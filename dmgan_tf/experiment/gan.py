@@ -1,0 +1,99 @@
+"""Training of DM-GAN around encoders that are there."""
+
+import logging
+from pathlib import Path
+
+from dmgan_tf import build
+from dmgan_tf.config import Config
+from dmgan_tf.errors import UserError
+from dmgan_tf.experiment.encoders import check_feature_size, encoders_of
+from dmgan_tf.experiment.run import Task, run
+from dmgan_tf.experiment.watchers import evaluation, progress, sample_grids
+from dmgan_tf.inference.model_directory import (
+    load_metadata,
+    load_network,
+    load_vocabulary,
+    resolve,
+    save_model,
+)
+from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.training.replicas import every_worker
+from dmgan_tf.training.run_folder import RunFolder
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def train(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
+    """Trains DM-GAN into a run's folder; returns its model directory.
+
+    Raises: UserError, Interrupted.
+    """
+    directory, section = Path(directory), config.training
+    build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
+    build.check_feature_maps(config)
+    folder = RunFolder(config, directory, resume)
+    encoders = encoders_of(config, directory, strategy, resume)
+    vocabulary = load_vocabulary(encoders)
+    pictures = build.pictures(config, "train")
+    with strategy.scope():
+        text = load_network(encoders, "text_encoder")
+        image = load_network(encoders, "image_encoder")
+        check_feature_size(config, text, encoders)
+        trainer = build.dmgan_trainer(config, text, image)
+    every_worker(strategy, True)  # the chief writes over what the others have now read
+    average, max_words = trainer.average_generator, config.data.max_words_evaluation
+    artist = TextToImage(average, text, vocabulary, max_words, quiet=True)
+    networks = {"generator": average, "text_encoder": text, "image_encoder": image}
+    shown = {"G": "generator_loss", "D": f"discriminator_loss/{config.generator.sides[-1]}"}
+    task = Task(
+        config=config,
+        folder=folder,
+        strategy=strategy,
+        trainer=trainer,
+        pictures=pictures,
+        vocabulary=vocabulary,
+        options=build.pipeline_options(config),
+        batch_size=section.batch_size,
+        last_step=section.steps,
+    )
+
+    def save(step, name="model", **metadata):
+        metadata |= {"step": step, "max_words": max_words}
+        save_model(directory / name, networks, vocabulary, config.to_yaml(), **metadata)
+
+    def save_best(step, scores):
+        save(step, "best", **scores)
+
+    def watchers(writer, first_step):
+        return [
+            *progress(task, writer, first_step, shown),
+            sample_grids(task, writer, artist),
+            evaluation(task, writer, artist, image, save_best),
+        ]
+
+    run(task, save, watchers, begin=lambda: _take_weights(trainer, section.initial_model))
+    return directory / "model"
+
+
+def _take_weights(trainer, initial_model):
+    """Gives a trainer the networks of the model directory that its training begins with."""
+    if not initial_model:
+        return
+    directory = resolve(Path(initial_model))
+    held = load_metadata(directory).get("networks", {})
+    taken = {"generator": (trainer.generator, trainer.average_generator)}
+    taken |= {
+        network.name: (network,) for network in trainer.discriminators if network.name in held
+    }
+    for name, networks in taken.items():
+        weights = load_network(directory, name).get_weights()
+        for network in networks:
+            try:
+                network.set_weights(weights)
+            except ValueError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(
+                    f"`training.initial_model`: the {name} of {directory} is of other sizes than "
+                    f"the config's: {reason}"
+                ) from error
+    _LOGGER.info("%s: training begins with its %s.", directory, ", ".join(taken))
