@@ -257,6 +257,7 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
         feature_maps=config.discriminator.feature_maps,
         augmentation=_augmentation(config),
         damsm_augmentation=Augmentation(config.augmentation.damsm_translation),
+        gradient_penalty=section.gradient_penalty,
         damsm_weight=section.damsm_weight,
         kl_weight=section.kl_weight,
         damsm_gammas=config.damsm.gammas,

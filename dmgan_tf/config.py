@@ -244,6 +244,8 @@ class TrainingConfig:
     final_learning_rate_ratio: float = 1.0  # … to this share of itself
     damsm_weight: float = 5.0  # λ2
     kl_weight: float = 1.0  # λ1
+    # Strength of R1 on the discriminators (γ = strength · side² / batch_size); 0: none.
+    gradient_penalty: float = 0.0
     ema_decay: float = 0.999
     ema_warm_up: bool = False
     log_every_steps: int = 50
@@ -280,8 +282,8 @@ class TrainingConfig:
         _require(self.threads_per_operation >= 0, "`threads_per_operation` must not be negative.")
         _require(self.evaluation_images > 1, "`evaluation_images` must be 2 or more.")
         _require(
-            self.damsm_weight >= 0 and self.kl_weight >= 0,
-            "`damsm_weight` and `kl_weight` must not be negative.",
+            min(self.damsm_weight, self.kl_weight, self.gradient_penalty) >= 0,
+            "`damsm_weight`, `kl_weight` and `gradient_penalty` must not be negative.",
         )
         _one_of(self, "mixed_precision", ("off", "bfloat16", "float16"))
 

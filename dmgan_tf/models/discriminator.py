@@ -52,7 +52,7 @@ class Discriminator(keras.Model):
             the batch at the places of the last map (`BatchDeviation`).
     Inputs: images: float [B, side, side, channels]; sentence_feature: float [P, N_w];
         image_index: int32 [P] or None, which picture each sentence is held against (None: P = B,
-        one by one). groups: int, `BatchDeviation`'s.
+        one by one). groups: int, `BatchDeviation`'s; None: without it.
     Returns: DiscriminatorLogits.
     Raises: ValueError: when `side` is no power of two from 8 on.
     """
@@ -108,7 +108,7 @@ class Discriminator(keras.Model):
             features = block(features, training=training)  # … [B, 4, 4, C]
         joint = self.joint_block(features, sentence_feature, image_index, training=training)
         unconditional = self._logits(self.unconditional_head, features)
-        if self.batch_deviation:
+        if self.batch_deviation and groups:
             unconditional += self.deviation_head(self.batch_deviation(features, groups=groups))[
                 :, 0
             ]

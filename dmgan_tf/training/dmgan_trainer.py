@@ -10,6 +10,7 @@ from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss, generator
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
 from dmgan_tf.training.ema import start_average, update_average
+from dmgan_tf.training.gradient_penalty import penalty_gradients
 from dmgan_tf.training.memory_means import memory_means
 from dmgan_tf.training.replicas import (
     all_reduce_sum,
@@ -20,6 +21,8 @@ from dmgan_tf.training.replicas import (
     replica_count,
 )
 from dmgan_tf.training.trainer import Trainer, build_once
+
+_ENCODER = -1  # its place behind the discriminators
 
 
 class Text(NamedTuple):
@@ -52,6 +55,7 @@ class DMGANTrainer(Trainer):
         augmentation: Augmentation of real and drawn pictures before a discriminator.
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
             real ones that the feature discriminators see.
+        gradient_penalty: float ≥ 0, `strength` of `penalty_gradients`; 0: none.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
         condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
@@ -76,6 +80,7 @@ class DMGANTrainer(Trainer):
         feature_maps=(),
         augmentation=(),
         damsm_augmentation=(),
+        gradient_penalty=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -86,6 +91,7 @@ class DMGANTrainer(Trainer):
         self.feature_maps = tuple(feature_maps)
         self.augmentation = Augmentation(*augmentation)
         self.damsm_augmentation = Augmentation(*damsm_augmentation)
+        self.gradient_penalty = gradient_penalty
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.damsm_weight = damsm_weight
@@ -187,20 +193,15 @@ class DMGANTrainer(Trainer):
         )
 
     def _augmented(self, images, batch, place, drawn):
-        """What discriminator `place` sees of real (`drawn` = 0) or drawn (1) pictures."""
-        if not self.augmentation:
+        """What discriminator `place`, or _ENCODER, sees of real (`drawn` = 0) or drawn pictures."""
+        chosen = self.damsm_augmentation if place == _ENCODER else self.augmentation
+        if not chosen:
             return images
-        return augment(images, batch["augmentation_noise"][:, place, drawn], self.augmentation)
-
-    def _seen_by_encoder(self, images, batch, drawn):
-        if not self.damsm_augmentation:
-            return images
-        noise = batch["augmentation_noise"][:, len(self.discriminators), drawn]
-        return augment(images, noise, self.damsm_augmentation)
+        return augment(images, batch["augmentation_noise"][:, place, drawn], chosen)
 
     def _encode_image(self, images, batch):
         """One pass of the image encoder: regions and code, and the chosen maps."""
-        encoded, maps = self.image_encoder.with_maps(self._seen_by_encoder(images, batch, 1))
+        encoded, maps = self.image_encoder.with_maps(self._augmented(images, batch, _ENCODER, 1))
         return encoded, [maps[number - 1] for number in self.feature_maps]
 
     def _real(self, batch):
@@ -208,13 +209,13 @@ class DMGANTrainer(Trainer):
         for place, images in enumerate(batch["images"]):
             yield self._augmented(images, batch, place, 0)
         if self.feature_discriminators:
-            images = self._seen_by_encoder(batch["images"][-1], batch, 0)
+            images = self._augmented(batch["images"][-1], batch, _ENCODER, 0)
             maps = self.image_encoder.feature_maps(images)
             yield from (maps[number - 1] for number in self.feature_maps)
 
     def _discriminator_step(self, place, real, fake, text):
         network, optimizer = self.all_discriminators[place], self.discriminator_optimizers[place]
-        label, fake = _label(network), tf.stop_gradient(fake)
+        label, real, fake = _label(network), tf.cast(real, fake.dtype), tf.stop_gradient(fake)
         # Sample i's wrong sentence is that of i + 1 in the global batch; the last has none.
         wrong_sentence, wrong_weight = following_rows(text.sentence_feature)
         size = tf.shape(real)[0]
@@ -224,7 +225,7 @@ class DMGANTrainer(Trainer):
         variables = network.trainable_variables
         with tf.GradientTape() as tape:
             logits = network(
-                tf.concat([tf.cast(real, fake.dtype), fake], axis=0),
+                tf.concat([real, fake], axis=0),
                 tf.concat(sentences, axis=0),
                 index,
                 groups=2,
@@ -238,6 +239,10 @@ class DMGANTrainer(Trainer):
             )
             scaled_loss = optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, variables)
+        if self.gradient_penalty:
+            count = self.generator_optimizer.iterations, self.gradient_penalty
+            penalty = penalty_gradients(network, optimizer, real, text.sentence_feature, *count)
+            gradients = [a + b for a, b in zip(gradients, penalty, strict=True)]
         apply_gradients(optimizer, gradients, variables)
         return {
             f"discriminator_loss/{label}": loss,
@@ -264,7 +269,7 @@ class DMGANTrainer(Trainer):
             # Not before the discriminators are done, whose maps would be held at the same time.
             with tf.control_dependencies(list(terms.values())):
                 images = tf.identity(output.images[-1])
-            images = self._seen_by_encoder(images, batch, 1)
+            images = self._augmented(images, batch, _ENCODER, 1)
             encoded = self.image_encoder(images, training=False)
         sentence_loss, word_loss = self._damsm_losses(encoded, batch, text)
         # Alike on every replica, each with the gradient of its own samples (`gather_global`):

@@ -52,6 +52,7 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
             "feature_maps": [2],
             "augmentation": Augmentation(0.125, 0.25, True),
             "damsm_augmentation": Augmentation(0.125),
+            "gradient_penalty": 0.1,
         }
     trainer = DMGANTrainer(
         *networks,
