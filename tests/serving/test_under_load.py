@@ -107,7 +107,9 @@ def test_a_full_queue_refuses_and_recovers(exported, tmp_path):
 @pytest.mark.slow
 def test_models_are_replaced_by_a_reload_request(exported, tmp_path):
     with (
-        serve(exported, tmp_path / "log.txt", "--no-batching") as server,
+        serve(
+            exported, tmp_path / "log.txt", "--no-batching", "--allow-reload", exported.parent
+        ) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
         service = model_service_pb2_grpc.ModelServiceStub(channel)
@@ -119,7 +121,7 @@ def test_models_are_replaced_by_a_reload_request(exported, tmp_path):
         with pytest.raises(grpc.RpcError) as caught:
             predict(request())
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-        change.config.model_config_list.config[0].base_path = str(tmp_path / "nowhere")
+        change.config.model_config_list.config[0].base_path = str(exported / "nowhere")
         with pytest.raises(grpc.RpcError, match="No such folder"):
             service.HandleReloadConfigRequest(change)
         assert len(images(predict(request(model="bird")))) == len(CAPTIONS)
@@ -158,7 +160,7 @@ def test_bad_versions_are_passed_over_until_they_are_mended(exported, tmp_path):
 def test_a_reload_to_a_bad_folder_changes_nothing(exported, tmp_path):
     (tmp_path / "bad" / "1").mkdir(parents=True)
     with (
-        serve(exported, tmp_path / "log.txt") as server,
+        serve(exported, tmp_path / "log.txt", "--allow-reload", tmp_path) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
         service = model_service_pb2_grpc.ModelServiceStub(channel)

@@ -1,0 +1,24 @@
+"""A request that can't be answered."""
+
+import grpc
+
+
+class RequestError(Exception):
+    """Why a request isn't answered: a gRPC code, and words as TF Serving has them."""
+
+    def __init__(self, code: grpc.StatusCode, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+def invalid(message: str) -> RequestError:
+    """A RequestError of code INVALID_ARGUMENT."""
+    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def as_request_error(error: Exception) -> RequestError:
+    """What the caller is told of any error: itself, or INTERNAL and one line."""
+    if isinstance(error, RequestError):
+        return error
+    reason = " ".join(str(error).split())[:300]
+    return RequestError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {reason}")
