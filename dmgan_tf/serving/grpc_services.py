@@ -47,8 +47,9 @@ def answered(handle: Callable) -> Callable:
 
 
 def _name_of(request):
-    spec = getattr(request, "model_spec", None)
-    return spec.name if spec else getattr(request, "model_name", "")
+    """The model that a request of any service names."""
+    named = getattr(request, "model_spec", request)
+    return getattr(named, "model_name", None) or getattr(named, "name", "")
 
 
 def deadline_of(context: grpc.ServicerContext, answer_seconds: float) -> float:

@@ -11,9 +11,8 @@ Everything else is answered at once.
 
 import asyncio
 import functools
-import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import cast
 
@@ -30,8 +29,8 @@ from starlette.routing import Route
 from dmgan_tf.serving import metrics, rest_json
 from dmgan_tf.serving.model import Tensors
 from dmgan_tf.serving.prediction import Prediction
-from dmgan_tf.serving.request_error import RequestError, as_request_error, invalid
-from dmgan_tf.serving.served_model import Choice, ServedModel
+from dmgan_tf.serving.request_error import RequestError, as_request_error
+from dmgan_tf.serving.served_model import Choice, ServedModel, version_number
 from dmgan_tf.serving.served_models import ServedModels
 
 _STATUS = {
@@ -48,39 +47,38 @@ _PARSING_THREADS = 4
 
 
 class RestInterface:
-    """The handlers; `application` makes an ASGI application of them.
+    """How requests that name a model are answered; `routes` are those of TF Serving.
 
     Args: max_body_bytes: int > 0. receive_seconds: float > 0, for a body to arrive.
     """
 
     def __init__(self, models: ServedModels, max_body_bytes: int, receive_seconds: float):
-        self._models = models
+        self.models = models
         self._max_body_bytes = max_body_bytes
         self._receive_seconds = receive_seconds
         self._threads = anyio.CapacityLimiter(_PARSING_THREADS)
 
-    def application(self) -> Starlette:
-        """The ASGI application."""
+    def routes(self) -> list[Route]:
+        """TF Serving's routes, and that of the metrics."""
         routes = [Route("/metrics", _metrics)]
         for version in ("", "/versions/{version}", "/labels/{label}"):
             # The longest tails first: a name may hold anything but a slash.
             base = "/v1/models/{name}" + version
-            predict = self._counted(functools.partial(self._predict, rest_json.parse))
+            predict = self.counted(functools.partial(self.predict, rest_json.parse))
             routes.append(Route(base + ":predict", predict, methods=["POST"]))
             routes.append(Route(base + ":predict", _post_only))
-            routes.append(Route(base + "/metadata", self._counted(self._metadata)))
-            routes.append(Route(base, self._counted(self._status)))
-        handlers = {HTTPException: _http_error}
-        return Starlette(routes=routes, exception_handlers=handlers)
+            routes.append(Route(base + "/metadata", self.counted(self._metadata)))
+            routes.append(Route(base, self.counted(self._status)))
+        return routes
 
-    def _counted(self, answer: Callable[[Request, ServedModel], Awaitable[Response]]):
+    def counted(self, answer: Callable[[Request, ServedModel], Awaitable[Response]]):
         """A handler of requests that name a model: errors as JSON, and metrics."""
 
         async def handle(request: Request) -> Response:
             start, code = time.monotonic(), grpc.StatusCode.CANCELLED
             name = request.path_params["name"]
             try:
-                response = await answer(request, self._models[name])
+                response = await answer(request, self.models[name])
                 code = grpc.StatusCode.OK
                 return response
             except HTTPException:
@@ -92,27 +90,29 @@ class RestInterface:
                 headers = {"Retry-After": "1"} if code in _PASSING else None
                 return JSONResponse({"error": str(told)}, _STATUS.get(code, 500), headers)
             finally:
-                label = name if name in self._models else ""
+                label = name if name in self.models else ""
                 metrics.count(label, "rest", code.name, time.monotonic() - start)
 
         return handle
 
-    async def _predict(
+    async def predict(
         self, parse: Callable[[bytes], Prediction], request: Request, served: ServedModel
     ) -> Response:
+        """The answer to a body, which `parse` reads."""
+
         def submit(body):
             prediction = parse(body)
             version, future = served.submit(
                 prediction.read,
                 prediction.signature,
-                _choice(request),
+                choice_of(request),
                 prediction.outputs,
                 deadline,
             )
             return prediction.respond, prediction.outputs, version, future
 
         body = await self._body(request)
-        deadline = time.monotonic() + self._models.limits.answer_seconds
+        deadline = time.monotonic() + self.models.limits.answer_seconds
         respond, names, version, future = await self._in_thread(submit, body)
         del body  # many may wait
         outputs = await _outputs(request, future, deadline)
@@ -147,12 +147,12 @@ class RestInterface:
                 "state": state,
                 "status": {"error_code": "UNKNOWN" if error else "OK", "error_message": error},
             }
-            for number, (state, error) in served.states(_choice(request)).items()
+            for number, (state, error) in served.states(choice_of(request)).items()
         ]
         return JSONResponse({"model_version_status": found})
 
     async def _metadata(self, request: Request, served: ServedModel) -> Response:
-        version, model = served.model(_choice(request))
+        version, model = served.model(choice_of(request))
         signatures = MessageToDict(model.signature_defs, preserving_proto_field_name=True)
         return JSONResponse(
             {
@@ -191,13 +191,12 @@ async def _disconnected(request):
         pass
 
 
-def _choice(request: Request) -> Choice:
+def choice_of(request: Request) -> Choice:
+    """The version that an address names. Raises: RequestError."""
     label, version = (request.path_params.get(name) for name in ("label", "version"))
     if version is None:
         return label
-    if not re.fullmatch("[0-9]{1,18}", version, re.ASCII):
-        raise invalid(f"A version is a number. Received: {version[:20]!r}.")
-    return int(version)
+    return version_number(version)
 
 
 async def _post_only(request: Request) -> Response:
@@ -206,6 +205,11 @@ async def _post_only(request: Request) -> Response:
 
 async def _metrics(request: Request) -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def application(routes: Sequence[Route]) -> Starlette:
+    """An ASGI application whose errors are JSON."""
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

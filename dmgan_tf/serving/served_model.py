@@ -143,6 +143,10 @@ class ServedModel:
         """The newest version that answers."""
         return max(self._versions, default=None)
 
+    def answering(self) -> list[int]:
+        """The versions that answer."""
+        return sorted(self._versions)
+
     def states(self, choice: Choice = None) -> Mapping[int, tuple[str, str]]:
         """(state, error) of each version that was seen, or of the chosen one; the newest first.
 
@@ -233,6 +237,13 @@ class ServedModel:
                 raise invalid(f"Unrecognized servable version label: {choice}")
             return self.source.labels[choice]
         return None if choice == 0 and 0 not in self._versions else choice
+
+
+def version_number(text: str) -> int:
+    """A version as an address or a message has it. Raises: RequestError."""
+    if not re.fullmatch("[0-9]{1,18}", text, re.ASCII):
+        raise invalid(f"A version is a number. Received: {text[:20]!r}.")
+    return int(text)
 
 
 def _stamp(path):

@@ -54,18 +54,18 @@ def main() -> int:
 def _serve(arguments, stop):
     from grpc_health.v1 import health, health_pb2
 
+    from dmgan_tf.serving import kserve_rest
     from dmgan_tf.serving.http_server import HttpServer
     from dmgan_tf.serving.metrics import answered
-    from dmgan_tf.serving.rest import RestInterface
+    from dmgan_tf.serving.rest import RestInterface, application
 
     credentials = _credentials(arguments)
     models = _models(arguments)
     healthy = health.HealthServicer()
     server, port = _grpc_server(arguments, models, healthy, credentials)
+    interface = RestInterface(models, arguments.max_body_kib * _KIBIBYTE, arguments.receive_seconds)
     rest = HttpServer(
-        RestInterface(
-            models, arguments.max_body_kib * _KIBIBYTE, arguments.receive_seconds
-        ).application(),
+        application([*interface.routes(), *kserve_rest.routes(interface)]),
         arguments.host,
         arguments.rest_port,
         max_connections=arguments.max_connections,
@@ -131,6 +131,7 @@ def _grpc_server(arguments, models, healthy, credentials):
     from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
     from dmgan_tf.serving.grpc_services import ModelService, PredictionService
+    from dmgan_tf.serving.kserve_grpc import InferenceService
     from dmgan_tf.serving.reload import Reload
 
     # A thread for each request that may wait in the queue: what comes beyond it is refused at once
@@ -151,6 +152,7 @@ def _grpc_server(arguments, models, healthy, credentials):
     )
     reload = Reload(arguments.allow_reload, arguments.num_versions)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, reload), server)
+    server.add_generic_rpc_handlers([InferenceService(models).handler()])
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     address = f"{arguments.host}:{arguments.port}"
     try:

@@ -52,9 +52,9 @@ def post(url, content):
     return status, json.loads(answer)
 
 
-def ask(url, body=None, method=None):
+def ask(url, body=None, method=None, headers=None):
     """(HTTP status, headers, body) of the answer."""
-    asked = urllib.request.Request(url, body, method=method)
+    asked = urllib.request.Request(url, body, headers or {}, method=method)
     try:
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return answer.status, answer.headers, answer.read()
