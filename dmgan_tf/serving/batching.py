@@ -1,11 +1,12 @@
 """Dynamic batching: requests that arrive together are answered by one call of the model."""
 
+import contextlib
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 
 import grpc
@@ -124,10 +125,11 @@ class Batcher:
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         with self._changed:
-            for task in [task for task in self._tasks if self._is_wanted(task)]:
-                task.answer.set_exception(_closed())
+            given_up = list(self._unanswered)
             self._tasks.clear()
-            return not self._unanswered
+        for task in given_up:
+            _settle(task.answer.set_exception, _closed())
+        return not given_up
 
     def _forget(self, task):
         with self._changed:
@@ -190,18 +192,19 @@ class Batcher:
             outputs = self._call(batch)
         except Exception as error:
             if len(batch) == 1:
-                batch[0].answer.set_exception(error)
+                _settle(batch[0].answer.set_exception, error)
             else:
                 for task in batch:
                     self._answer([task])
             return
         if len(batch) == 1:
-            batch[0].answer.set_result(outputs)
+            _settle(batch[0].answer.set_result, outputs)
             return
         start = 0
         for task in batch:
             end = start + task.rows
-            task.answer.set_result({name: array[start:end] for name, array in outputs.items()})
+            part = {name: array[start:end] for name, array in outputs.items()}
+            _settle(task.answer.set_result, part)
             start = end
 
     def _call(self, batch):
@@ -216,6 +219,12 @@ class Batcher:
             if array.ndim == 0 or len(array) != rows:
                 raise ValueError(f"Output {name!r} has not the batch as its first dimension.")
         return outputs
+
+
+def _settle(set_answer, answer):
+    """Answers a request that isn't given up yet."""
+    with contextlib.suppress(InvalidStateError):
+        set_answer(answer)
 
 
 def _closed():

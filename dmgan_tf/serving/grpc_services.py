@@ -1,6 +1,7 @@
 """TF Serving's PredictionService and ModelService over `ServedModels`."""
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -52,6 +53,22 @@ def _name_of(request):
     return getattr(named, "model_name", None) or getattr(named, "name", "")
 
 
+class Room:
+    """How many predictions may wait at a time, each in a thread of the server."""
+
+    def __init__(self, most: int):
+        self._free = threading.Semaphore(most)
+
+    def __enter__(self):
+        if not self._free.acquire(blocking=False):
+            raise RequestError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests wait for their answers."
+            )
+
+    def __exit__(self, *exception):
+        self._free.release()
+
+
 def deadline_of(context: grpc.ServicerContext, answer_seconds: float) -> float:
     """When the caller stops waiting, on the clock of `time.monotonic`."""
     left = context.time_remaining()
@@ -87,8 +104,9 @@ def _model_name(request: Message) -> str:
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata; the other calls of the service are UNIMPLEMENTED."""
 
-    def __init__(self, models: ServedModels):
+    def __init__(self, models: ServedModels, room: Room):
         self.models = models
+        self._room = room
 
     @answered
     def Predict(self, request, context):  # noqa: N802
@@ -98,10 +116,11 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
         spec = request.model_spec
         deadline = deadline_of(context, self.models.limits.answer_seconds)
-        version, future = self.models[_model_name(request)].submit(
-            read, spec.signature_name, _choice(spec), request.output_filter, deadline
-        )
-        outputs = outputs_of(future, context, deadline)
+        with self._room:
+            version, future = self.models[_model_name(request)].submit(
+                read, spec.signature_name, _choice(spec), request.output_filter, deadline
+            )
+            outputs = outputs_of(future, context, deadline)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = spec.name
         response.model_spec.signature_name = spec.signature_name

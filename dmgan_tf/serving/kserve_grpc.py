@@ -7,7 +7,7 @@ import numpy as np
 from google.protobuf.message_factory import GetMessageClass
 
 from dmgan_tf.serving import descriptors, kserve_tensors
-from dmgan_tf.serving.grpc_services import answered, deadline_of, outputs_of
+from dmgan_tf.serving.grpc_services import Room, answered, deadline_of, outputs_of
 from dmgan_tf.serving.kserve_rest import SERVER
 from dmgan_tf.serving.model import DEFAULT_SIGNATURE
 from dmgan_tf.serving.request_error import RequestError, invalid
@@ -44,8 +44,9 @@ def _call(handle: Callable) -> Callable:
 class InferenceService:
     """The protocol's calls."""
 
-    def __init__(self, models: ServedModels):
+    def __init__(self, models: ServedModels, room: Room):
         self.models = models
+        self._room = room
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a server routes the calls to."""
@@ -104,14 +105,15 @@ class InferenceService:
 
         names = [output.name for output in request.outputs]
         deadline = deadline_of(context, self.models.limits.answer_seconds)
-        version, future = self.models[request.model_name].submit(
-            read,
-            request.parameters["signature_name"].string_param,
-            _choice(request.model_version),
-            names,
-            deadline,
-        )
-        outputs = outputs_of(future, context, deadline)
+        with self._room:
+            version, future = self.models[request.model_name].submit(
+                read,
+                request.parameters["signature_name"].string_param,
+                _choice(request.model_version),
+                names,
+                deadline,
+            )
+            outputs = outputs_of(future, context, deadline)
         wanted = {name: outputs[name] for name in names or outputs}
         return {
             "model_name": request.model_name,

@@ -28,10 +28,10 @@ _RANGES = {
 }
 
 
-def parse(description: str) -> argparse.Namespace:
-    """The options, checked; `sources` holds the models by name."""
-    parser = argparse.ArgumentParser(description=description)
-    add = parser.add_argument
+def parser(description: str) -> argparse.ArgumentParser:
+    """All options, with their defaults."""
+    found = argparse.ArgumentParser(description=description)
+    add = found.add_argument
     add(
         "--model",
         action="append",
@@ -85,20 +85,26 @@ def parse(description: str) -> argparse.Namespace:
     add("--drain-seconds", type=float, default=30.0, help="for accepted requests")
     add("--certificate", type=Path, help="PEM file; serves with TLS")
     add("--private-key", type=Path, help="PEM file of the certificate's key")
-    arguments = parser.parse_args()
+    return found
+
+
+def parse(description: str) -> argparse.Namespace:
+    """The options, checked; `sources` holds the models by name."""
+    found = parser(description)
+    arguments = found.parse_args()
     for name, (least, most) in _RANGES.items():
         if not least <= getattr(arguments, name) <= most:  # NaN is in no range
             option = name.replace("_", "-")
-            parser.error(f"--{option} must lie in {least} … {most}.")
+            found.error(f"--{option} must lie in {least} … {most}.")
     if bool(arguments.certificate) != bool(arguments.private_key):
-        parser.error("--certificate and --private-key belong together.")
+        found.error("--certificate and --private-key belong together.")
     folders = dict(arguments.model)
     for option, names in (
         ("version", [name for name, _ in arguments.version]),
         ("label", [name for name, _, _ in arguments.label]),
     ):
         if unknown := sorted(set(names) - set(folders)):
-            parser.error(f"--{option} names {unknown[0]}, which no --model has.")
+            found.error(f"--{option} names {unknown[0]}, which no --model has.")
     arguments.sources = {name: _source(name, path, arguments) for name, path in folders.items()}
     return arguments
 

@@ -2,11 +2,14 @@
 
 import grpc
 
+_MOST_CHARACTERS = 500  # a message may quote the request, and travels in a header of gRPC
+
 
 class RequestError(Exception):
     """Why a request isn't answered: a gRPC code, and words as TF Serving has them."""
 
     def __init__(self, code: grpc.StatusCode, message: str):
+        message = message[:_MOST_CHARACTERS].encode("utf-8", "backslashreplace").decode()
         super().__init__(message)
         self.code = code
 

@@ -21,6 +21,7 @@ from dmgan_tf.serving import options
 _LOGGER = logging.getLogger("serving")
 _MEBIBYTE, _KIBIBYTE = 2**20, 2**10
 _SPARE_THREADS = 32  # for health, status and refusals while the queue is full
+_MOST_RUNNING = 1000  # requests in a batch
 
 
 def main() -> int:
@@ -130,14 +131,18 @@ def _grpc_server(arguments, models, healthy, credentials):
     from grpc_health.v1 import health_pb2_grpc
     from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-    from dmgan_tf.serving.grpc_services import ModelService, PredictionService
+    from dmgan_tf.serving.grpc_services import ModelService, PredictionService, Room
     from dmgan_tf.serving.kserve_grpc import InferenceService
     from dmgan_tf.serving.reload import Reload
 
-    # A thread for each request that may wait in the queue: what comes beyond it is refused at once
+    # A thread for each request that may wait for a model: what comes beyond them is refused at once
     # instead of piling up before the threads, with the health checks behind it.
+    running = arguments.max_calls if arguments.no_batching else arguments.max_batch_size
+    waiting = len(arguments.sources) * (arguments.max_queued_rows + min(running, _MOST_RUNNING))
+    room, threads = Room(waiting), waiting + _SPARE_THREADS
     server = grpc.server(
-        ThreadPoolExecutor(arguments.max_queued_rows + _SPARE_THREADS, "rpc"),
+        ThreadPoolExecutor(threads, "rpc"),
+        maximum_concurrent_rpcs=2 * threads,
         options=[
             ("grpc.max_send_message_length", -1),  # answers are as large as the model's outputs
             ("grpc.max_receive_message_length", arguments.max_message_mib * _MEBIBYTE),
@@ -148,11 +153,11 @@ def _grpc_server(arguments, models, healthy, credentials):
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(models), server
+        PredictionService(models, room), server
     )
     reload = Reload(arguments.allow_reload, arguments.num_versions)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, reload), server)
-    server.add_generic_rpc_handlers([InferenceService(models).handler()])
+    server.add_generic_rpc_handlers([InferenceService(models, room).handler()])
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     address = f"{arguments.host}:{arguments.port}"
     try:

@@ -10,6 +10,7 @@ from running_server import SERVING
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from dmgan_tf.__main__ import COMMANDS
+from dmgan_tf.serving import options
 
 # Of `BatchingParameters`, which no package on PyPI has.
 BATCHING_FIELDS = {
@@ -92,6 +93,15 @@ def test_kubernetes_objects_name_each_other(model, deployment, container):
     assert {port["targetPort"] for port in service["spec"]["ports"]} == ports
     probe = container["readinessProbe"]["httpGet"]
     assert (probe["path"], probe["port"]) == (f"/v1/models/{model.name}", "rest")
+
+
+def test_readmes_options_have_their_defaults():
+    rows = re.findall(r"^\| `--([a-z-]+)` \| (\d+) \|", (SERVING / "README.md").read_text(), re.M)
+    defaults = vars(options.parser("").parse_args(["--model", f"dmgan={SERVING}"]))
+    assert len(rows) > 8
+    assert {name: int(default) for name, default in rows} == {
+        name: defaults[name.replace("-", "_")] for name, _ in rows
+    }
 
 
 def test_readmes_commands_are_there():

@@ -80,6 +80,8 @@ def test_what_a_shape_asks_for_is_bounded(stub, message, told):
         ({"signature_name": "join", "instances": [[]]}, "has no values"),
         ({"signature_name": "join", "instances": [["a"], ["a"] * 50_000]}, "Failed to process"),
         ({"inputs": {"number": [1], "x": [[1] * 50_000] * 2}}, "Sent extra"),
+        ({"inputs": {f"name {i}": [1] for i in range(20_000)}}, "Sent extra"),
+        ({"signature_name": "\ud800", "inputs": [1]}, '"\\ud800" not found'),
     ],
 )
 def test_rows_and_columns_are_counted_before_they_become_arrays(limited, content, told):
