@@ -22,7 +22,7 @@ from dmgan_tf.serving import metrics
 from dmgan_tf.serving.limits import ExpectedInputs
 from dmgan_tf.serving.model import Tensors
 from dmgan_tf.serving.reload import Reload
-from dmgan_tf.serving.request_error import RequestError, as_request_error, invalid
+from dmgan_tf.serving.request_error import RequestError, invalid, told
 from dmgan_tf.serving.served_model import Choice
 from dmgan_tf.serving.served_models import ServedModels
 
@@ -35,9 +35,8 @@ def answered(handle: Callable) -> Callable:
         try:
             return handle(self, request, context)
         except Exception as error:
-            told = as_request_error(error)
-            code = told.code
-            context.abort(code, str(told))
+            code, message = told(error)
+            context.abort(code, message)
         finally:
             # Names that strangers made up must not become labels without end.
             name = _name_of(request)
@@ -80,7 +79,8 @@ def outputs_of(future: Future, context: grpc.ServicerContext, deadline: float) -
 
     Raises: RequestError.
     """
-    context.add_callback(future.cancel)  # at the end of the call, however it ends
+    if not context.add_callback(future.cancel):  # at the end of the call, however it ends
+        future.cancel()  # it has ended
     try:
         return future.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:

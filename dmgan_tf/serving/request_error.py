@@ -19,9 +19,12 @@ def invalid(message: str) -> RequestError:
     return RequestError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def as_request_error(error: Exception) -> RequestError:
-    """What the caller is told of any error: itself, or INTERNAL and one line."""
+def told(error: Exception) -> tuple[grpc.StatusCode, str]:
+    """The code and the words that the caller gets of any error.
+
+    Not the error itself: kept in a variable it would keep its frames, and with them the request.
+    """
     if isinstance(error, RequestError):
-        return error
+        return error.code, str(error)
     reason = " ".join(str(error).split())[:300]
-    return RequestError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {reason}")
+    return grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {reason}"

@@ -29,7 +29,7 @@ from starlette.routing import Route
 from dmgan_tf.serving import metrics, rest_json
 from dmgan_tf.serving.model import Tensors
 from dmgan_tf.serving.prediction import Prediction
-from dmgan_tf.serving.request_error import RequestError, as_request_error
+from dmgan_tf.serving.request_error import RequestError, told
 from dmgan_tf.serving.served_model import Choice, ServedModel, version_number
 from dmgan_tf.serving.served_models import ServedModels
 
@@ -85,10 +85,9 @@ class RestInterface:
                 code = grpc.StatusCode.INVALID_ARGUMENT
                 raise
             except Exception as error:
-                told = as_request_error(error)
-                code = told.code
+                code, message = told(error)
                 headers = {"Retry-After": "1"} if code in _PASSING else None
-                return JSONResponse({"error": str(told)}, _STATUS.get(code, 500), headers)
+                return JSONResponse({"error": message}, _STATUS.get(code, 500), headers)
             finally:
                 label = name if name in self.models else ""
                 metrics.count(label, "rest", code.name, time.monotonic() - start)
