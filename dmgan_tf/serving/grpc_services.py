@@ -82,11 +82,14 @@ def outputs_of(future: Future, context: grpc.ServicerContext, deadline: float) -
     if not context.add_callback(future.cancel):  # at the end of the call, however it ends
         future.cancel()  # it has ended
     try:
-        return future.result(max(0.0, deadline - time.monotonic()))
+        error = future.exception(max(0.0, deadline - time.monotonic()))
     except TimeoutError:
         raise RequestError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded") from None
     except CancelledError:
         raise RequestError(grpc.StatusCode.CANCELLED, "The caller has gone.") from None
+    if error:
+        raise RequestError(*told(error))  # a new one: the future's would keep the request
+    return future.result()
 
 
 def _choice(spec) -> Choice:

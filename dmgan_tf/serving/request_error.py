@@ -19,7 +19,7 @@ def invalid(message: str) -> RequestError:
     return RequestError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def told(error: Exception) -> tuple[grpc.StatusCode, str]:
+def told(error: BaseException) -> tuple[grpc.StatusCode, str]:
     """The code and the words that the caller gets of any error.
 
     Not the error itself: kept in a variable it would keep its frames, and with them the request.

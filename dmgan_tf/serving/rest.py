@@ -100,20 +100,24 @@ class RestInterface:
         """The answer to a body, which `parse` reads."""
 
         def submit(body):
-            prediction = parse(body)
-            version, future = served.submit(
-                prediction.read,
-                prediction.signature,
-                choice_of(request),
-                prediction.outputs,
-                deadline,
-            )
-            return prediction.respond, prediction.outputs, version, future
+            # An error is told, not raised: as a task's error it would keep its frames, and with
+            # them what was parsed, until the garbage is collected.
+            try:
+                asked = parse(body)
+                version, future = served.submit(
+                    asked.read, asked.signature, choice_of(request), asked.outputs, deadline
+                )
+                return None, (asked.respond, asked.outputs, version, future)
+            except Exception as error:
+                return told(error), None
 
         body = await self._body(request)
         deadline = time.monotonic() + self.models.limits.answer_seconds
-        respond, names, version, future = await self._in_thread(submit, body)
+        refused, submitted = await self._in_thread(submit, body)
         del body  # many may wait
+        if refused:
+            raise RequestError(*refused)
+        respond, names, version, future = submitted
         outputs = await _outputs(request, future, deadline)
         wanted = {name: outputs[name] for name in names or outputs}
         return await self._in_thread(respond, served.name, version, wanted)
@@ -122,16 +126,15 @@ class RestInterface:
         return await anyio.to_thread.run_sync(function, *arguments, limiter=self._threads)
 
     async def _body(self, request):
-        too_large = HTTPException(413, f"The body is larger than {self._max_body_bytes} bytes.")
-        if int(request.headers.get("content-length", 0)) > self._max_body_bytes:
-            raise too_large
-        body = bytearray()
+        most, body = self._max_body_bytes, bytearray()
+        if int(request.headers.get("content-length", 0)) > most:
+            raise HTTPException(413, f"The body is larger than {most} bytes.")
         try:
             async with asyncio.timeout(self._receive_seconds):
                 async for part in request.stream():
                     body += part
-                    if len(body) > self._max_body_bytes:
-                        raise too_large
+                    if len(body) > most:
+                        raise HTTPException(413, f"The body is larger than {most} bytes.")
         except TimeoutError:
             message = f"The body took longer than {self._receive_seconds:g} s."
             raise HTTPException(408, message, {"Connection": "close"}) from None

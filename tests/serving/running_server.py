@@ -56,3 +56,9 @@ def serve(folder, log, *arguments):
         killer.cancel()
         process.kill()
         process.wait()
+
+
+def resident_mib(process):
+    """Memory of a process."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024

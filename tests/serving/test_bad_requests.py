@@ -1,15 +1,13 @@
 """What the server says to requests that it can't answer, and that it lives on."""
 
-import re
 import urllib.request
-from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
 from requests_and_answers import CAPTIONS, SEEDS, images, post, request
-from running_server import serve
+from running_server import resident_mib, serve
 from tensorflow_serving.apis import (
     predict_pb2,
     prediction_service_pb2_grpc,
@@ -165,12 +163,6 @@ def test_a_message_beyond_the_limit_is_refused(exported, tmp_path):
         row = {"instances": [{"caption": "bird " * 300_000, "seed": 1}]}
         assert post(f"{server.rest}/dmgan:predict", row)[0] == 413
         assert len(images(predict(request()))) == len(CAPTIONS)
-
-
-def resident_mib(process):
-    """Memory of a process."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
 @pytest.mark.slow
