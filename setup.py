@@ -46,6 +46,7 @@ setup(
     install_requires=[
         "tensorflow>=2.20,<2.23",
         "keras>=3.12,<4",
+        "filelock>=3.20,<5",
         "h5py>=3.11,<4",
         "matplotlib>=3.9,<4",
         "numpy>=2.0,<3",
@@ -66,6 +67,7 @@ setup(
             *SERVING,
             *ONNX,
             *EMOJI,
+            "build>=1.2",
             "mypy>=1.13",
             "pytest>=8",
             "ruff>=0.8",

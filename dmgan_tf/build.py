@@ -28,6 +28,7 @@ from dmgan_tf.models.inception_weights import load_imagenet_weights
 from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.adam import Adam
 from dmgan_tf.training.damsm_trainer import DAMSMTrainer
+from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.dmgan_trainer import DMGANTrainer
 from dmgan_tf.training.ema import start_average
 from dmgan_tf.training.schedule import ConstantThenLinear
@@ -40,6 +41,14 @@ def strategy(config: Config) -> tf.distribute.Strategy:
     the number of threads is fixed by the first operation.
     """
     tf.config.threading.set_intra_op_parallelism_threads(config.training.threads_per_operation)
+    tf.config.experimental.enable_tensor_float_32_execution(config.training.tf32)
+    tell_devices(config.generator.sides[-1])
+    found = _strategy()
+    check_xla(config.training.xla, found.num_replicas_in_sync)
+    return found
+
+
+def _strategy():
     if os.environ.get("TF_CONFIG"):
         return tf.distribute.MultiWorkerMirroredStrategy()
     return local_strategy()
@@ -49,6 +58,15 @@ def local_strategy() -> tf.distribute.Strategy:
     """All GPUs of this machine, else the CPU; see `strategy`."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def check_xla(xla: bool, replicas: int) -> None:
+    """Raises UserError where XLA can't compile a step: replicas gather one another's samples."""
+    if xla and replicas > 1:
+        raise UserError(
+            f"`training.xla: true` works with one replica. Received: {replicas}. Switch it off, or "
+            "show one GPU alone: CUDA_VISIBLE_DEVICES=0."
+        )
 
 
 def check_batch_size(name: str, batch_size: int, replicas: int) -> None:

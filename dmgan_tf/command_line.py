@@ -41,6 +41,9 @@ def import_tensorflow(onednn: bool = True) -> None:
     try:
         os.dup2(nowhere, 2)
         tensorflow = importlib.import_module("tensorflow")
+        # TensorFlow rounds float32 products to 10 bits on newer GPUs: training may ask for
+        # that (`training.tf32`), while pictures and scores are those of a CPU.
+        tensorflow.config.experimental.enable_tensor_float_32_execution(False)
         for gpu in tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     finally:
@@ -49,19 +52,65 @@ def import_tensorflow(onednn: bool = True) -> None:
         os.close(nowhere)
 
 
-def read_captions(path: Path) -> list[str]:
-    """The captions of a text file, one a line.
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
-    Raises: UserError: when it can't be read, or holds none.
+
+def picture_path(text: str) -> Path:
+    """The type of an option that names a picture to write."""
+    path = Path(text)
+    if path.is_dir() or path.suffix.lower() not in PICTURE_SUFFIXES:
+        raise argparse.ArgumentTypeError(
+            f"must name a {', '.join(PICTURE_SUFFIXES)} file. Received: {text}."
+        )
+    return path
+
+
+def add_captions(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """The options of every command that draws sentences; `captions_of` reads them."""
+    what = parser.add_mutually_exclusive_group(required=required)
+    what.add_argument(
+        "--caption",
+        nargs="+",
+        action="extend",
+        metavar="SENTENCE",
+        help="one sentence or several, each in quotes",
+    )
+    what.add_argument("--captions-file", type=Path, help="a text file with a sentence a line")
+
+
+def captions_of(
+    arguments: argparse.Namespace, check: Callable[[str], object] | None = None
+) -> list[str]:
+    """The captions that the options of `add_captions` name.
+
+    Args: check: raises a UserError for a caption that can't be drawn; all are checked.
+    Raises: UserError: when the file can't be read or holds none, or for what `check` refuses, with
+        the line.
     """
+    path = arguments.captions_file
+    if path is None:
+        numbered = [("", caption) for caption in arguments.caption]
+    else:
+        numbered = [(f"{path}, line {n}: ", line) for n, line in _lines(path)]
+    for place, caption in numbered:
+        try:
+            if check:
+                check(caption)
+        except UserError as error:
+            raise UserError(f"{place}{error}") from error
+    return [caption for _, caption in numbered]
+
+
+def _lines(path):
+    """Number and text of the lines that aren't blank."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as text: {error}.") from error
-    captions = [line.strip() for line in lines if line.strip()]
-    if not captions:
+    numbered = [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip()]
+    if not numbered:
         raise UserError(f"{path}: holds no caption.")
-    return captions
+    return numbered
 
 
 def run_config(
@@ -74,8 +123,9 @@ def run_config(
     """
     from dmgan_tf.config_file import find_config, load_config
 
-    arguments = _config_parser(description).parse_args()
-    path = find_config(arguments.config)
+    parser = _config_parser(description)
+    arguments = parser.parse_args()
+    path = find_config(arguments.config or _config_of_run(parser, arguments))
     config = load_config(path, arguments.set)
     import_tensorflow()
     if arguments.dry_run:
@@ -90,10 +140,36 @@ def run_config(
     return 0
 
 
+def _config_of_run(parser, arguments):
+    """The run's own config, with which `--resume --run-dir RUN` goes on."""
+    if not (arguments.resume and arguments.run_dir):
+        parser.error("--config is required; only --resume --run-dir RUN does without.")
+    path = arguments.run_dir / "config.yaml"
+    if not path.is_file():
+        parser.error(f"{path}: there is none, so there is no run to go on with. Give --config.")
+    return str(path)
+
+
+class _HelpWithDefaults(argparse.HelpFormatter):
+    def _get_help_string(self, action):
+        nothing = action.default is False or action.default in (None, [], argparse.SUPPRESS)
+        if nothing or "default" in action.help:
+            return action.help
+        return f"{action.help} (default: %(default)s)"
+
+
+def argument_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """A parser whose help begins with the docstring's first line, and tells the defaults."""
+    return argparse.ArgumentParser(
+        description=(docstring or "").partition("\n")[0], formatter_class=_HelpWithDefaults
+    )
+
+
 def _config_parser(description):
-    parser = argparse.ArgumentParser(description=description)
+    parser = argument_parser(description)
     parser.add_argument(
-        "--config", required=True, help="a YAML file, or the name of one in configs/"
+        "--config",
+        help="a YAML file, or the name of one in configs/ (with --resume: that of --run-dir)",
     )
     parser.add_argument(
         "--set",

@@ -5,7 +5,6 @@
 The same caption and seed give the same picture as `generate` and the server.
 """
 
-import argparse
 import hashlib
 import json
 from collections.abc import Sequence
@@ -13,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dmgan_tf.command_line import run
+from dmgan_tf.command_line import add_captions, argument_parser, captions_of, picture_path, run
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
-from dmgan_tf.inference.image_grid import save_png, to_uint8
+from dmgan_tf.inference.captioned_grid import captioned_grid
+from dmgan_tf.inference.image_grid import save_picture, to_uint8
 from dmgan_tf.inference.inputs import encode_caption, model_inputs, with_seeds
 
 FORMAT = 1
@@ -120,23 +120,25 @@ def _checked(path, manifest):
 
 def main() -> int:
     """Draws and saves."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of the ONNX export")
-    parser.add_argument("--caption", required=True, help="one sentence")
+    add_captions(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the picture's noise")
     parser.add_argument("--precision", default="float32", help="float32, float16 or int8")
     parser.add_argument("--ort", action="store_true", help="use the .ort file")
     parser.add_argument("--threads", type=int, default=0, help="0: one per core")
-    parser.add_argument("--out", type=Path, default=Path("picture.png"), help="PNG file to write")
+    parser.add_argument("--out", type=picture_path, default="picture.png", help="file to write")
     arguments = parser.parse_args()
     if not -(2**63) <= arguments.seed < 2**63:
         parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
     if not 0 <= arguments.threads <= _MOST_THREADS:
         parser.error(f"--threads must lie in 0 … {_MOST_THREADS}. Received: {arguments.threads}.")
-    if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
-        parser.error(f"--out must name a .png file. Received: {arguments.out}.")
     model = EdgeModel(arguments.model, arguments.precision, arguments.ort, arguments.threads)
-    save_png(arguments.out, model.generate(arguments.caption, arguments.seed)[0])
+    captions = captions_of(
+        arguments, lambda c: encode_caption(c, model.vocabulary, model.max_words, quiet=True)
+    )
+    images = model.generate(captions, arguments.seed)
+    save_picture(arguments.out, captioned_grid(images, captions) if len(images) > 1 else images[0])
     print(f"Picture: {arguments.out}")
     return 0
 

@@ -10,7 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
-from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.request import METRICS, Request
 from dmgan_tf.inference.presets import locate, preset_name
@@ -18,7 +18,7 @@ from dmgan_tf.inference.presets import locate, preset_name
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=locate, help="run, model or preset")
     parser.add_argument("--images-dir", type=Path, help="pictures of any program instead of it")
     parser.add_argument(

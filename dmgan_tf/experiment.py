@@ -16,7 +16,7 @@ from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions, read_pictures, training_dataset
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import Interrupted, UserError
-from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
+from dmgan_tf.inference.image_grid import enlarge, image_grid, save_picture
 from dmgan_tf.inference.model_directory import (
     load_metadata,
     load_network,
@@ -305,7 +305,7 @@ def _sample_grids(artist, pictures, directory, writer, every_steps):
         }
 
     def save(name, step, picture):
-        save_png(directory / "samples" / f"{name}_step_{step:08d}.png", picture)
+        save_picture(directory / "samples" / f"{name}_step_{step:08d}.png", picture)
 
     return SampleGrid(draw, save, writer, every_steps)
 

@@ -7,7 +7,7 @@ the memory wrote and read); the last two are of the first caption.
 import argparse
 from pathlib import Path
 
-from dmgan_tf.command_line import import_tensorflow, read_captions, run
+from dmgan_tf.command_line import add_captions, argument_parser, captions_of, import_tensorflow, run
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
@@ -20,14 +20,12 @@ _MOST_NOISES = 120
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     parser.add_argument(
         "--compare", type=locate, action="append", default=[], help="another; may be given again"
     )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--caption", nargs="+", action="extend", help="sentences, in quotes each")
-    what.add_argument("--captions-file", type=Path, help="a text file with a sentence a line")
+    add_captions(parser, required=False)
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--seed", type=int, default=0, help="of the first or only noise")
     parser.add_argument("--noises", type=int, default=12, help="pictures of the first caption")
@@ -61,20 +59,20 @@ def main() -> int:
     """Draws and saves."""
     arguments = parse_arguments()
     folders = [arguments.model, *arguments.compare]
-    file = arguments.captions_file
-    captions = read_captions(file) if file else arguments.caption or []
+    given = arguments.caption or arguments.captions_file
+    captions = captions_of(arguments) if given else []
     if len(captions) > _MOST_CAPTIONS:
         raise UserError(f"{_MOST_CAPTIONS} captions fit side by side. Received: {len(captions)}.")
     if missing := [folder for folder in folders if not folder.is_dir()]:
         raise UserError(f"{missing[0]}: there is no such folder.")
     import_tensorflow()  # takes seconds: not before the arguments
-    from dmgan_tf.inference.image_grid import save_png
+    from dmgan_tf.inference.image_grid import save_picture
     from dmgan_tf.inference.paper_figures import paper_figures
 
     captions = captions or default_captions(arguments.model)
     options = arguments.seed, arguments.noises, arguments.only
     for name, picture in paper_figures(folders, captions, *options):
-        save_png(arguments.out / f"{name}.png", picture)
+        save_picture(arguments.out / f"{name}.png", picture)
         print(f"{name.capitalize()}: {arguments.out / name}.png")
     return 0
 

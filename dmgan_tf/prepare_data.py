@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 
 SOURCES = ("cub", "coco", "attngan", "folder", "fluent-emoji")
@@ -20,7 +20,7 @@ _DOWNLOADED = ("cub", "coco")
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("source", choices=SOURCES)
     parser.add_argument("path", type=Path, help="the data set as it was found: a folder or tarball")
     parser.add_argument(

@@ -3,11 +3,10 @@
 The presets themselves stand in the folder of this name, which holds no Python.
 """
 
-import argparse
 import textwrap
 from dataclasses import asdict
 
-from dmgan_tf.command_line import run
+from dmgan_tf.command_line import argument_parser, run
 from dmgan_tf.inference.presets import Card, find, load_card, names
 
 _NOT_TEXT = ("title", "fingerprint", "evaluate", "scores")
@@ -43,7 +42,7 @@ def _number(scores, name):
 
 def main() -> int:
     """Lists, or shows one."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--show", metavar="NAME", help="print the card of a preset")
     if wanted := parser.parse_args().show:
         print(as_text(wanted, load_card(find(wanted))))

@@ -32,7 +32,7 @@ def environment():
     """What the processes of the tests find in their environment."""
     # How much TensorFlow says is the command line's to decide, not the test session's.
     kept = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    return kept | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)}
+    return {"CUDA_VISIBLE_DEVICES": "-1"} | kept | {"PYTHONPATH": str(ROOT)}
 
 
 def run(module, *arguments, cwd=ROOT, options=(), timeout=300):

@@ -25,10 +25,6 @@ def size(path):
         return image.size
 
 
-def span(count):
-    return count * SIDE + (count - 1) * GAP
-
-
 # --- train and pretrain_damsm -------------------------------------------------------------------
 
 
@@ -88,13 +84,20 @@ def test_one_caption_becomes_one_picture_and_unknown_words_are_named(tiny_run, t
     assert "['zeppelin']" in warning
 
 
-def test_captions_file_and_count_become_a_grid_a_row_per_caption(tiny_run, tmp_path):
+def drawn(path):
+    return np.asarray(Image.open(path)).astype(int)
+
+
+def test_captions_file_and_count_become_a_labelled_grid_a_row_per_caption(tiny_run, tmp_path):
     captions = tmp_path / "captions.txt"
     captions.write_text(f"{CAPTION}\n\n  the blue bird  \r\n", encoding="utf-8-sig")
     picture = tmp_path / "new" / "grid.png"
     arguments = ("--model", tiny_run / "model", "--captions-file", captions, "--count", 3)
     call("generate", *arguments, "--seed", 5, "--out", picture, "--attention")
-    assert size(picture) == (span(3), span(2))
+    side = 12 * SIDE  # enlarged to 192 pixels
+    width, height = size(picture)
+    assert width == 3 * side + 2 * 8
+    assert height > 2 * side + 2 * 13  # a line of text below each
     for i in (1, 2):
         width, height = size(picture.with_name(f"grid_attention_{i}.png"))
         assert width > 100
@@ -104,19 +107,29 @@ def test_captions_file_and_count_become_a_grid_a_row_per_caption(tiny_run, tmp_p
     # The second picture of the first caption is that of seed 6.
     alone = tmp_path / "alone.png"
     call("generate", "--model", tiny_run, "--caption", CAPTION, "--seed", 6, "--out", alone)
-    grid, single = (np.asarray(Image.open(path)).astype(int) for path in (picture, alone))
-    np.testing.assert_allclose(grid[:SIDE, SIDE + GAP : 2 * SIDE + GAP], single, atol=1)
-    assert np.abs(grid[:SIDE, :SIDE] - single).max() > 1
+    grid, single = drawn(picture), drawn(alone)
+    assert single.shape == (SIDE, SIDE, 3)
+    np.testing.assert_allclose(grid[:side:12, side + 8 : 2 * side + 8 : 12], single, atol=1)
+    assert np.abs(grid[:side:12, :side:12] - single).max() > 1
 
 
-def test_stages_stand_side_by_side_a_row_per_picture(tiny_run, tmp_path):
+def test_several_captions_are_all_drawn(tiny_run, tmp_path):
+    both, one = tmp_path / "both.jpg", tmp_path / "one.png"
+    arguments = ("--caption", CAPTION, "the blue bird", "--caption", "a red bird", "--out", both)
+    call("generate", "--model", tiny_run, *arguments)
+    assert size(both)[0] == 3 * 12 * SIDE + 2 * 8
+    call("generate", "--model", tiny_run, "--caption", "the blue bird", "--out", one)
+    shown = drawn(both)[: 12 * SIDE : 12, 12 * SIDE + 8 : 24 * SIDE + 8 : 12]
+    assert np.abs(shown - drawn(one)).max() < 40  # JPEG
+
+
+def test_stages_are_rows_and_pictures_columns(tiny_run, tmp_path):
     picture = tmp_path / "stages.png"
     arguments = ("--caption", CAPTION, "--count", 3, "--stages", "--attention", "--out", picture)
     call("generate", "--model", tiny_run, *arguments)
-    assert size(picture) == (span(2), span(3))
+    width, height = size(picture)
+    assert width > 3 * 192 and height > 2 * 192
     assert size(tmp_path / "stages_attention.png")[0] > 100
-    small = np.asarray(Image.open(picture))[:SIDE, :SIDE]  # 8 pixels a side, each shown twice
-    np.testing.assert_array_equal(small[::2, ::2], small[1::2, 1::2])
 
 
 # --- mistakes -----------------------------------------------------------------------------------
@@ -129,6 +142,15 @@ def test_caption_without_a_known_word_is_refused(tiny_run, tmp_path):
     line = refuse("generate", "--model", tiny_run, "--caption", "", "--out", picture)
     assert "The caption '' can't be drawn" in line
     assert not list(tmp_path.iterdir())
+
+
+def test_a_line_of_a_file_that_cannot_be_drawn_is_named_before_any_is_drawn(tiny_run, tmp_path):
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a red bird\n\nzeppelin\n")
+    options = "--captions-file", captions, "--out", tmp_path / "a.png"
+    line = refuse("generate", "--model", tiny_run, *options)
+    assert line.startswith(f"{captions}, line 3: The caption 'zeppelin' can't be drawn")
+    assert [path.name for path in tmp_path.iterdir()] == ["captions.txt"]
 
 
 def test_vocabulary_of_another_model_is_refused(tiny_run, tmp_path):
@@ -300,7 +322,8 @@ def test_help_is_shown_without_importing_tensorflow(module):
 @pytest.mark.parametrize(
     ("module", "arguments", "complaint"),
     [
-        ("train", (), "required: --config"),
+        ("train", (), "--config is required; only --resume --run-dir RUN does without."),
+        ("train", ("--resume", "--run-dir", "nowhere"), "nowhere/config.yaml: there is none"),
         ("train", ("--config", "cub.yaml", "--stepps", "3"), "unrecognized arguments: --stepps 3"),
         (
             "generate",
@@ -322,6 +345,7 @@ def test_help_is_shown_without_importing_tensorflow(module):
         ("evaluate", ("--model", ".", "--weights", "damsm"), "--weights must be NETWORK=FILE"),
         ("evaluate", ("--model", ".", "--images", "1"), "--images must be 2 or more"),
         ("ablation", ("--config", "cub.yaml", "--seeds", "0"), "--seeds must be 1 or more"),
+        ("ablation", ("--config", "cub.yaml", "--rows", "memories"), "Received: 'memories'."),
         ("figures", ("--model", "."), "required: --out"),
         (
             "figures",

@@ -1,56 +1,136 @@
-"""The wheel carries configs and presets: the command lines work from any folder."""
+"""The wheel, made from the source distribution, in an environment without the checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from command_lines import ROOT
+from PIL import Image
 
-ROOT = Path(__file__).parents[1]
+from dmgan_tf.__main__ import COMMANDS
+from dmgan_tf.export.__main__ import FORMATS
+
 pytestmark = pytest.mark.slow
+CAPTION = "a red bird with black wings"
 
 
 @pytest.fixture(scope="module")
-def site(box, tmp_path_factory):
-    """A folder with what is in the wheel, the presets of `box` among it."""
-    folder = tmp_path_factory.mktemp("wheel")
+def distributions(box, tmp_path_factory):
+    """(source distribution, wheel made from it), with the presets of `box` instead of the large."""
+    folder = tmp_path_factory.mktemp("distributions")
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
     source = folder / "source"
-    for name in ("dmgan_tf", "configs"):
-        shutil.copytree(ROOT / name, source / name)
-    shutil.copytree(box, source / "dmgan_tf" / "presets", dirs_exist_ok=True)
-    for name in ("setup.py", "pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, source)
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
-    subprocess.run([*build, str(folder), str(source)], check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(folder / "site")
-    return folder / "site"
+    for name in tracked:
+        if not name.startswith("dmgan_tf/presets/") and (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    shutil.copytree(box, source / "dmgan_tf" / "presets")
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    (archive,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return archive, wheel
 
 
-def run_installed(site, folder, module, *arguments):
-    """What a command line of the wheel prints, started in another folder."""
-    process = subprocess.run(
-        [sys.executable, "-m", f"dmgan_tf.{module}", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(site), "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout
+@pytest.fixture(scope="module")
+def environment(distributions, tmp_path_factory):
+    """The `bin` of an environment of the wheel and, by path, of the packages it depends on."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    zipfile.ZipFile(distributions[1]).extractall(site)
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    script = folder / "bin" / "dmgan"
+    (entry,) = site.glob("dmgan_tf-*.dist-info/entry_points.txt")
+    module, function = re.search(r"^dmgan = (\S+):(\S+)$", entry.read_text(), re.M).groups()
+    python = folder / "bin" / "python"
+    script.write_text(f"#!{python}\nfrom {module} import {function}\n{function}()\n")
+    script.chmod(0o755)
+    return folder / "bin"
 
 
-def test_named_config_is_found_in_an_installed_wheel(site, tmp_path):
-    printed = run_installed(site, tmp_path, "train", "--config", "toy_birds.yaml", "--dry-run")
-    assert "285,298" in printed
+@pytest.fixture
+def dmgan(environment, tmp_path):
+    """What `dmgan WORDS` prints, started in an empty folder."""
+
+    def run(*words):
+        process = subprocess.run(
+            [str(environment / "dmgan"), *map(str, words)],
+            cwd=tmp_path,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout
+
+    return run
+
+
+def test_the_source_distribution_holds_all_that_is_tracked(distributions):
+    with tarfile.open(distributions[0]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"constraints.txt", "Makefile", "docs/edge.md", "configs/cub.yaml"} <= names
+    assert {"serving/README.md", "export/to_onnx.py", "tests/test_wheel.py"} <= names
+
+
+def test_a_package_index_is_shown_no_broken_links(distributions):
+    wheel = zipfile.ZipFile(distributions[1])
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    text = wheel.read(name).decode()
+    assert "dmgan generate --model toy_birds" in text
+    assert not re.findall(r"\]\((?!https?:|#)[^)]*\)", text)
+
+
+def test_every_command_answers_for_itself(environment, dmgan):
+    code = "import dmgan_tf; print(dmgan_tf.__file__)"
+    command, pipes = [str(environment / "python"), "-c", code], {"capture_output": True}
+    found = subprocess.run(command, cwd=environment, check=True, text=True, **pipes)
+    assert Path(found.stdout).is_relative_to(environment.parent)
+    for words in [[name] for name in COMMANDS] + [["export", name] for name in FORMATS]:
+        assert dmgan(*words, "--help").startswith(f"usage: dmgan {' '.join(words)} ")
+
+
+def test_named_configs_and_presets_are_found(dmgan, tmp_path):
+    assert "285,298" in dmgan("train", "--config", "toy_birds.yaml", "--dry-run")
+    assert "tiny: Noise of 16 pixels" in dmgan("presets").splitlines()
     assert not any(tmp_path.iterdir())
 
 
-def test_presets_are_found_in_an_installed_wheel(site, tmp_path):
-    assert "tiny: Noise of 16 pixels" in run_installed(site, tmp_path, "presets").splitlines()
-    run_installed(site, tmp_path, "generate", "--model", "tiny", "--caption", "a red bird")
-    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
+def test_a_model_is_drawn_with_exported_served_and_asked(environment, dmgan, tmp_path):
+    dmgan("generate", "--model", "tiny", "--caption", CAPTION, "--seed", 3)
+    dmgan("export", "onnx", "--model", "tiny", "--out", "onnx")
+    dmgan("edge", "--model", "onnx", "--caption", CAPTION, "--seed", 3, "--out", "edge.png")
+    dmgan("export", "saved-model", "--model", "tiny", "--out", "served")
+    options = "--model", "dmgan=served", "--port", "0", "--rest-port", "0"
+    server = subprocess.Popen(
+        [str(environment / "dmgan"), "serve", *options],
+        cwd=tmp_path,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = re.match(r"gRPC: (\S+)", server.stdout.readline())[1]
+        ask = "ask", "--address", address, "--seed", 3, "--out", "asked.png"
+        dmgan(*ask, "--caption", CAPTION)
+    finally:
+        server.terminate()
+        server.wait(60)
+    with Image.open(tmp_path / "picture.png") as expected:
+        for name in ("edge.png", "asked.png"):
+            with Image.open(tmp_path / name) as drawn:
+                difference = max(
+                    abs(a - b) for a, b in zip(drawn.tobytes(), expected.tobytes(), strict=True)
+                )
+            assert difference <= 1, name

@@ -5,12 +5,12 @@ A folder per set of pictures holds NAME.npy for each of them and `done.json`: wh
 how many rows are written. A run that was stopped goes on there.
 """
 
-import fcntl
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from tqdm import tqdm
 
 from dmgan_tf.errors import UserError
@@ -36,8 +36,7 @@ def collect(
     Raises: UserError: when an observer sees something that is no finite number, naming the picture.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another evaluation may look at the same pictures
+    with FileLock(folder / _LOCK):  # another evaluation may look at the same pictures
         return _collect(pictures, observers, folder, identity, batch_size, description)
 
 

@@ -1,5 +1,6 @@
 """How well a model draws captions: every score, its protocol, and real pictures beside it."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -8,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from dmgan_tf import build
 from dmgan_tf.config import Config, DataConfig
@@ -30,7 +32,8 @@ from dmgan_tf.evaluation.subject import subject
 from dmgan_tf.evaluation.truth import truth_scores
 from dmgan_tf.feature_networks import NAMES as FEATURE_NETWORKS
 from dmgan_tf.feature_networks import FeatureNetwork, cache_folder, load_feature_network
-from dmgan_tf.inference.captioned_grid import save_captioned_grid
+from dmgan_tf.inference.captioned_grid import captioned_grid
+from dmgan_tf.inference.image_grid import save_picture
 from dmgan_tf.inference.model_directory import (
     fingerprint,
     load_metadata,
@@ -234,6 +237,11 @@ class _Evaluation:
 
     def _with_protocol(self, score, name, reference):
         network = self._networks[name]
+        if name == DAMSM and self._judge_is_own:
+            score.notes.append(
+                "the judge is the model's own encoders, which its training used: it is too good. "
+                "Give others with --judge"
+            )
         score.protocol.update({
             "network": network.name,
             "weights_sha256": network.weights_sha256,
@@ -251,6 +259,7 @@ class _Evaluation:
             "images": len(pictures),
             "side": pictures.side,
             "quantisation": "uint8",
+            "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
             "split": "test",
             "unseen_captions_only": request.unseen,
             "seed": request.seed,
@@ -262,9 +271,12 @@ class _Evaluation:
             step = load_metadata(self._model).get("step")
             about |= {"model": fingerprint(self._model), "step": step}
         if DAMSM in self._networks:
-            own = self._model is not None and _same_encoders(self._model, self._judge)
-            about |= {"judge": fingerprint(self._judge), "judge_is_own": own}
+            about |= {"judge": fingerprint(self._judge), "judge_is_own": self._judge_is_own}
         return about
+
+    @functools.cached_property
+    def _judge_is_own(self):
+        return self._model is not None and _same_encoders(self._model, self._judge)
 
     def save_grids(self, path: Path) -> None:
         """The first pictures with their captions, and real ones of the same captions."""
@@ -272,11 +284,12 @@ class _Evaluation:
         if captions is None:
             return
         count = min(_GRID_PICTURES, len(pictures))
-        save_captioned_grid(path, pictures.read(0, count), captions[:count])
+        save_picture(path, captioned_grid(pictures.read(0, count), captions[:count]))
         if self._subject.test_rows is not None:
             rows, ratio = self._subject.test_rows[:count], self._config.data.load_side_ratio
             real = read_pictures(self._test, rows, pictures.side, ratio)
-            save_captioned_grid(path.with_name(f"{path.stem}_real.png"), real, captions[:count])
+            beside = path.with_name(f"{path.stem}_real.png")
+            save_picture(beside, captioned_grid(real, captions[:count]))
 
 
 def _config(folder: Path | None, data: Path | None) -> Config:

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
-from dmgan_tf.inference.image_grid import save_png, to_uint8
+from dmgan_tf.inference.image_grid import save_picture, to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.training.replicas import map_batch
 from dmgan_tf.whole_file import write_text
@@ -144,7 +144,7 @@ class Kept:
             write_text(self._folder / METADATA, self._list)
         images = self._pictures.read(start, stop)
         for row, image in zip(range(start, stop), images, strict=True):
-            save_png(self._folder / self._name(row), image)
+            save_picture(self._folder / self._name(row), image)
         return images
 
 

@@ -20,12 +20,15 @@ def as_json(common: Mapping[str, object], scores: Sequence[Score]) -> dict:
             report[f"{score.name}_std"] = score.spread
         for suffix, value in score.beside.items():
             report[f"{score.name}_{suffix}"] = value
-    report["protocol"] = {score.name: score.protocol for score in scores}
+    report["protocol"] = {
+        score.name: score.protocol | ({"notes": score.notes} if score.notes else {})
+        for score in scores
+    }
     return report
 
 
 def as_table(common: Mapping[str, object], scores: Sequence[Score]) -> str:
-    """A line a score: value ± spread, the real and the blurred pictures', and the protocol."""
+    """A line a score: value ± spread, the real and the blurred pictures', the protocol; notes."""
     head = ("score", "value", "real", "blurred", "seen through", "against")
     rows = [head]
     for score in scores:
@@ -41,7 +44,8 @@ def as_table(common: Mapping[str, object], scores: Sequence[Score]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     about = ", ".join(f"{name} {value}" for name, value in common.items() if value is not None)
-    return "\n".join([about, *(line.rstrip() for line in lines)])
+    notes = [f"{score.name}: {note}." for score in scores for note in score.notes]
+    return "\n".join([about, *(line.rstrip() for line in lines), *notes])
 
 
 def save(path: Path, report: Mapping[str, object]) -> None:

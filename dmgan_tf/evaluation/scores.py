@@ -16,6 +16,7 @@ from dmgan_tf.metrics.running_statistics import RunningStatistics, Statistics
 _ROWS = 4096  # of features, taken to float64 at once
 INCEPTION_SPLITS = 10
 FOLDS = 10
+CANDIDATES = 100  # the default of `r_precision`
 
 Value = float | dict[str, float]
 
@@ -26,7 +27,7 @@ class Score:
 
     Attributes: name: unique in a report. value. spread: its standard deviation, where it has one.
         beside: of `real` and `blurred` pictures, and the spreads of these as `real_std`.
-        protocol: plain values.
+        protocol: plain values. notes: sentences on what a reader would otherwise get wrong.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Score:
     spread: float | None = None
     beside: dict[str, Value] = field(default_factory=dict)
     protocol: dict[str, object] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def streamed(features: np.ndarray) -> RunningStatistics:
@@ -69,12 +71,17 @@ def fid(
     with _told(name):
         value = frechet_distance(drawn, reference)
         target = streamed(real[1::2]).result()
-        beside: dict[str, Value] = {
-            whose: frechet_distance(streamed(features[::2]).result(), target)
-            for whose, features in (("real", real), ("blurred", blurred))
-            if features is not None
-        }
-    return Score(name=name, value=value, beside=beside)
+        of_real = frechet_distance(streamed(real[::2]).result(), target)
+        beside: dict[str, Value] = {"real": of_real}
+        if blurred is not None:
+            beside["blurred"] = frechet_distance(streamed(blurred[::2]).result(), target)
+    score = Score(name=name, value=value, beside=beside)
+    if value < of_real:
+        score.notes.append(
+            "it is below that of real pictures, which is taken between two halves of the set, and "
+            "fewer pictures make a distance larger. It does not mean better than real"
+        )
+    return score
 
 
 def kid(
@@ -140,5 +147,20 @@ def precision(
         if real is not None:
             mean, deviation = r_precision(real, sentences, class_ids, folds=FOLDS, **options)
             beside = {"real": mean, "real_std": deviation}
-    protocol = {"candidates": 100, "folds": FOLDS, **options}
-    return Score(name="r_precision", value=value, spread=spread, beside=beside, protocol=protocol)
+    fewest = _fewest_wrong_captions(class_ids, options["negatives"])
+    candidates = min(CANDIDATES, fewest + 1)
+    protocol = {"candidates": candidates, "folds": FOLDS, **options}
+    score = Score(name="r_precision", value=value, spread=spread, beside=beside, protocol=protocol)
+    if candidates < CANDIDATES:
+        score.notes.append(
+            f"some pictures choose among {candidates} different captions, not {CANDIDATES}: "
+            "there are too few test pictures. It is too high and comparable with no other"
+        )
+    return score
+
+
+def _fewest_wrong_captions(class_ids, negatives):
+    """How many captions the wrong ones of a picture are drawn from, at the least."""
+    if negatives == "random":
+        return len(class_ids) - 1
+    return len(class_ids) - int(np.unique(class_ids, return_counts=True)[1].max())

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import presets
 from dmgan_tf.inference.presets import Card
@@ -37,7 +37,7 @@ _GRID_PICTURES = 16
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=presets.locate, required=True, help="a run, or its model")
     parser.add_argument("--name", required=True, help="of the preset: a-z, 0-9 and _")
     parser.add_argument("--evaluation", type=Path, help="report of dmgan_tf.evaluate")
@@ -167,14 +167,15 @@ def _draw_grid(folder):
     """Captions of test pictures from first to last, drawn by what was packed."""
     from dmgan_tf import build
     from dmgan_tf.config_file import load_config
-    from dmgan_tf.inference.captioned_grid import save_captioned_grid
+    from dmgan_tf.inference.captioned_grid import captioned_grid
+    from dmgan_tf.inference.image_grid import save_picture
     from dmgan_tf.inference.text_to_image import TextToImage
 
     rows = build.captions(load_config(folder / "config.yaml"), "test")
     count = min(_GRID_PICTURES, len(rows))
     captions = [rows[i * len(rows) // count][0] for i in range(count)]
     images = TextToImage.from_preset(folder).generate(captions, list(range(count)))
-    save_captioned_grid(folder / presets.GRID, images, captions)
+    save_picture(folder / presets.GRID, captioned_grid(images, captions))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,9 @@ The version's folder is written beside its place and renamed when whole: a serve
 OUT never sees half a model.
 """
 
-import argparse
 from pathlib import Path
 
-from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
 
@@ -18,7 +17,7 @@ _WARM_UP_BATCHES = (1, 4)
 
 def main() -> int:
     """Exports."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     parser.add_argument("--out", type=Path, required=True, help="the served model's folder")
     parser.add_argument("--version", type=int, default=1, help="a number above 0; higher is newer")

@@ -11,10 +11,9 @@ Into OUT, whole or not at all:
     vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, differences, costs
 """
 
-import argparse
 from pathlib import Path
 
-from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
 
@@ -23,7 +22,7 @@ PRECISIONS = ("float32", "float16", "int8")  # `onnx_files` knows them too late 
 
 def main() -> int:
     """Exports and prints the report."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     parser.add_argument("--out", type=Path, required=True, help="folder to write; a new one")
     parser.add_argument("--precision", default="float32", help=f"a list of {','.join(PRECISIONS)}")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmgan_tf.inference.image_grid import enlarge, save_png
+from dmgan_tf.inference.image_grid import enlarge, save_picture
 from dmgan_tf.inference.labelled_grid import labelled_grid, shown_side
 from dmgan_tf.inference.text_to_image import Drawing
 
@@ -53,7 +53,7 @@ def save_attention_figure(path: Path, drawing: Drawing, row: int = 0) -> None:
         for y, label in ((1, "writing gate"), (0, "read share")):
             bars[0].text(1.0, y, label, fontsize=8, ha="right", va="center")
         bars[0].set_ylim(-0.6, 1.6)
-    save_png(path, _rendered(figure))
+    save_picture(path, _rendered(figure))
 
 
 def words_figure(drawing: Drawing, row: int = 0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Pictures as grey levels, side by side, as PNG."""
+"""Pictures as grey levels, side by side, as files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,12 +36,23 @@ def image_grid(rows: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
     return canvas
 
 
-def save_png(path: Path, image: np.ndarray) -> None:
-    """Writes the picture beside its place and renames it when whole.
+_FORMATS: dict[str, dict] = {
+    ".png": {"format": "PNG"},
+    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".webp": {"format": "WEBP", "lossless": True},
+}
 
+
+def save_picture(path: Path, image: np.ndarray) -> None:
+    """Writes the picture, uint8 [height, width, 3], whole or not at all.
+
+    Args: path: its suffix says the format: .png, .jpg, .jpeg or .webp (lossless).
     Raises: UserError: when it can't be written there.
     """
     if path.is_dir() or not path.name:
-        raise UserError(f"{path}: is a folder. Name a PNG file to write.")
+        raise UserError(f"{path}: is a folder. Name a picture file to write.")
+    if path.suffix.lower() not in _FORMATS:
+        raise UserError(f"{path}: a picture's name ends in {', '.join(_FORMATS)}.")
     with whole_file(path) as partial:
-        Image.fromarray(image).save(partial, format="PNG")
+        Image.fromarray(image).save(partial, **_FORMATS[path.suffix.lower()])

@@ -11,6 +11,9 @@ class LeftOut(NamedTuple):
     name: str
     reason: str
 
+    def __str__(self):
+        return f"{self.name}: {self.reason}"
+
 
 def leaves_the_folder(name: str) -> bool:
     """Whether a list's name of a file leads out of the folder that the list is of."""

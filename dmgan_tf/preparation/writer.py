@@ -5,7 +5,6 @@ there under its name only when its lines of the index stand beside it, so that a
 stopped goes on after the last whole shard.
 """
 
-import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from dmgan_tf.data.prepared import FORMAT, INDEX, METADATA, REPORT, VOCABULARY, Row
@@ -97,23 +97,26 @@ def _begun(plan, partial):
     content = json.dumps([FORMAT, described, plan.vocabulary.words])
     fingerprint = hashlib.sha256(content.encode()).hexdigest()
     path = partial / _BEGUN
-    if partial.exists() and not path.is_file():
+    if partial.exists() and not path.is_file() and any(partial.iterdir()):
         raise UserError(f"{partial} is there and was not begun by this program: move it away.")
     partial.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as begun:
-        try:
-            fcntl.flock(begun, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{partial}: another run is writing there.") from error
-        begun.seek(0)
-        if begun.read() != fingerprint:
-            for old in set(partial.iterdir()) - {path}:
+    # Beside the folder, which could not be renamed on Windows while a file in it is open.
+    lock = partial.with_name(f"{partial.name}.lock")
+    held = FileLock(lock, blocking=False)
+    try:
+        held.acquire()
+    except Timeout as error:
+        raise UserError(f"{partial}: another run is writing there.") from error
+    try:
+        if not path.is_file() or path.read_text() != fingerprint:
+            for old in partial.iterdir():
                 old.unlink()
-            begun.truncate(0)
-            begun.write(fingerprint)
-            begun.flush()
+            path.write_text(fingerprint)
         _check_room(plan, partial)
         yield
+    finally:
+        held.release()
+        lock.unlink(missing_ok=True)
 
 
 def _check_room(plan, partial):

@@ -6,12 +6,11 @@
 As a library: `Client("localhost:8500").generate(["a red bird"], [1])` → PNG bytes.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmgan_tf.command_line import run
+from dmgan_tf.command_line import argument_parser, run
 from dmgan_tf.errors import UserError
 
 _RETRIED_FIRST_AFTER, _RETRIED_LAST_AFTER = "0.2s", "5s"
@@ -172,9 +171,11 @@ def _described(info):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argument_parser(__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--caption", action="append", help="a sentence; may be given several times")
+    what.add_argument(
+        "--caption", nargs="+", action="extend", help="one sentence or several, each in quotes"
+    )
     what.add_argument("--status", action="store_true", help="state of the model's versions")
     what.add_argument("--metadata", action="store_true", help="signatures of the model")
     parser.add_argument("--address", default="localhost:8500", help="host:port of the gRPC service")

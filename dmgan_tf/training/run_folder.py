@@ -22,6 +22,7 @@ import yaml
 from dmgan_tf.config import Config
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.training.devices import device_names
 from dmgan_tf.whole_file import write_text
 
 # Keys of `training` that change nothing in the weights.
@@ -144,5 +145,6 @@ def _origin(config):
         "commit": _commit(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+        "devices": device_names(),
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dmgan_tf.evaluation.scores import kid
+from dmgan_tf.evaluation.report import as_json, as_table
+from dmgan_tf.evaluation.scores import fid, kid, precision, streamed
 
 
 @pytest.mark.parametrize(("subset_size", "beside"), [(20, 20), (40, 40), (79, 40), (160, 40)])
@@ -21,3 +22,35 @@ def test_kernel_distance_of_a_handful_of_real_pictures():
     score = kid("damsm", drawn, real, None, 5, seed=0)
     assert score.protocol["subset_size_beside"] == 2
     assert score.beside["real_std"] > 0
+
+
+def precision_of(count, classes, negatives):
+    drawn, sentences = np.random.default_rng(0).normal(size=(2, count, 4))
+    options = {"negatives": negatives, "drop_last_of_fold": False, "seed": 0}
+    return precision(drawn, None, sentences, np.arange(count) % classes, **options)
+
+
+@pytest.mark.parametrize(
+    ("count", "classes", "negatives", "candidates"),
+    [
+        (20, 20, "random", 20),
+        (20, 10, "other_classes", 19),
+        (20, 4, "other_classes", 16),
+        (110, 11, "other_classes", 100),
+        (100, 4, "random", 100),
+    ],
+)
+def test_r_precision_says_among_how_many_captions(count, classes, negatives, candidates):
+    score = precision_of(count, classes, negatives)
+    assert score.protocol["candidates"] == candidates
+    told = f"r_precision: some pictures choose among {candidates} different captions, not 100:"
+    assert (told in as_table({}, [score])) == (candidates < 100)
+    assert ("notes" in as_json({}, [score])["protocol"]["r_precision"]) == (candidates < 100)
+
+
+@pytest.mark.parametrize(("shift", "told"), [(0.0, True), (1.0, False)])
+def test_a_distance_below_that_of_real_pictures_is_explained(shift, told):
+    real = np.random.default_rng(0).normal(size=(64, 8))
+    drawn = streamed(real + shift).result()
+    score = fid("damsm", drawn, streamed(real).result(), real, None)
+    assert ("It does not mean better than real." in as_table({}, [score])) == told

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmgan_tf.inference.image_grid import enlarge, image_grid, save_png
+from dmgan_tf.errors import UserError
+from dmgan_tf.inference.image_grid import enlarge, image_grid, save_picture
 
 
 def colours(*shape, seed=0):
@@ -56,7 +57,7 @@ def test_enlarging_to_the_same_side_changes_nothing():
 def test_saved_picture_is_read_back_and_its_folder_made(tmp_path):
     path = tmp_path / "new" / "deep" / "a.picture.png"
     picture = colours(7, 5)
-    save_png(path, picture)
+    save_picture(path, picture)
     with Image.open(path) as image:
         assert image.format == "PNG"
         np.testing.assert_array_equal(np.asarray(image), picture)
@@ -66,14 +67,27 @@ def test_saved_picture_is_read_back_and_its_folder_made(tmp_path):
 def test_picture_that_can_not_be_saved_leaves_the_old_one_whole(tmp_path):
     path = tmp_path / "a.png"
     old = colours(4, 4)
-    save_png(path, old)
+    save_picture(path, old)
     with pytest.raises(TypeError):
-        save_png(path, np.zeros((4, 4, 7)))
+        save_picture(path, np.zeros((4, 4, 7)))
     with Image.open(path) as image:
         np.testing.assert_array_equal(np.asarray(image), old)
 
 
-def test_out_file_without_an_ending_is_a_png_too(tmp_path):
-    save_png(tmp_path / "picture", colours(4, 4))
-    with Image.open(tmp_path / "picture") as image:
-        assert image.format == "PNG"
+@pytest.mark.parametrize(
+    ("name", "kind", "most"),
+    [("a.png", "PNG", 0), ("a.webp", "WEBP", 0), ("a.JPG", "JPEG", 12), ("a.jpeg", "JPEG", 12)],
+)
+def test_the_ending_says_the_format(tmp_path, name, kind, most):
+    picture = np.full((16, 16, 3), (200, 30, 90), np.uint8)
+    save_picture(tmp_path / name, picture)
+    with Image.open(tmp_path / name) as image:
+        assert image.format == kind
+        assert np.abs(np.asarray(image, int) - picture).max() <= most
+
+
+@pytest.mark.parametrize("name", ["picture", "picture.tiff"])
+def test_other_endings_are_refused(tmp_path, name):
+    with pytest.raises(UserError, match=r"a picture's name ends in \.png, \.jpg, "):
+        save_picture(tmp_path / name, colours(4, 4))
+    assert not list(tmp_path.iterdir())

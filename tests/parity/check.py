@@ -239,7 +239,7 @@ def main() -> int:
         "--winograd", action="store_true", help="in these small networks too, not where it pays"
     )
     arguments = parser.parse_args()
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # Three steps magnify the last digits; the tolerances are for the kernels TensorFlow chooses.
     import_tensorflow(onednn=False)
     if arguments.winograd:

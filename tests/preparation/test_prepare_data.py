@@ -9,9 +9,14 @@ import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_lines import ROOT, TINY, call, environment, fail, refuse, run, succeed
 from small_pictures import COLORS, save_picture
+
+from dmgan_tf import build
+from dmgan_tf.config_file import load_config
+from dmgan_tf.data.pipeline import training_dataset
 
 # Enough pictures for a batch of four and for evaluation's shares.
 PICTURES = 12
@@ -149,20 +154,38 @@ def sources(many, cub_folder, coco_folder, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", ["cub", "coco", "attngan", "folder", "fluent-emoji"])
-def test_every_source_is_trained_with(sources, source, tmp_path):
-    out, run_folder = tmp_path / "prepared", tmp_path / "run"
+def test_every_source_gives_batches(sources, source, tmp_path):
+    out = tmp_path / "prepared"
     succeed("prepare_data", source, sources[source], "--out", out)
+    settings = [f"data.directory={out}", "data.source=prepared", "damsm.pictures_per_class=1"]
+    config = load_config(TINY[1], settings)
+    pictures = build.pictures(config, "train")
+    vocabulary = build.vocabulary(config, pictures)
+    assert list(vocabulary.words) == json.loads((out / "vocabulary.json").read_text())["words"]
+    options = build.pipeline_options(config)
+    batch = next(iter(training_dataset(pictures, vocabulary, options, batch_size=2)))
+    assert [tuple(images.shape) for images in batch["images"]] == [(2, 8, 8, 3), (2, 16, 16, 3)]
+    assert np.all(batch["lengths"] >= 1)
+
+
+@pytest.mark.slow
+def test_own_pictures_are_trained_with_by_their_config(many, tmp_path):
+    out, run_folder = tmp_path / "prepared", tmp_path / "run"
+    succeed("prepare_data", "folder", many, "--out", out)
     settings = {
-        "data.source": "prepared",
         "data.directory": out,
+        "generator.feature_channels": 4,
+        "generator.memory_channels": 8,
+        "discriminator.base_width": 4,
         "training.steps": 2,
         "training.batch_size": 2,
         "training.evaluation_images": 2,
+        "training.sample_every_steps": 2,
         "damsm.steps": 2,
         "damsm.batch_size": 2,
     }
     options = [o for key, value in settings.items() for o in ("--set", f"{key}={value}")]
-    succeed("train", *TINY, *options, "--run-dir", run_folder)
+    succeed("train", "--config", "own_pictures.yaml", *options, "--run-dir", run_folder)
     words = json.loads((run_folder / "model" / "vocabulary.json").read_text())["words"]
     assert words == json.loads((out / "vocabulary.json").read_text())["words"]
     assert list((run_folder / "samples").glob("*.png"))

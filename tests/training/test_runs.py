@@ -34,7 +34,7 @@ def command(run_dir, encoders, *overrides, resume=False, module="train"):
 
 
 def start(line, **environment):
-    variables = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"} | environment
+    variables = {"CUDA_VISIBLE_DEVICES": "-1"} | os.environ | environment
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(line, env=variables, cwd=ROOT, **pipes)
 
@@ -101,7 +101,9 @@ def test_killed_and_resumed_run_ends_bit_identical(straight, encoders, tmp_path)
     process.kill()
     process.communicate()
     assert not (tmp_path / "run/checkpoints/step_00000006").exists()
-    code, _, err = run(command(tmp_path / "run", encoders, resume=True))
+    # The run knows its config.
+    resume = "--resume", "--run-dir", str(tmp_path / "run")
+    code, _, err = run([sys.executable, "-m", "dmgan_tf.train", *resume])
     assert code == 0, err
     assert "going on after step 3 of 6" in err
     assert_bit_identical(weights(straight), weights(tmp_path / "run"))
