@@ -64,11 +64,12 @@ $(TFA_VENV)/installed: tests/tfa_oracle/requirements.txt
 	$(TFA_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# dmgan_tf/serving/wire.binpb from wire.proto.
+# dmgan_tf/serving/*.binpb from their .proto files.
 wire: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt grpcio-tools
-	$(BIN)/python -m grpc_tools.protoc --proto_path=dmgan_tf/serving --include_imports \
-		--descriptor_set_out=dmgan_tf/serving/wire.binpb wire.proto
+	for name in wire kserve; do \
+		$(BIN)/python -m grpc_tools.protoc --proto_path=dmgan_tf/serving --include_imports \
+			--descriptor_set_out=dmgan_tf/serving/$$name.binpb $$name.proto || exit 1; done
 
 lint: setup
 	$(BIN)/ruff check .

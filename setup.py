@@ -38,7 +38,10 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=[*find_packages(include=["dmgan_tf", "dmgan_tf.*"]), "dmgan_tf.configs"],
     package_dir={"dmgan_tf.configs": "configs"},
-    package_data={"dmgan_tf.configs": ["*.yaml"], "dmgan_tf": ["presets/*/*", "serving/wire.*"]},
+    package_data={
+        "dmgan_tf.configs": ["*.yaml"],
+        "dmgan_tf": ["presets/*/*", "serving/*.proto", "serving/*.binpb"],
+    },
     entry_points={"console_scripts": ["dmgan = dmgan_tf.__main__:main"]},
     install_requires=[
         "tensorflow>=2.20,<2.23",
@@ -68,6 +71,7 @@ setup(
             "mypy>=1.13",
             "pytest>=8",
             "ruff>=0.8",
+            "tritonclient[grpc,http]>=2.41",
             "trustme>=1.2",
             "types-PyYAML",
             "types-requests",

@@ -5,6 +5,8 @@ dmgan          ids int32 [B, T], lengths int32 [B], noise float32 [B, N_z], cond
 text_encoder   ids, lengths → word_features float32 [B, T, N_w], sentence_feature float32 [B, N_w]
 generator      word_features, lengths, sentence_feature, noise, condition_noise → image
 
+Words beyond the model's `max_words` are cut in all three, lengths at 1 and T.
+
 The recurrent layers become `LSTM` nodes, the generator is the folded one, and nothing of training
 is left.
 """
@@ -77,10 +79,11 @@ def trace(artist: TextToImage, uint8: bool = True) -> dict[str, onnx.ModelProto]
         return picture(plain.forward(ids, lengths, noise, condition_noise))
 
     def encode(ids, lengths):
-        words, sentence = encoder(ids, lengths)
+        words, sentence = encoder(*plain.bounded(ids, lengths))
         return {"word_features": words, "sentence_feature": sentence}
 
     def draw(word_features, lengths, sentence_feature, noise, condition_noise):
+        word_features, lengths = plain.bounded(word_features, lengths)
         mask = tf.sequence_mask(lengths, tf.shape(word_features)[1])
         return picture(generator(word_features, mask, sentence_feature, noise, condition_noise))
 

@@ -5,7 +5,8 @@ images           the same → image uint8 [B, side, side, 3], error
 stages           the same → image_SIDE, and attention_SIDE, writing_gate_SIDE, response_gate_SIDE
                  by the side that a refinement starts from; error
 tokens           ids int32 [B, T], lengths int32 [B], noise float32 [B, N_z], condition_noise
-                 float32 [B, N_c] → image float32 [B, side, side, 3] in [−1, 1]
+                 float32 [B, N_c] → image float32 [B, side, side, 3] in [−1, 1]; ids are cut at
+                 the model's `max_words`, lengths at 1 and T
 encode_text      caption string [B] → ids, lengths, word_features, sentence_feature, error
 
 `error` string [B] is empty where a caption could be drawn. A caption without a known word spoils
@@ -84,7 +85,7 @@ class Signatures(tf.Module):
 
     def _encode_text(self, caption):
         ids, lengths, error = self._encode(caption)
-        words, sentence = self._artist.text_encoder(ids, tf.maximum(lengths, 1))
+        words, sentence = self._artist.text_encoder(*self._artist.bounded(ids, lengths))
         return {
             "ids": ids,
             "lengths": lengths,
@@ -97,7 +98,7 @@ class Signatures(tf.Module):
         ids, lengths, error = self._encode(caption)
         noise, condition_noise = self._noise(seed)
         # A caption of no word is drawn as one of one padding word, and then not handed out.
-        output = self._artist.forward(ids, tf.maximum(lengths, 1), noise, condition_noise)
+        output = self._artist.forward(ids, lengths, noise, condition_noise)
         return output, error
 
     def _encode(self, caption):

@@ -140,14 +140,23 @@ class TextToImage:
         sizes = self.generator.noise_size, self.generator.condition_size
         return model_inputs(rows, seeds, self.max_words, sizes)
 
+    def bounded(self, ids, lengths):
+        """Words cut at `max_words`, lengths in 1 … T: what is drawn costs no more than a caption.
+
+        Args: ids: int32 [B, T], or what stands for each word: float [B, T, N]; lengths: int32 [B].
+        """
+        ids = ids[:, : self.max_words]
+        return ids, tf.clip_by_value(lengths, 1, tf.shape(ids)[1])
+
     def forward(self, ids, lengths, noise, condition_noise) -> GeneratorOutput:
         """From tokens and noise, as tensors: what `draw` and every export run.
 
         Without `memory_outputs`, which only training looks at: they are as large as feature maps.
 
-        Args: ids: int32 [B, T]; lengths: int32 [B], 1 ≤ length ≤ T; noise, condition_noise: float
-            [B, N_z], [B, N_c].
+        Args: ids: int32 [B, T]; lengths: int32 [B]; both are `bounded`. noise, condition_noise:
+            float [B, N_z], [B, N_c].
         """
+        ids, lengths = self.bounded(ids, lengths)
         words, sentence = self.text_encoder(ids, lengths)
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
         output = self.generator(words, mask, sentence, noise, condition_noise)

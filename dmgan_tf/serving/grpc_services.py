@@ -1,9 +1,10 @@
-"""TF Serving's PredictionService and ModelService over `Models`."""
+"""TF Serving's PredictionService and ModelService over `ServedModels`."""
 
 import math
+import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures import CancelledError, Future
 
 import grpc
 import tensorflow as tf
@@ -17,39 +18,83 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from dmgan_tf.serving.metrics import LATENCY, REQUESTS
-from dmgan_tf.serving.model import RequestError, invalid
-from dmgan_tf.serving.models import Models
+from dmgan_tf.serving import metrics
+from dmgan_tf.serving.limits import ExpectedInputs
+from dmgan_tf.serving.model import Tensors
+from dmgan_tf.serving.reload import Reload
+from dmgan_tf.serving.request_error import RequestError, invalid, told
+from dmgan_tf.serving.served_model import Choice
+from dmgan_tf.serving.served_models import ServedModels
 
-_MOST_REPEATED = 4096
 
-
-def _answered(handle: Callable) -> Callable:
-    """Turns a RequestError into a gRPC status, and counts."""
+def answered(handle: Callable) -> Callable:
+    """Turns an error into a gRPC status, and counts."""
 
     def method(self, request, context):
-        start, code = time.perf_counter(), grpc.StatusCode.OK
-        name = request.model_spec.name
+        start, code = time.monotonic(), grpc.StatusCode.OK
         try:
-            return handle(self, request)
-        except RequestError as error:
-            code = error.code
-            context.abort(code, str(error))
+            return handle(self, request, context)
         except Exception as error:
-            code = grpc.StatusCode.INTERNAL
-            context.abort(code, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            code, message = told(error)
+            context.abort(code, message)
         finally:
             # Names that strangers made up must not become labels without end.
-            label = name if name in self._models else ""
-            REQUESTS.labels(label, "grpc", code.name).inc()
-            LATENCY.labels(label, "grpc").observe(time.perf_counter() - start)
+            name = _name_of(request)
+            label = name if name in self.models else ""
+            metrics.count(label, "grpc", code.name, time.monotonic() - start)
 
     return method
 
 
-def _version(spec) -> int | None:
+def _name_of(request):
+    """The model that a request of any service names."""
+    named = getattr(request, "model_spec", request)
+    return getattr(named, "model_name", None) or getattr(named, "name", "")
+
+
+class Room:
+    """How many predictions may wait at a time, each in a thread of the server."""
+
+    def __init__(self, most: int):
+        self._free = threading.Semaphore(most)
+
+    def __enter__(self):
+        if not self._free.acquire(blocking=False):
+            raise RequestError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests wait for their answers."
+            )
+
+    def __exit__(self, *exception):
+        self._free.release()
+
+
+def deadline_of(context: grpc.ServicerContext, answer_seconds: float) -> float:
+    """When the caller stops waiting, on the clock of `time.monotonic`."""
+    left = context.time_remaining()
+    return time.monotonic() + min(answer_seconds, math.inf if left is None else left)
+
+
+def outputs_of(future: Future, context: grpc.ServicerContext, deadline: float) -> Tensors:
+    """What the model answers, unless the caller leaves or the deadline comes first.
+
+    Raises: RequestError.
+    """
+    if not context.add_callback(future.cancel):  # at the end of the call, however it ends
+        future.cancel()  # it has ended
+    try:
+        error = future.exception(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        raise RequestError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded") from None
+    except CancelledError:
+        raise RequestError(grpc.StatusCode.CANCELLED, "The caller has gone.") from None
+    if error:
+        raise RequestError(*told(error))  # a new one: the future's would keep the request
+    return future.result()
+
+
+def _choice(spec) -> Choice:
     if spec.WhichOneof("version_choice") == "version_label":
-        raise invalid(f"Version labels are not supported. Received: {spec.version_label!r}.")
+        return spec.version_label
     return spec.version.value if spec.HasField("version") else None
 
 
@@ -62,33 +107,39 @@ def _model_name(request: Message) -> str:
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata; the other calls of the service are UNIMPLEMENTED."""
 
-    def __init__(self, models: Models):
-        self._models = models
+    def __init__(self, models: ServedModels, room: Room):
+        self.models = models
+        self._room = room
 
-    @_answered
-    def Predict(self, request):  # noqa: N802
-        served = self._models[_model_name(request)]
-        inputs = {name: _array(name, value) for name, value in request.inputs.items()}
+    @answered
+    def Predict(self, request, context):  # noqa: N802
+        def read(expected):
+            expected.check_names(request.inputs)
+            return {name: _array(name, value, expected) for name, value in request.inputs.items()}
+
         spec = request.model_spec
-        version, outputs = served.predict(inputs, spec.signature_name, _version(spec))
-        unknown = set(request.output_filter) - set(outputs)
-        if unknown:
-            raise invalid(f"output tensor alias not found in signature: {sorted(unknown)[0]}")
+        deadline = deadline_of(context, self.models.limits.answer_seconds)
+        with self._room:
+            version, future = self.models[_model_name(request)].submit(
+                read, spec.signature_name, _choice(spec), request.output_filter, deadline
+            )
+            outputs = outputs_of(future, context, deadline)
         response = predict_pb2.PredictResponse()
-        response.model_spec.CopyFrom(spec)
+        response.model_spec.name = spec.name
+        response.model_spec.signature_name = spec.signature_name
         response.model_spec.version.value = version
         for name in request.output_filter or outputs:
             response.outputs[name].CopyFrom(tf.make_tensor_proto(outputs[name]))
         return response
 
-    @_answered
-    def GetModelMetadata(self, request):  # noqa: N802
+    @answered
+    def GetModelMetadata(self, request, context):  # noqa: N802
         if list(request.metadata_field) != ["signature_def"]:
             raise invalid(
                 f"Metadata field must be signature_def. Received: {list(request.metadata_field)}."
             )
         spec = request.model_spec
-        version, model = self._models[_model_name(request)].model(_version(spec))
+        version, model = self.models[_model_name(request)].model(_choice(spec))
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         response.model_spec.name = spec.name
         response.model_spec.version.value = version
@@ -97,56 +148,34 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus and HandleReloadConfigRequest."""
+    """GetModelStatus, and HandleReloadConfigRequest where it is allowed."""
 
-    def __init__(self, models: Models):
-        self._models = models
+    def __init__(self, models: ServedModels, reload: Reload):
+        self.models = models
+        self._reload = reload
 
-    @_answered
-    def GetModelStatus(self, request):  # noqa: N802
-        wanted = _version(request.model_spec)
-        name = _model_name(request)
+    @answered
+    def GetModelStatus(self, request, context):  # noqa: N802
+        served = self.models[_model_name(request)]
         response = get_model_status_pb2.GetModelStatusResponse()
-        for number, (state, error) in self._models[name].states().items():
-            if wanted in (None, number):
-                status = response.model_version_status.add(version=number)
-                status.state = get_model_status_pb2.ModelVersionStatus.State.Value(state)
-                status.status.error_code = grpc.StatusCode.UNKNOWN.value[0] if error else 0
-                status.status.error_message = error
-        if not response.model_version_status:
-            raise RequestError(
-                grpc.StatusCode.NOT_FOUND, f"Could not find version {wanted} of model {name}"
-            )
+        for number, (state, error) in served.states(_choice(request.model_spec)).items():
+            status = response.model_version_status.add(version=number)
+            status.state = get_model_status_pb2.ModelVersionStatus.State.Value(state)
+            status.status.error_code = grpc.StatusCode.UNKNOWN.value[0] if error else 0
+            status.status.error_message = error
         return response
 
+    @answered
     def HandleReloadConfigRequest(self, request, context):  # noqa: N802
-        response = model_management_pb2.ReloadConfigResponse()
-        configs = request.config.model_config_list.config
-        if not configs or any(not (c.name and c.base_path) for c in configs):
-            context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "The config must list models, each with a name and a base_path.",
-            )
-        missing = [c.base_path for c in configs if not Path(c.base_path).is_dir()]
-        if missing:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"No such folder: {missing[0]}")
-        try:
-            self._models.replace({c.name: Path(c.base_path) for c in configs})
-        except RequestError as error:
-            context.abort(error.code, str(error))
-        return response
+        self.models.replace(self._reload.sources(request.config))
+        return model_management_pb2.ReloadConfigResponse()
 
 
-def _array(name, proto):
+def _array(name, proto, expected: ExpectedInputs):
     sizes = [dimension.size for dimension in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
         raise invalid(f"Input {name!r} is no tensor: its shape is not known.")
-    # A shape alone asks for memory, as one value may stand for all; values sent take a byte each.
-    if math.prod(sizes) > max(_MOST_REPEATED, proto.ByteSize()):
-        raise invalid(
-            f"Input {name!r} is refused: its shape has more than {_MOST_REPEATED} values, and "
-            "fewer were sent."
-        )
+    expected.check_shape(name, sizes)  # a shape alone asks for memory: one value may fill it
     try:
         return tf.make_ndarray(proto)
     except (TypeError, ValueError, KeyError) as error:

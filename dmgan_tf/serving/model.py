@@ -1,4 +1,4 @@
-"""One version of a model: a SavedModel, loaded, warmed up, and held against its signatures."""
+"""One version of a model: a SavedModel, loaded and warmed up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,33 +11,25 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from dmgan_tf.serving.request_error import RequestError
+
 _PRIVATE = "__saved_model"  # names of signatures that TensorFlow adds for itself
 DEFAULT_SIGNATURE = "serving_default"
 
 Tensors = dict[str, np.ndarray]
 
 
-class RequestError(Exception):
-    """A request that can't be answered: a gRPC code, and words as TF Serving has them."""
-
-    def __init__(self, code: grpc.StatusCode, message: str):
-        super().__init__(message)
-        self.code = code
-
-
-def invalid(message: str) -> RequestError:
-    """A RequestError of code INVALID_ARGUMENT."""
-    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, message)
-
-
 @dataclass(frozen=True, slots=True)
-class _Signature:
+class Signature:
+    """A function of a SavedModel, with the types and shapes of what it takes and gives."""
+
     call: Callable[..., dict[str, tf.Tensor]]
     inputs: dict[str, tf.TensorSpec]
     outputs: dict[str, tf.TensorSpec]
 
     @property
-    def batchable(self):
+    def batchable(self) -> bool:
+        """Whether requests may be joined along dimension 0 of every input and output."""
         specs = (*self.inputs.values(), *self.outputs.values())
         return bool(self.inputs) and all(s.shape.rank and s.shape[0] is None for s in specs)
 
@@ -59,53 +51,21 @@ class Model:
                 self.signature_defs.signature_def[name].CopyFrom(definition)
         self._loaded = tf.saved_model.load(str(directory))  # owns the variables
         self._signatures = {
-            name: _Signature(
-                call, call.structured_input_signature[1], dict(call.structured_outputs)
-            )
+            name: Signature(call, call.structured_input_signature[1], dict(call.structured_outputs))
             for name, call in self._loaded.signatures.items()
         }
         self._warm_up()
 
-    def input_types(self, signature: str) -> dict[str, np.dtype]:
-        """NumPy types of a signature's inputs; object for strings. Raises: RequestError."""
-        return {name: _numpy_type(spec) for name, spec in self._found(signature).inputs.items()}
-
-    def _found(self, signature):
-        if signature not in self._signatures:
+    def signature(self, name: str) -> Signature:
+        """A signature by its name. Raises: RequestError."""
+        if name not in self._signatures:
             raise RequestError(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f'Serving signature key "{signature}" not found.',
+                grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
             )
-        return self._signatures[signature]
-
-    def batchable(self, signature: str) -> bool:
-        """Whether requests may be joined along dimension 0 of every input and output."""
-        return self._signatures[signature].batchable
-
-    def checked(self, signature: str, inputs: Tensors) -> Tensors:
-        """The inputs, if the signature takes them.
-
-        Raises: RequestError.
-        """
-        specs = self._found(signature).inputs
-        if set(inputs) != set(specs):
-            raise invalid(
-                f"input size does not match signature: {len(inputs)}!={len(specs)} "
-                f"Sent extra: {sorted(set(inputs) - set(specs))}. "
-                f"Missing but required: {sorted(set(specs) - set(inputs))}."
-            )
-        for name, spec in specs.items():
-            _check(name, inputs[name], spec)
-        if self.batchable(signature) and len({len(array) for array in inputs.values()}) > 1:
-            sizes = {name: len(array) for name, array in inputs.items()}
-            raise invalid(
-                f"Batching session Run() input tensors must have equal 0th-dimension "
-                f"size. Received: {sizes}."
-            )
-        return inputs
+        return self._signatures[name]
 
     def run(self, signature: str, inputs: Tensors) -> Tensors:
-        """Outputs of a signature; the inputs are `checked` ones.
+        """Outputs of a signature; the inputs are checked ones.
 
         Raises: RequestError: when the graph refuses them.
         """
@@ -129,26 +89,9 @@ class Model:
         for record in tf.data.TFRecordDataset(str(path)):
             request = PredictionLog.FromString(record.numpy()).predict_log.request
             inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-            signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
-            self.run(signature, self.checked(signature, inputs))
+            self.run(request.model_spec.signature_name or DEFAULT_SIGNATURE, inputs)
 
 
-def _numpy_type(spec):
-    return np.dtype(object if spec.dtype == tf.string else spec.dtype.as_numpy_dtype)
-
-
-def _check(name, array, spec):
-    if array.dtype != _numpy_type(spec):
-        found = "string" if array.dtype == object else array.dtype.name
-        raise invalid(f"Expects input {name!r} to be {spec.dtype.name} but {found} is provided.")
-    if not spec.shape.is_compatible_with(array.shape):
-        raise invalid(
-            f"Input {name!r} must have the shape {_shown(spec.shape)}. Received: "
-            f"{_shown(array.shape)}."
-        )
-    if array.ndim and len(array) == 0:
-        raise invalid(f"Input {name!r} has no rows. Received: {_shown(array.shape)}.")
-
-
-def _shown(shape):
-    return "[" + ",".join("?" if size is None else str(size) for size in shape) + "]"
+def numpy_type(dtype: tf.DType) -> np.dtype:
+    """The type of arrays for a TensorFlow type; object for strings."""
+    return np.dtype(object if dtype == tf.string else dtype.as_numpy_dtype)

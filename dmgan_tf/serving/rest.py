@@ -1,227 +1,219 @@
-"""TF Serving's REST interface over `Models`, and `/metrics`.
+"""TF Serving's REST interface over `ServedModels`, and `/metrics`.
 
-    POST /v1/models/NAME[/versions/N]:predict   {"instances": [{"caption": …, "seed": 1}, …]}
-    GET  /v1/models/NAME[/versions/N]           state of the versions
-    GET  /v1/models/NAME[/versions/N]/metadata  signatures
-    GET  /metrics                               for Prometheus
+    POST /v1/models/NAME[/versions/N|/labels/LABEL]:predict   {"instances": [{"caption": …}, …]}
+    GET  /v1/models/NAME[/versions/N|/labels/LABEL]           state of the versions
+    GET  /v1/models/NAME[/versions/N|/labels/LABEL]/metadata  signatures
+    GET  /metrics                                             for Prometheus
 
-Strings of names ending in `_bytes` are answered as {"b64": …}, and taken so under any name.
+Only predictions take time: their bodies are read by a few threads, and they wait without one.
+Everything else is answered at once.
 """
 
-import base64
-import binascii
-import json
+import asyncio
+import functools
 import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from typing import cast
 
+import anyio
 import grpc
-import numpy as np
 from google.protobuf.json_format import MessageToDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dmgan_tf.serving.metrics import LATENCY, REQUESTS
-from dmgan_tf.serving.model import DEFAULT_SIGNATURE, Model, RequestError, invalid
-from dmgan_tf.serving.models import Models
+from dmgan_tf.serving import metrics, rest_json
+from dmgan_tf.serving.model import Tensors
+from dmgan_tf.serving.prediction import Prediction
+from dmgan_tf.serving.request_error import RequestError, told
+from dmgan_tf.serving.served_model import Choice, ServedModel, version_number
+from dmgan_tf.serving.served_models import ServedModels
 
 _STATUS = {
+    grpc.StatusCode.CANCELLED: 499,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
     grpc.StatusCode.UNAVAILABLE: 503,
 }
+_PASSING = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
+_PARSING_THREADS = 4
 
 
-def application(models: Models, max_message_bytes: int) -> Starlette:
-    """The ASGI application."""
+class RestInterface:
+    """How requests that name a model are answered; `routes` are those of TF Serving.
 
-    async def predict(request: Request) -> Response:
-        body = await _body(request, max_message_bytes)
-        return await run_in_threadpool(
-            _measured, models, request, lambda: _predict(models, request, body)
+    Args: max_body_bytes: int > 0. receive_seconds: float > 0, for a body to arrive.
+    """
+
+    def __init__(self, models: ServedModels, max_body_bytes: int, receive_seconds: float):
+        self.models = models
+        self._max_body_bytes = max_body_bytes
+        self._receive_seconds = receive_seconds
+        self._threads = anyio.CapacityLimiter(_PARSING_THREADS)
+
+    def routes(self) -> list[Route]:
+        """TF Serving's routes, and that of the metrics."""
+        routes = [Route("/metrics", _metrics)]
+        for version in ("", "/versions/{version}", "/labels/{label}"):
+            # The longest tails first: a name may hold anything but a slash.
+            base = "/v1/models/{name}" + version
+            predict = self.counted(functools.partial(self.predict, rest_json.parse))
+            routes.append(Route(base + ":predict", predict, methods=["POST"]))
+            routes.append(Route(base + ":predict", _post_only))
+            routes.append(Route(base + "/metadata", self.counted(self._metadata)))
+            routes.append(Route(base, self.counted(self._status)))
+        return routes
+
+    def counted(self, answer: Callable[[Request, ServedModel], Awaitable[Response]]):
+        """A handler of requests that name a model: errors as JSON, and metrics."""
+
+        async def handle(request: Request) -> Response:
+            start, code = time.monotonic(), grpc.StatusCode.CANCELLED
+            name = request.path_params["name"]
+            try:
+                response = await answer(request, self.models[name])
+                code = grpc.StatusCode.OK
+                return response
+            except HTTPException:
+                code = grpc.StatusCode.INVALID_ARGUMENT
+                raise
+            except Exception as error:
+                code, message = told(error)
+                headers = {"Retry-After": "1"} if code in _PASSING else None
+                return JSONResponse({"error": message}, _STATUS.get(code, 500), headers)
+            finally:
+                label = name if name in self.models else ""
+                metrics.count(label, "rest", code.name, time.monotonic() - start)
+
+        return handle
+
+    async def predict(
+        self, parse: Callable[[bytes], Prediction], request: Request, served: ServedModel
+    ) -> Response:
+        """The answer to a body, which `parse` reads."""
+
+        def submit(body):
+            # An error is told, not raised: as a task's error it would keep its frames, and with
+            # them what was parsed, until the garbage is collected.
+            try:
+                asked = parse(body)
+                version, future = served.submit(
+                    asked.read, asked.signature, choice_of(request), asked.outputs, deadline
+                )
+                return None, (asked.respond, asked.outputs, version, future)
+            except Exception as error:
+                return told(error), None
+
+        body = await self._body(request)
+        deadline = time.monotonic() + self.models.limits.answer_seconds
+        refused, submitted = await self._in_thread(submit, body)
+        del body  # many may wait
+        if refused:
+            raise RequestError(*refused)
+        respond, names, version, future = submitted
+        outputs = await _outputs(request, future, deadline)
+        wanted = {name: outputs[name] for name in names or outputs}
+        return await self._in_thread(respond, served.name, version, wanted)
+
+    async def _in_thread(self, function, *arguments):
+        return await anyio.to_thread.run_sync(function, *arguments, limiter=self._threads)
+
+    async def _body(self, request):
+        most, body = self._max_body_bytes, bytearray()
+        if int(request.headers.get("content-length", 0)) > most:
+            raise HTTPException(413, f"The body is larger than {most} bytes.")
+        try:
+            async with asyncio.timeout(self._receive_seconds):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > most:
+                        raise HTTPException(413, f"The body is larger than {most} bytes.")
+        except TimeoutError:
+            message = f"The body took longer than {self._receive_seconds:g} s."
+            raise HTTPException(408, message, {"Connection": "close"}) from None
+        except ClientDisconnect:
+            raise RequestError(grpc.StatusCode.CANCELLED, "The caller has gone.") from None
+        return bytes(body)
+
+    async def _status(self, request: Request, served: ServedModel) -> Response:
+        found = [
+            {
+                "version": str(number),
+                "state": state,
+                "status": {"error_code": "UNKNOWN" if error else "OK", "error_message": error},
+            }
+            for number, (state, error) in served.states(choice_of(request)).items()
+        ]
+        return JSONResponse({"model_version_status": found})
+
+    async def _metadata(self, request: Request, served: ServedModel) -> Response:
+        version, model = served.model(choice_of(request))
+        signatures = MessageToDict(model.signature_defs, preserving_proto_field_name=True)
+        return JSONResponse(
+            {
+                "model_spec": {
+                    "name": served.name,
+                    "signature_name": "",
+                    "version": str(version),
+                },
+                "metadata": {"signature_def": signatures},
+            }
         )
 
-    async def status(request: Request) -> Response:
-        return await run_in_threadpool(_measured, models, request, lambda: _status(models, request))
 
-    async def metadata(request: Request) -> Response:
-        return await run_in_threadpool(
-            _measured, models, request, lambda: _metadata(models, request)
+async def _outputs(request: Request, future: Future, deadline: float) -> Tensors:
+    """What the model answers, unless the caller leaves or the deadline comes first."""
+    answer = asyncio.wrap_future(future)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait(
+            {answer, gone},
+            timeout=deadline - time.monotonic(),
+            return_when=asyncio.FIRST_COMPLETED,
         )
-
-    async def metrics(request: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    async def too_large(request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": str(error)}, 413)
-
-    routes = [Route("/metrics", metrics)]
-    for version in ("", "/versions/{version:int}"):
-        # The longest tails first: a name may hold anything but a slash.
-        base = "/v1/models/{name}" + version
-        routes.append(Route(base + ":predict", predict, methods=["POST"]))
-        routes.append(Route(base + "/metadata", metadata))
-        routes.append(Route(base, status))
-    return Starlette(routes=routes, exception_handlers={_TooLargeError: too_large})
+        if answer.done():
+            return answer.result()
+        if gone.done():
+            raise RequestError(grpc.StatusCode.CANCELLED, "The caller has gone.")
+        raise RequestError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+    finally:
+        gone.cancel()
+        answer.cancel()
 
 
-class _TooLargeError(Exception):
-    pass
+async def _disconnected(request):
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
-async def _body(request, most):
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise _TooLargeError(f"The request is larger than {most} bytes.")
-        parts.append(part)
-    return b"".join(parts)
+def choice_of(request: Request) -> Choice:
+    """The version that an address names. Raises: RequestError."""
+    label, version = (request.path_params.get(name) for name in ("label", "version"))
+    if version is None:
+        return label
+    return version_number(version)
 
 
-def _measured(models, request, answer):
-    start, name = time.perf_counter(), request.path_params["name"]
-    try:
-        code, response = grpc.StatusCode.OK, JSONResponse(answer())
-    except RequestError as error:
-        code = error.code
-        response = JSONResponse({"error": str(error)}, _STATUS.get(code, 500))
-    except Exception as error:  # such as an answer that JSON can't say
-        code = grpc.StatusCode.INTERNAL
-        reason = " ".join(str(error).split())[:300]
-        response = JSONResponse({"error": f"{type(error).__name__}: {reason}"}, 500)
-    label = name if name in models else ""
-    REQUESTS.labels(label, "rest", code.name).inc()
-    LATENCY.labels(label, "rest").observe(time.perf_counter() - start)
-    return response
+async def _post_only(request: Request) -> Response:
+    raise HTTPException(405, headers={"Allow": "POST"})
 
 
-def _predict(models, request, body):
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"JSON Parse error: {error}") from error
-    if not isinstance(content, dict) or ("instances" in content) == ("inputs" in content):
-        raise invalid('JSON must be an object with either "instances" or "inputs".')
-    signature = content.get("signature_name", DEFAULT_SIGNATURE)
-    if not isinstance(signature, str):
-        raise invalid('"signature_name" must be a string.')
-    served, version = models[request.path_params["name"]], request.path_params.get("version")
-    _, model = served.model(version)
-    specs = model.input_types(signature)
-    in_rows = "instances" in content
-    columns = _columns(content["instances"], specs) if in_rows else content["inputs"]
-    if not isinstance(columns, dict):
-        columns = _only(specs, columns)
-    inputs = {name: _array(name, values, specs.get(name)) for name, values in columns.items()}
-    _, outputs = served.predict(inputs, signature, version)
-    values = {name: _plain(name, array) for name, array in outputs.items()}
-    if not in_rows:
-        return {"outputs": values if len(values) > 1 else next(iter(values.values()))}
-    if len(values) == 1:
-        return {"predictions": next(iter(values.values()))}
-    rows = zip(*values.values(), strict=True)
-    return {"predictions": [dict(zip(values, row, strict=True)) for row in rows]}
+async def _metrics(request: Request) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _columns(instances, specs):
-    if not isinstance(instances, list) or not instances:
-        raise invalid('"instances" must be a list that is not empty.')
-    rows = [row if _is_row(row) else _only(specs, row) for row in instances]
-    if any(set(row) != set(rows[0]) for row in rows):
-        raise invalid("All instances must name the same inputs.")
-    return {name: [row[name] for row in rows] for name in rows[0]}
+def application(routes: Sequence[Route]) -> Starlette:
+    """An ASGI application whose errors are JSON."""
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
 
-def _is_row(value):
-    return isinstance(value, dict) and set(value) != {"b64"}
-
-
-def _only(specs, value):
-    if len(specs) != 1:
-        raise invalid(f"The signature has the inputs {sorted(specs)}: name them in every instance.")
-    return {next(iter(specs)): value}
-
-
-def _array(name, values, dtype):
-    """An array of the type that the signature wants; `dtype` None: an input that it lacks."""
-    try:
-        decoded = _decoded(values)
-        if dtype is None:
-            return np.asarray(decoded)
-        if dtype == np.dtype(object):
-            array = np.array(decoded, object)
-            if not all(isinstance(value, bytes) for value in array.flat):
-                raise ValueError("strings are wanted")
-            return array
-        array = np.array(decoded)
-        if array.dtype == object or not np.can_cast(array.dtype, dtype, "same_kind"):
-            raise ValueError(f"{dtype.name} is wanted")
-        if dtype.kind in "iu" and array.size:
-            limits = np.iinfo(dtype)
-            if array.min() < limits.min or array.max() > limits.max:
-                raise ValueError(f"{dtype.name} is wanted")
-        return array.astype(dtype)
-    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
-        raise invalid(f"Failed to process input {name!r}: {error}") from error
-
-
-def _decoded(value):
-    if isinstance(value, list):
-        return [_decoded(item) for item in value]
-    if isinstance(value, dict):
-        if set(value) != {"b64"} or not isinstance(value["b64"], str):
-            raise ValueError('an object must be {"b64": …}')
-        return base64.b64decode(value["b64"], validate=True)
-    if isinstance(value, str):
-        return value.encode("utf-8")  # a lone surrogate raises
-    return value
-
-
-def _plain(name, array):
-    if array.dtype != object:
-        return array.tolist()
-    in_base64 = name.endswith("_bytes")
-
-    def plain(value):
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        if in_base64:
-            return {"b64": base64.b64encode(value).decode()}
-        return value.decode("utf-8", "replace")
-
-    return plain(array.tolist())
-
-
-def _status(models, request):
-    served, wanted = models[request.path_params["name"]], request.path_params.get("version")
-    found = [
-        {
-            "version": str(number),
-            "state": state,
-            "status": {"error_code": "UNKNOWN" if error else "OK", "error_message": error},
-        }
-        for number, (state, error) in served.states().items()
-        if wanted in (None, number)
-    ]
-    if not found:
-        raise RequestError(
-            grpc.StatusCode.NOT_FOUND, f"Could not find version {wanted} of model {served.name}"
-        )
-    return {"model_version_status": found}
-
-
-def _metadata(models, request):
-    served = models[request.path_params["name"]]
-    model: Model
-    version, model = served.model(request.path_params.get("version"))
-    return {
-        "model_spec": {"name": served.name, "signature_name": "", "version": str(version)},
-        "metadata": {
-            "signature_def": MessageToDict(model.signature_defs, preserving_proto_field_name=True)
-        },
-    }
+async def _http_error(request: Request, error: Exception) -> Response:
+    failed = cast(HTTPException, error)
+    return JSONResponse({"error": failed.detail}, failed.status_code, failed.headers)

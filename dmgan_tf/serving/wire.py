@@ -1,18 +1,10 @@
-"""The messages of `wire.proto`, made of its descriptor at import.
+"""The messages of `wire.proto`, which a client needs."""
 
-Generated code must not be newer than the protobuf that runs it; a descriptor is read by all.
-`make wire` compiles `wire.proto` to `wire.binpb`.
-"""
+from google.protobuf import message_factory
 
-from pathlib import Path
+from dmgan_tf.serving import descriptors
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-_POOL = descriptor_pool.DescriptorPool()
-for _file in descriptor_pb2.FileDescriptorSet.FromString(
-    Path(__file__).with_name("wire.binpb").read_bytes()
-).file:
-    _POOL.AddSerializedFile(_file.SerializeToString())
+_POOL = descriptors.pool("wire")
 
 
 def _message(name):

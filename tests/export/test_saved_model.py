@@ -78,6 +78,22 @@ def test_tokens_give_what_captions_give(signatures, answers):
     assert np.abs(found - answers["images"]["image"][0].numpy()).max() <= 1
 
 
+def test_words_beyond_the_models_limit_cost_and_change_nothing(signatures):
+    most = signatures["encode_text"](caption=tf.constant(["a"]))["ids"].shape[1]
+    shapes = signatures["tokens"].structured_input_signature[1]
+    noise = {n: tf.ones([2, shapes[n].shape[1]]) for n in ("noise", "condition_noise")}
+
+    def drawn(width, lengths):
+        ids = tf.ones([2, width], tf.int32)
+        return signatures["tokens"](ids=ids, lengths=tf.constant(lengths), **noise)["image"]
+
+    expected = drawn(most, [most, 1])
+    np.testing.assert_allclose(drawn(most + 100_000, [2**31 - 1, 0]), expected, atol=1e-5)
+    np.testing.assert_allclose(drawn(most, [most + 1, -(2**31)]), expected, atol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        drawn(0, [1, 1])
+
+
 def test_every_input_and_output_has_the_batch_first(signatures):
     assert sorted(signatures) == ["encode_text", "images", "serving_default", "stages", "tokens"]
     for signature in signatures.values():

@@ -132,6 +132,21 @@ def test_padding_beyond_the_longest_caption_changes_nothing(onnx_folder, feed):
     assert within(whole.run(None, trimmed)[0], whole.run(None, feed)[0]) <= 1
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_words_beyond_the_models_limit_change_nothing(onnx_folder, artist, feed, precision):
+    most = artist.max_words
+    ids = np.ones((len(CAPTIONS), most + 10_000), np.int32)
+    long = feed | {"ids": ids, "lengths": np.full(len(CAPTIONS), 2**31 - 1, np.int32)}
+    short = feed | {"ids": ids[:, :most], "lengths": np.full(len(CAPTIONS), most, np.int32)}
+    whole = session(onnx_folder, f"dmgan_{precision}")
+    assert within(whole.run(None, long)[0], whole.run(None, short)[0]) <= 1
+    encoder = session(onnx_folder, f"text_encoder_{precision}")
+    words, _ = encoder.run(
+        ["word_features", "sentence_feature"], {name: long[name] for name in ("ids", "lengths")}
+    )
+    assert words.shape[1] == most
+
+
 def test_pictures_can_stay_float(tiny_run, artist, feed, tmp_path):
     options = "--model", tiny_run, "--out", tmp_path / "onnx", "--float-images"
     (tmp_path / "captions.txt").write_text("a red bird\na blue bird\n")

@@ -1,9 +1,16 @@
 """One server for the tests that do it no harm."""
 
 import grpc
+import plain_model
 import pytest
 from running_server import serve
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """The folder of a served model that isn't this project's: versions 1 and 2."""
+    return plain_model.export(tmp_path_factory.mktemp("plain"), 1, 2)
 
 
 @pytest.fixture(scope="session")

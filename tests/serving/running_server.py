@@ -17,8 +17,12 @@ SERVING = ROOT / "serving"
 class Server:
     process: subprocess.Popen
     address: str
-    rest: str
+    root: str
     log: Path
+
+    @property
+    def rest(self):
+        return f"{self.root}/v1/models"
 
     def stop(self):
         """Tells it to end, and waits; its exit code."""
@@ -47,8 +51,14 @@ def serve(folder, log, *arguments):
         killer.cancel()
         found = re.fullmatch(r"gRPC: (\S+)  REST: (\S+)\n", line)
         assert found, log.read_text()
-        yield Server(process, found[1], f"http://{found[2]}/v1/models", log)
+        yield Server(process, found[1], f"http://{found[2]}", log)
     finally:
         killer.cancel()
         process.kill()
         process.wait()
+
+
+def resident_mib(process):
+    """Memory of a process."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024

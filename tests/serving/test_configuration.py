@@ -9,6 +9,9 @@ from google.protobuf import text_format
 from running_server import SERVING
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from dmgan_tf.__main__ import COMMANDS
+from dmgan_tf.serving import options
+
 # Of `BatchingParameters`, which no package on PyPI has.
 BATCHING_FIELDS = {
     "max_batch_size",
@@ -92,9 +95,18 @@ def test_kubernetes_objects_name_each_other(model, deployment, container):
     assert (probe["path"], probe["port"]) == (f"/v1/models/{model.name}", "rest")
 
 
-def test_readmes_commands_name_files_that_are_there():
+def test_readmes_options_have_their_defaults():
+    rows = re.findall(r"^\| `--([a-z-]+)` \| (\d+) \|", (SERVING / "README.md").read_text(), re.M)
+    defaults = vars(options.parser("").parse_args(["--model", f"dmgan={SERVING}"]))
+    assert len(rows) > 8
+    assert {name: int(default) for name, default in rows} == {
+        name: defaults[name.replace("-", "_")] for name, _ in rows
+    }
+
+
+def test_readmes_commands_are_there():
     lines = (SERVING / "README.md").read_text().splitlines()
-    words = [w for line in lines if line.startswith("python ") for w in shlex.split(line)]
-    scripts = [word for word in words if word.endswith(".py")]
-    assert len(scripts) > 3
-    assert all((SERVING.parent / script).is_file() for script in scripts)
+    commands = [shlex.split(line) for line in lines if line.startswith(("python ", "dmgan "))]
+    assert {program for program, *_ in commands} == {"python", "dmgan"}
+    for program, name, *_ in commands:
+        assert name in COMMANDS if program == "dmgan" else (SERVING.parent / name).is_file()

@@ -89,7 +89,7 @@ def test_status_metadata_health_and_metrics(server, channel, model_service):
         assert json.load(answer)["model_version_status"][0]["state"] == "AVAILABLE"
     with urllib.request.urlopen(f"{server.rest}/dmgan/metadata") as answer:
         assert "images" in json.load(answer)["metadata"]["signature_def"]["signature_def"]
-    with urllib.request.urlopen(server.rest.replace("/v1/models", "/metrics")) as answer:
+    with urllib.request.urlopen(f"{server.root}/metrics") as answer:
         assert 'serving_model_version{model="dmgan"} 7.0' in answer.read().decode()
 
 

@@ -1,16 +1,21 @@
 """Reloads, signals and full queues while requests come in."""
 
+import contextlib
+import json
 import re
 import shutil
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
 from command_lines import run
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from requests_and_answers import CAPTIONS, images, request
-from running_server import serve
+from requests_and_answers import CAPTIONS, ask, images, request
+from running_server import resident_mib, serve
 from tensorflow_serving.apis import (
     model_management_pb2,
     model_service_pb2_grpc,
@@ -77,6 +82,47 @@ def test_a_newer_version_takes_over_under_load_without_a_failed_request(exported
         assert load.versions[-1] == 8
 
 
+HOSTILE = {
+    "rows": ("v1/models/dmgan:predict", b'{"instances": [' + b"1," * 400_000 + b"1]}"),
+    "columns": ("v1/models/dmgan:predict", b'{"inputs": {"seed": [' + b"1," * 400_000 + b"1]}}"),
+    "nested": ("v1/models/dmgan:predict", b"[" * 1_000_000),
+    "many objects": ("v1/models/dmgan:predict", b'{"instances": [' + b"{}," * 300_000 + b"{}]}"),
+    "many names": (
+        "v1/models/dmgan:predict",
+        b'{"inputs": {' + b",".join(b'"%d": 1' % i for i in range(60_000)) + b"}}",
+    ),
+    "too large": ("v1/models/dmgan:predict", b" " * 3_000_000),
+    "v2 shape": (
+        "v2/models/dmgan/infer",
+        b'{"inputs": [{"name": "seed", "datatype": "INT64", "shape": [1000000000], "data": [1]}]}',
+    ),
+    "v2 data": ("v2/models/dmgan/infer", b'{"inputs": [' + b"{}," * 300_000 + b"{}]}"),
+}
+
+
+@pytest.mark.slow
+def test_honest_callers_go_on_beside_hostile_ones(exported, tmp_path):
+    with serve(exported, tmp_path / "log.txt") as server, contextlib.ExitStack() as stack:
+        load = Load(server.address)
+        load.wait_for(lambda load: len(load.versions) > 200)
+        before = resident_mib(server.process)
+        address = urlsplit(server.root)
+        for _ in range(200):
+            slow = socket.create_connection((address.hostname, address.port))
+            stack.enter_context(slow).sendall(b"GET /v1/mod")
+        with ThreadPoolExecutor(4) as threads:
+            asked = [HOSTILE[name] for name in HOSTILE] * 10
+            answers = threads.map(lambda kind: ask(f"{server.root}/{kind[0]}", kind[1]), asked)
+            for (_, body), (status, _, answer) in zip(asked, answers, strict=True):
+                assert status == (413 if len(body) > 2**20 else 400)
+                assert list(json.loads(answer)) == ["error"]
+        assert resident_mib(server.process) - before < 300
+        seen = len(load.versions)
+        load.wait_for(lambda load: len(load.versions) > seen + 20)
+        load.stop()
+        assert not load.errors
+
+
 @pytest.mark.slow
 def test_sigterm_under_load_answers_what_was_accepted(exported, tmp_path):
     with serve(exported, tmp_path / "log.txt") as server:
@@ -107,7 +153,9 @@ def test_a_full_queue_refuses_and_recovers(exported, tmp_path):
 @pytest.mark.slow
 def test_models_are_replaced_by_a_reload_request(exported, tmp_path):
     with (
-        serve(exported, tmp_path / "log.txt", "--no-batching") as server,
+        serve(
+            exported, tmp_path / "log.txt", "--no-batching", "--allow-reload", exported.parent
+        ) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
         service = model_service_pb2_grpc.ModelServiceStub(channel)
@@ -119,7 +167,7 @@ def test_models_are_replaced_by_a_reload_request(exported, tmp_path):
         with pytest.raises(grpc.RpcError) as caught:
             predict(request())
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-        change.config.model_config_list.config[0].base_path = str(tmp_path / "nowhere")
+        change.config.model_config_list.config[0].base_path = str(exported / "nowhere")
         with pytest.raises(grpc.RpcError, match="No such folder"):
             service.HandleReloadConfigRequest(change)
         assert len(images(predict(request(model="bird")))) == len(CAPTIONS)
@@ -158,7 +206,7 @@ def test_bad_versions_are_passed_over_until_they_are_mended(exported, tmp_path):
 def test_a_reload_to_a_bad_folder_changes_nothing(exported, tmp_path):
     (tmp_path / "bad" / "1").mkdir(parents=True)
     with (
-        serve(exported, tmp_path / "log.txt") as server,
+        serve(exported, tmp_path / "log.txt", "--allow-reload", tmp_path) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
         service = model_service_pb2_grpc.ModelServiceStub(channel)
