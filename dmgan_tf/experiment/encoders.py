@@ -13,17 +13,35 @@ from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.replicas import every_worker
 from dmgan_tf.training.run_folder import RunFolder
 
+# What of the config pretraining depends on. Of the pictures it sees the largest alone, and encoders
+# are float32 under every `training.mixed_precision`.
+DEPENDS_ON = frozenset(
+    {
+        "data",
+        "text_encoder",
+        "image_encoder",
+        "damsm",
+        "generator.first_side",
+        "generator.stages",
+        "training.seed",
+        "training.xla",
+        "training.tf32",
+        "training.threads_per_operation",
+    }
+)
 _SHOWN = {"sentence": "damsm_sentence", "words": "damsm_word"}
 
 
 def pretrain(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
     """Trains the DAMSM encoders into a run's folder; returns their model directory.
 
+    A pretraining that goes on may change all but `DEPENDS_ON`.
+
     Raises: UserError, Interrupted.
     """
     directory, section = Path(directory), config.damsm
     build.check_batch_size("damsm.batch_size", section.batch_size, strategy.num_replicas_in_sync)
-    folder = RunFolder(config, directory, resume)
+    folder = RunFolder(config, directory, resume, DEPENDS_ON)
     pictures = build.pictures(config, "train")
     vocabulary = build.vocabulary(config, pictures)
     with strategy.scope():
