@@ -7,7 +7,7 @@ from dmgan_tf import build
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.run import Task, run
-from dmgan_tf.experiment.watchers import progress
+from dmgan_tf.experiment.watchers import progress, retrieval
 from dmgan_tf.inference.model_directory import load_metadata, model_in, resolve, save_model
 from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.replicas import every_worker
@@ -35,7 +35,8 @@ _SHOWN = {"sentence": "damsm_sentence", "words": "damsm_word"}
 def pretrain(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
     """Trains the DAMSM encoders into a run's folder; returns their model directory.
 
-    A pretraining that goes on may change all but `DEPENDS_ON`.
+    Beside it, `best/` holds those that told held-out captions best. A pretraining that goes on may
+    change all but `DEPENDS_ON`.
 
     Raises: UserError, Interrupted.
     """
@@ -47,7 +48,6 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
     with strategy.scope():
         trainer = build.damsm_trainer(config, len(vocabulary))
     networks = {"text_encoder": trainer.text_encoder, "image_encoder": trainer.image_encoder}
-    model = directory / "model"
     task = Task(
         config=config,
         folder=folder,
@@ -60,14 +60,17 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
         last_step=section.steps,
     )
 
-    def save(step):
-        save_model(model, networks, vocabulary, config.to_yaml(), step=step)
+    def save(step, name="model", **metadata):
+        save_model(directory / name, networks, vocabulary, config.to_yaml(), step=step, **metadata)
+
+    def save_best(step, scores):
+        save(step, "best", **scores)
 
     def watchers(writer, first_step):
-        return progress(task, writer, first_step, _SHOWN)
+        return [*progress(task, writer, first_step, _SHOWN), *retrieval(task, writer, save_best)]
 
     run(task, save, watchers)
-    return model
+    return directory / "model"
 
 
 def encoders_of(config: Config, directory: Path, strategy, resume: bool) -> Path:
