@@ -45,8 +45,9 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
     folder = RunFolder(config, directory, resume, DEPENDS_ON)
     pictures = build.pictures(config, "train")
     vocabulary = build.vocabulary(config, pictures)
+    steps_per_epoch = pictures.steps_per_epoch(section.batch_size)
     with strategy.scope():
-        trainer = build.damsm_trainer(config, len(vocabulary))
+        trainer = build.damsm_trainer(config, len(vocabulary), steps_per_epoch)
     networks = {"text_encoder": trainer.text_encoder, "image_encoder": trainer.image_encoder}
     task = Task(
         config=config,
