@@ -31,7 +31,7 @@ from dmgan_tf.training.damsm_trainer import DAMSMTrainer
 from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.dmgan_trainer import DMGANTrainer
 from dmgan_tf.training.ema import start_average
-from dmgan_tf.training.schedule import ConstantThenLinear
+from dmgan_tf.training.schedule import ConstantThenLinear, EpochDecay
 
 
 def strategy(config: Config) -> tf.distribute.Strategy:
@@ -276,7 +276,7 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
     return trainer
 
 
-def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
+def damsm_trainer(config: Config, vocabulary_size: int, steps_per_epoch: int) -> DAMSMTrainer:
     """Encoders, optimizer and trainer for pretraining; call it in the strategy's scope."""
     section = config.damsm
     keras.utils.set_random_seed(config.training.seed)
@@ -293,11 +293,7 @@ def damsm_trainer(config: Config, vocabulary_size: int) -> DAMSMTrainer:
         clip_norm=section.clip_norm,
         name="damsm_trainer",
     )
-    rate = ConstantThenLinear(
-        section.learning_rate, section.steps, 0.0, section.final_learning_rate_ratio
-    )
-    adam = keras.optimizers.Adam(rate, 0.5, 0.999, epsilon=1e-8)
-    trainer.compile(adam, jit_compile=config.training.xla)
+    trainer.compile(_encoder_optimizer(config, steps_per_epoch), jit_compile=config.training.xla)
     return trainer
 
 
@@ -313,6 +309,20 @@ def parameter_table(config: Config) -> str:
     ]
     counts = [(n.name, sum(math.prod(v.shape) for v in n.trainable_variables)) for n in networks]
     return "\n".join(f"{name:20} {count:>12,}" for name, count in counts)
+
+
+def _encoder_optimizer(config, steps_per_epoch):
+    """Keras' Adam falling linearly, or the published way: our Adam, decaying by the epoch.
+
+    Our Adam would change the encoders of the first way: its ε is smaller.
+    """
+    section = config.damsm
+    rate, final_ratio = section.learning_rate, section.final_learning_rate_ratio
+    if section.epoch_decay is None:
+        linear = ConstantThenLinear(rate, section.steps, 0.0, final_ratio)
+        return keras.optimizers.Adam(linear, 0.5, 0.999, epsilon=1e-8)
+    decaying = EpochDecay(rate, steps_per_epoch, section.epoch_decay, final_ratio)
+    return Adam(decaying, 0.5, 0.999, epsilon=1e-8)
 
 
 def _optimizer(config, learning_rate):

@@ -207,12 +207,18 @@ class DAMSMConfig:
     pictures_per_class: int = 1
     steps: int = 110_000
     learning_rate: float = 2e-3
-    final_learning_rate_ratio: float = 0.1
+    # Factor on the rate after every epoch (the authors': 0.98); null: it falls linearly.
+    epoch_decay: float | None = None
+    final_learning_rate_ratio: float = 0.1  # the share of the rate to which it falls
     clip_norm: float = 0.25
 
     def __post_init__(self):
         _positive(self, "batch_size", "pictures_per_class", "steps", "learning_rate", "clip_norm")
         _share(self, "final_learning_rate_ratio")
+        _require(
+            self.epoch_decay is None or 0 < self.epoch_decay <= 1,
+            f"`epoch_decay` must lie in (0, 1]. Received: epoch_decay={self.epoch_decay}.",
+        )
         _require(
             self.batch_size % self.pictures_per_class == 0,
             "`batch_size` must be divisible by `pictures_per_class`. Received: "

@@ -170,6 +170,8 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("damsm.gammas=[4, 0, 5]", "`gammas` must be three numbers above 0"),
         ("training.batch_size=1", "`batch_size` must be 2 or more"),
         ("training.generator_learning_rate=-1e-3", "`generator_learning_rate` must be greater"),
+        ("damsm.epoch_decay=1.1", "`epoch_decay` must lie in (0, 1]"),
+        ("damsm.epoch_decay=0", "`epoch_decay` must lie in (0, 1]"),
         ("training.ema_decay=1.0", "`ema_decay` must lie in [0, 1)"),
         ("training.beta_1=-0.1", "`beta_1` must lie in [0, 1)"),
         (

@@ -42,3 +42,7 @@ class PictureSet:
 
     def __len__(self):
         return len(self.captions)
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Whole batches that the pictures make, at least one."""
+        return max(1, len(self) // batch_size)

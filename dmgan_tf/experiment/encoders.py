@@ -7,29 +7,48 @@ from dmgan_tf import build
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.run import Task, run
-from dmgan_tf.experiment.watchers import progress
+from dmgan_tf.experiment.watchers import progress, retrieval
 from dmgan_tf.inference.model_directory import load_metadata, model_in, resolve, save_model
 from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.replicas import every_worker
 from dmgan_tf.training.run_folder import RunFolder
 
+# What of the config pretraining depends on. Of the pictures it sees the largest alone, and encoders
+# are float32 under every `training.mixed_precision`.
+DEPENDS_ON = frozenset(
+    {
+        "data",
+        "text_encoder",
+        "image_encoder",
+        "damsm",
+        "generator.first_side",
+        "generator.stages",
+        "training.seed",
+        "training.xla",
+        "training.tf32",
+        "training.threads_per_operation",
+    }
+)
 _SHOWN = {"sentence": "damsm_sentence", "words": "damsm_word"}
 
 
 def pretrain(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
     """Trains the DAMSM encoders into a run's folder; returns their model directory.
 
+    Beside it, `best/` holds those that told held-out captions best. A pretraining that goes on may
+    change all but `DEPENDS_ON`.
+
     Raises: UserError, Interrupted.
     """
     directory, section = Path(directory), config.damsm
     build.check_batch_size("damsm.batch_size", section.batch_size, strategy.num_replicas_in_sync)
-    folder = RunFolder(config, directory, resume)
+    folder = RunFolder(config, directory, resume, DEPENDS_ON)
     pictures = build.pictures(config, "train")
     vocabulary = build.vocabulary(config, pictures)
+    steps_per_epoch = pictures.steps_per_epoch(section.batch_size)
     with strategy.scope():
-        trainer = build.damsm_trainer(config, len(vocabulary))
+        trainer = build.damsm_trainer(config, len(vocabulary), steps_per_epoch)
     networks = {"text_encoder": trainer.text_encoder, "image_encoder": trainer.image_encoder}
-    model = directory / "model"
     task = Task(
         config=config,
         folder=folder,
@@ -42,14 +61,17 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
         last_step=section.steps,
     )
 
-    def save(step):
-        save_model(model, networks, vocabulary, config.to_yaml(), step=step)
+    def save(step, name="model", **metadata):
+        save_model(directory / name, networks, vocabulary, config.to_yaml(), step=step, **metadata)
+
+    def save_best(step, scores):
+        save(step, "best", **scores)
 
     def watchers(writer, first_step):
-        return progress(task, writer, first_step, _SHOWN)
+        return [*progress(task, writer, first_step, _SHOWN), *retrieval(task, writer, save_best)]
 
     run(task, save, watchers)
-    return model
+    return directory / "model"
 
 
 def encoders_of(config: Config, directory: Path, strategy, resume: bool) -> Path:

@@ -35,11 +35,6 @@ class Task:
     batch_size: int
     last_step: int
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Whole batches that the pictures make."""
-        return max(1, len(self.pictures) // self.batch_size)
-
 
 def run(
     task: Task,
@@ -90,7 +85,7 @@ def run(
             _dataset_function(task, first_step),
             first_step=first_step,
             last_step=task.last_step,
-            steps_per_epoch=task.steps_per_epoch,
+            steps_per_epoch=task.pictures.steps_per_epoch(task.batch_size),
             callbacks=[guard, *watching, saver],
         )
     if saver.interrupted:

@@ -1,21 +1,27 @@
 """What people look at while a run goes on: progress, pictures, and the best model so far."""
 
+import logging
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from dmgan_tf import build
 from dmgan_tf.data.pipeline import read_pictures
+from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.run import Task, is_finite
 from dmgan_tf.inference.image_grid import enlarge, image_grid, save_picture
 from dmgan_tf.inference.model_directory import load_metadata
 from dmgan_tf.inference.text_to_image import TextToImage
-from dmgan_tf.metrics.features import image_code_function
+from dmgan_tf.metrics.features import image_code_function, sentence_features
 from dmgan_tf.metrics.frechet_distance import frechet_distance, statistics
+from dmgan_tf.metrics.r_precision import r_precision
 from dmgan_tf.training.callbacks import Evaluation, ProgressBar, SampleGrid, ScalarLog
 
+_LOGGER = logging.getLogger(__name__)
 _SAMPLES = 8
+_FOLDS = 10  # of R-precision, which needs a picture for each
 
 
 def progress(
@@ -64,8 +70,6 @@ def evaluation(
     count = min(section.evaluation_images, len(pictures))
     chosen = np.linspace(0, len(pictures) - 1, count).astype(int)
     captions = [pictures.captions[i][0] for i in chosen]
-    path = task.folder.path / "best" / "metadata.json"
-    best = load_metadata(path.parent)["frechet_distance"] if path.exists() else np.inf
     codes = image_code_function(image_encoder)
     side, ratio = config.generator.sides[-1], config.data.load_side_ratio
     real = statistics(codes(read_pictures(pictures, chosen, side, ratio)))
@@ -80,7 +84,72 @@ def evaluation(
         evaluate,
         save_best,
         writer,
-        max(1, round(section.evaluate_every_epochs * len(pictures) / section.batch_size)),
+        _evaluation_steps(task),
         key="frechet_distance",
-        best=best,
+        best=_best_so_far(task, "frechet_distance"),
     )
+
+
+def retrieval(
+    task: Task, writer: tf.summary.SummaryWriter, save_best: Callable[[int, dict[str, float]], None]
+) -> list[keras.callbacks.Callback]:
+    """R-precision of real pictures of the test split by the encoders that are trained.
+
+    Of each picture it takes the first caption; none is scored where there are too few.
+    """
+    config, trainer, vocabulary = task.config, task.trainer, task.vocabulary
+    try:
+        pictures = build.pictures(config, "test")
+    except UserError as error:
+        _LOGGER.info("The encoders are not scored on held-out captions: %s", error)
+        return []
+    encoded = [vocabulary.encode(row[0])[0] for row in pictures.captions]
+    known = np.flatnonzero([len(words) > 0 for words in encoded])
+    count = min(config.training.evaluation_images, len(known))
+    chosen = known[np.linspace(0, len(known) - 1, count).astype(int)]
+    class_ids = pictures.class_ids[chosen]
+    if count < _FOLDS or len(np.unique(class_ids)) < 2:
+        _LOGGER.info(
+            "The encoders are not scored on held-out captions: that needs %d pictures of two "
+            "classes. Received: %d of %d.",
+            _FOLDS,
+            count,
+            len(np.unique(class_ids)),
+        )
+        return []
+    ids, lengths = vocabulary.pad([encoded[i] for i in chosen], config.data.max_words_evaluation)
+    images = read_pictures(
+        pictures, chosen, config.generator.sides[-1], config.data.load_side_ratio
+    )
+    codes = image_code_function(trainer.image_encoder)
+
+    def evaluate():
+        if not is_finite(trainer):
+            return {"r_precision": -np.inf}
+        sentences = sentence_features(trainer.text_encoder, ids, lengths)
+        share, _ = r_precision(codes(images), sentences, class_ids, folds=_FOLDS)
+        return {"r_precision": share}
+
+    return [
+        Evaluation(
+            evaluate,
+            save_best,
+            writer,
+            _evaluation_steps(task),
+            key="r_precision",
+            best=_best_so_far(task, "r_precision"),
+            mode="max",
+            last_step=task.last_step,
+        )
+    ]
+
+
+def _evaluation_steps(task):
+    epochs = task.config.training.evaluate_every_epochs
+    return max(1, round(epochs * len(task.pictures) / task.batch_size))
+
+
+def _best_so_far(task, key):
+    """The score of the best model of an earlier part of the run; None where there is none."""
+    folder = task.folder.path / "best"
+    return load_metadata(folder)[key] if (folder / "metadata.json").exists() else None

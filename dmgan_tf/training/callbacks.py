@@ -2,6 +2,7 @@
 
 import logging
 import math
+import operator
 import signal
 import time
 
@@ -14,6 +15,8 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.training.replicas import every_worker
 
 _LOGGER = logging.getLogger(__name__)
+# The worst score there is, and whether one is better than another.
+_MODES = {"min": (math.inf, operator.lt), "max": (-math.inf, operator.gt)}
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -146,27 +149,32 @@ class Evaluation(StepCallback):
     """Scores on a fixed subset now and then; keeps the best.
 
     Args: evaluate: function () → dict of scores. keep: function (step, scores), called when
-        `scores[key]` is the lowest so far. best: float, lowest of an earlier part of the run.
+        `scores[key]` is the best so far. best: float, that of an earlier part of the run, or None.
+        mode: "min" or "max", which the best is. last_step: int, scored as well; None: it is not.
     """
 
-    def __init__(self, evaluate, keep, writer, every_steps, key, best=math.inf):
+    def __init__(
+        self, evaluate, keep, writer, every_steps, key, best=None, mode="min", last_step=None
+    ):
         super().__init__()
         self._evaluate = evaluate
         self._keep = keep
         self._writer = writer
         self._every_steps = every_steps
         self._key = key
-        self._best = best
+        self._last_step = last_step
+        worst, self._is_better = _MODES[mode]
+        self._best = worst if best is None else best
 
     def after_step(self, step, logs):
-        if step % self._every_steps:
+        if step % self._every_steps and step != self._last_step:
             return
         scores = self._evaluate()
         _LOGGER.info("step %d %s", step, scores)
         with self._writer.as_default(step=step):
             for name, value in scores.items():
                 tf.summary.scalar(f"evaluation/{name}", value)
-        if scores[self._key] < self._best:
+        if self._is_better(scores[self._key], self._best):
             self._best = scores[self._key]
             self._keep(step, scores)
 

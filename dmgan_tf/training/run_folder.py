@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Set
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,11 +54,15 @@ class RunFolder:
     `training.steps` may grow, and from there on the learning rate follows the longer schedule.
     Nothing is written before the `with` block: what fails earlier leaves no folder behind.
 
+    Args: depends_on: sections of the config, and keys as `section.key`, that the run depends on;
+        all others may change as well. None: it depends on all.
     Raises: UserError: when the folder holds the run of another config, or any while `resume` is
         False.
     """
 
-    def __init__(self, config: Config, path: Path, resume: bool):
+    def __init__(
+        self, config: Config, path: Path, resume: bool, depends_on: Set[str] | None = None
+    ):
         self.path = path
         self._config = config
         self._log = None
@@ -65,7 +70,7 @@ class RunFolder:
             raise UserError(f"--run-dir {path}: is a file, not a folder.")
         config_path = path / "config.yaml"
         if config_path.exists():
-            _check_same_config(config, config_path)
+            _check_same_config(config, config_path, depends_on)
             if is_chief() and not resume:  # other workers may find what the chief has just begun
                 raise UserError(
                     f"{path} holds a run already. Use --resume to go on with it, "
@@ -107,7 +112,7 @@ class RunFolder:
             self._log.close()
 
 
-def _check_same_config(config, path):
+def _check_same_config(config, path, depends_on):
     """Refuses to go on with what would be another run; an older config has today's defaults."""
     old, new = (yaml.safe_load(c.to_yaml()) for c in (load_config(path), config))
     longer = new["training"]["steps"] >= old["training"]["steps"]
@@ -116,6 +121,7 @@ def _check_same_config(config, path):
         for section, values in new.items()
         for key, value in values.items()
         if value != old[section][key]
+        and (depends_on is None or section in depends_on or f"{section}.{key}" in depends_on)
         and not (section == "training" and (key in _FREE or (key == "steps" and longer)))
     ]
     if differing:

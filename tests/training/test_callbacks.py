@@ -51,6 +51,22 @@ def test_only_the_lowest_score_is_kept_as_best(writer, tmp_path):
     assert scalars(tmp_path, "evaluation/distance")[1] == (4, 7.0)
 
 
+def test_highest_score_is_kept_where_that_is_best_and_the_last_step_counts(writer):
+    kept, scores = [], iter([-math.inf, 0.5, 0.4, 0.6])
+    evaluation = Evaluation(
+        lambda: {"share": next(scores)},
+        lambda step, scores: kept.append((step, scores["share"])),
+        writer,
+        every_steps=2,
+        key="share",
+        mode="max",
+        last_step=7,
+    )
+    for step in range(1, 8):
+        evaluation.after_step(step, {})
+    assert kept == [(4, 0.5), (7, 0.6)]
+
+
 def test_a_loss_that_is_no_number_stops_with_step_term_and_checkpoint():
     guard = LossGuard(3, lambda: "checkpoints/step_2")
     good, bad = 1.0, math.nan
