@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 TFA_VENV := .venv-tfa
 GPU_VENV := .venv-gpu
+LOWEST_VENV := .venv-lowest
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo test test-slow bench bench-data lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo test test-slow test-lowest test-gpu gpu-report bench bench-data lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -32,6 +33,16 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# The quick tests with the lowest versions that setup.py allows.
+test-lowest: $(LOWEST_VENV)/installed
+	$(LOWEST_VENV)/bin/python -m pytest
+
+$(LOWEST_VENV)/installed: setup.py
+	$(PYTHON) -m venv $(LOWEST_VENV)
+	$(LOWEST_VENV)/bin/pip install --quiet --disable-pip-version-check uv
+	$(LOWEST_VENV)/bin/uv pip install --quiet --python $(LOWEST_VENV) --resolution lowest-direct -e ".[dev]"
+	touch $@
 
 # Training, generation, memory and start beside a plain form of the same network; and the pipeline.
 bench: bench-data

@@ -16,7 +16,7 @@ def long_description():
     return re.sub(r"\[([^]]*)\]\((?!https?:|#)[^)]*\)", r"\1", text)
 
 
-CLIENT = ["grpcio>=1.66,<2", "protobuf>=5.28"]
+CLIENT = ["grpcio>=1.66,<2", "protobuf>=5.28.3"]
 SERVING = [
     *CLIENT,
     "grpcio-health-checking>=1.66,<2",
