@@ -90,7 +90,7 @@ def _set(key, value):
 
 
 def _call(module, *arguments):
-    """One of the project's command lines, in a process of its own: a strategy is for ever."""
+    """One of the project's command lines, in a process of its own: a process has one strategy."""
     command = [sys.executable, "-m", f"dmgan_tf.{module}", *map(str, arguments)]
     print("python", *command[1:], flush=True)
     code = subprocess.run(command, check=False).returncode

@@ -174,7 +174,10 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("damsm.epoch_decay=0", "`epoch_decay` must lie in (0, 1]"),
         ("training.ema_decay=1.0", "`ema_decay` must lie in [0, 1)"),
         ("training.beta_1=-0.1", "`beta_1` must lie in [0, 1)"),
-        ("training.kl_weight=-1", "`damsm_weight` and `kl_weight` must not be negative"),
+        (
+            "training.kl_weight=-1",
+            "`damsm_weight`, `kl_weight` and `gradient_penalty` must not be negative",
+        ),
         ("training.mixed_precision=half", "`mixed_precision` must be one of"),
     ],
 )

@@ -83,3 +83,14 @@ def test_launchers_are_the_commands(script, tmp_path):
     process = python(ROOT / script, "--help")
     assert process.returncode == 0, process.stderr
     assert process.stdout.startswith("usage:")
+
+
+def test_edge_draws_where_only_its_own_packages_are(onnx_folder, tmp_path):
+    missing = "tensorflow", "keras", "yaml", "filelock", "h5py", "matplotlib", "scipy", "requests"
+    code = f"import sys\nsys.modules.update(dict.fromkeys({missing}))\n"
+    code += "from dmgan_tf.__main__ import main\nmain()"
+    options = "--caption", "a red bird", "a blue bird", "--out", tmp_path / "birds.webp"
+    process = python("-c", code, "edge", "--model", onnx_folder, *options)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout == f"Picture: {tmp_path / 'birds.webp'}\n"
+    assert (tmp_path / "birds.webp").stat().st_size > 100

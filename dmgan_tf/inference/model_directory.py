@@ -34,7 +34,7 @@ from dmgan_tf.models.text_encoder import TextEncoder
 
 FORMAT = 1
 _FINGERPRINT = "vocabulary_fingerprint"
-# The only classes that a directory may name: nothing else from a stranger's file is ever built.
+# The only classes that a directory may name: nothing else that a file names is ever built.
 _CLASSES = {
     c.__name__: c
     for c in (

@@ -34,20 +34,20 @@ def r_precision(
     if count < fewest:
         needed = "as many" if fewest == folds else "twice as many"
         raise ValueError(f"{folds} folds need {needed} pictures. Received: {count}.")
-    strangers = _strangers(negatives, class_ids, count)
+    wrong = _wrong_captions(negatives, class_ids, count)
     images = image_codes / np.linalg.norm(image_codes, axis=1, keepdims=True)
     sentences = sentence_features / np.linalg.norm(sentence_features, axis=1, keepdims=True)
     rng = np.random.default_rng(seed)
     hits = np.empty(count)
     for i, (image, sentence) in enumerate(zip(images, sentences, strict=True)):
-        others = rng.choice(strangers(i), candidates - 1)
+        others = rng.choice(wrong(i), candidates - 1)
         hits[i] = image @ sentence > (sentences[others] @ image).max()
     parts = np.array_split(hits, folds)
     shares = [(part[:-1] if drop_last_of_fold else part).mean() for part in parts]
     return float(np.mean(shares)), float(np.std(shares))
 
 
-def _strangers(negatives, class_ids, count):
+def _wrong_captions(negatives, class_ids, count):
     """A function from a picture's row to the rows of captions that may stand for a wrong one."""
     rows = np.arange(count)
     if negatives == "random":

@@ -9,7 +9,7 @@ from pathlib import Path
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.captions_text import read_text
 
-# What strangers' files make their readers raise: contents of another kind, depth or size.
+# What untrusted files make their readers raise: contents of another kind, depth or size.
 MALFORMED = (
     OSError,
     ValueError,

@@ -1,4 +1,4 @@
-"""A stranger's picture file: looked at, and made what training reads, or refused with a reason.
+"""An untrusted picture file: looked at, and made what training reads, or refused with a reason.
 
 Whatever is an ordinary RGB JPEG or PNG stays as it is, byte for byte. Everything else becomes an
 RGB PNG: upright by its EXIF orientation, grey and palette in colour, 16 bits as 8, CMYK as RGB, the
@@ -58,7 +58,7 @@ def read_picture(path: Path) -> Picture:
         raise PictureError("is no picture of a known format") from error
     except PictureError:
         raise
-    except Exception as error:  # what a damaged file does to a decoder is anybody's guess
+    except Exception as error:  # a decoder may fail in any way on a damaged file
         reason = " ".join(str(error).split())[:100]
         raise PictureError(f"is damaged or cut short: {reason}") from error
 

@@ -140,7 +140,7 @@ def _shards(entries):
 
 
 def _end_with_parent():
-    """A worker whose parent was killed would wait for ever."""
+    """A worker whose parent was killed would wait without end."""
 
     def wait():
         multiprocessing.parent_process().join()

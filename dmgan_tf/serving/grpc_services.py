@@ -38,7 +38,7 @@ def answered(handle: Callable) -> Callable:
             code, message = told(error)
             context.abort(code, message)
         finally:
-            # Names that strangers made up must not become labels without end.
+            # Names that callers made up must not become labels without bound.
             name = _name_of(request)
             label = name if name in self.models else ""
             metrics.count(label, "grpc", code.name, time.monotonic() - start)

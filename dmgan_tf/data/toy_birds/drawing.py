@@ -64,7 +64,7 @@ def draw_all(birds: Sequence[Bird], side: int, processes: int | None = None) -> 
         for i, bird in enumerate(birds):
             images[i] = draw_one(bird)
         return images
-    # An executor, as a pool would start processes for ever where that line is missing.
+    # An executor, as a pool would start processes without end where that line is missing.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as executor:
         for i, image in enumerate(executor.map(draw_one, birds, chunksize=_BIRDS_PER_TASK)):
             images[i] = image

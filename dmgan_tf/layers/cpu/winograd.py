@@ -5,7 +5,7 @@ Two neighbouring outputs of a 3-tap filter cost six multiplications; or four, of
 with sums of the taps; or three, where each input stands twice. So with rows and with columns: 2×2
 outputs cost 16 or 9 products instead of 36, and over a whole picture these are 16 or 9 products of
 matrices. The sums would cost more than they save as TensorFlow's operations, each of which walks
-through memory; XLA makes one walk of them.
+through memory; XLA fuses them into one pass.
 """
 
 import tensorflow as tf

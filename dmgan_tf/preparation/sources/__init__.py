@@ -21,7 +21,7 @@ _FINDERS: dict[str, Callable[..., Found]] = {
 def find(name: str, source: Path, captions: Path | None, work: Path, **options) -> Found:
     """The entries of a source. Args: options: those of its own `find`.
 
-    Raises: UserError: also for what no source foresaw in a stranger's files.
+    Raises: UserError: also for what no source foresaw in untrusted files.
     """
     try:
         return _FINDERS[name](source, captions, work, **options)
