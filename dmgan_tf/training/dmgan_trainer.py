@@ -18,6 +18,7 @@ from dmgan_tf.training.replicas import (
     following_rows,
     gather_global,
     global_mean,
+    global_share,
     replica_count,
 )
 from dmgan_tf.training.trainer import Trainer, build_once
@@ -246,8 +247,8 @@ class DMGANTrainer(Trainer):
         apply_gradients(optimizer, gradients, variables)
         return {
             f"discriminator_loss/{label}": loss,
-            f"real_accuracy/{label}": _share(real_logits > 0),
-            f"fake_accuracy/{label}": _share(fake_logits < 0),
+            f"real_accuracy/{label}": global_share(real_logits > 0),
+            f"fake_accuracy/{label}": global_share(fake_logits < 0),
             f"wrong_accuracy/{label}": global_mean(
                 tf.cast(wrong_pairs < 0, tf.float32) * wrong_weight
             ),
@@ -297,7 +298,3 @@ class DMGANTrainer(Trainer):
 def _label(network):
     """What a discriminator is called in logs: its side, or `map_K` for one of features."""
     return network.name.removeprefix("discriminator_")
-
-
-def _share(condition):
-    return global_mean(tf.cast(condition, tf.float32))

@@ -29,6 +29,11 @@ def global_mean(values):
     return tf.reduce_mean(values) / replica_count()
 
 
+def global_share(condition):
+    """This replica's part of how often a condition, bool [B], holds in the global batch."""
+    return global_mean(tf.cast(condition, tf.float32))
+
+
 def all_reduce_sum(values):
     """The sums over all replicas of a structure of tensors; itself where there is one replica."""
     if replica_count() == 1:

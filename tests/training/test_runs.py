@@ -191,9 +191,10 @@ def test_two_workers_stay_equal_to_each_other_and_to_one_process(tmp_path):
 
 
 def test_two_workers_pretrain_and_train_into_one_run_folder(tmp_path):
-    line = command(tmp_path / "run", "null")
+    line = command(tmp_path / "run", "null", "training.evaluation_images=12")
     finish_all([start(line, TF_CONFIG=cluster) for cluster in cluster_of_two()])
     assert weights(tmp_path / "run/damsm", "text_encoder")
+    assert (tmp_path / "run/damsm/best/metadata.json").exists()  # the chief alone scores
     assert sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir()) == [
         "step_00000003",
         "step_00000006",
