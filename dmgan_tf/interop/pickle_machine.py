@@ -5,7 +5,6 @@ a table of names that the caller gives; a name that isn't in it is refused befor
 and so is every instruction that makes objects in another way.
 """
 
-import codecs
 import pickle
 import pickletools
 import struct
@@ -13,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from dmgan_tf.interop.pickle_bytes import COUNTED, LINES, NUMBERS, FormatError, PickleBytes
 
 # COCO's captions take about 15 million. It bounds the memory that a small file can ask for.
 _MOST_INSTRUCTIONS = 2**25
@@ -22,10 +23,6 @@ _DAMAGE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, st
 _INSTRUCTION_NAMES = {
     instruction.code.encode("latin-1"): instruction.name for instruction in pickletools.opcodes
 }
-
-
-class FormatError(ValueError):
-    """Why a file isn't read; the message goes on from "PATH: "."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,6 @@ class PickleMachine:
         names: what `module.name` stands for: a constructor, or anything else where the name is
             never called. A constructor checks its arguments: they come from the file.
         persistent: function of a persistent id (PyTorch's storages), or None to refuse them.
-    Attributes: position: the first byte that isn't read yet.
     """
 
     def __init__(
@@ -61,11 +57,15 @@ class PickleMachine:
         names: Mapping[str, object],
         persistent: Callable[[object], object] | None = None,
     ):
-        self.position = 0
-        self._content = content
+        self._bytes = PickleBytes(content)
         self._names = names
         self._persistent = persistent
         self._clear()
+
+    @property
+    def position(self) -> int:
+        """The first byte that isn't read yet."""
+        return self._bytes.position
 
     def load(self) -> object:
         """Runs the pickle that begins at `position` to its end; its last value.
@@ -75,7 +75,7 @@ class PickleMachine:
         self._clear()
         try:
             for _ in range(_MOST_INSTRUCTIONS):
-                instruction = self._take(1)
+                instruction = self._bytes.take(1)
                 if instruction == pickle.STOP:
                     return self._result()
                 run = _INSTRUCTIONS.get(instruction)
@@ -103,30 +103,6 @@ class PickleMachine:
         if self._unfinished:
             raise FormatError("is damaged: holds an array without contents.")
         return self._stack.pop()
-
-    # --- reading --------------------------------------------------------------------------------
-
-    def _take(self, count):
-        end = self.position + count
-        if count < 0 or end > len(self._content):
-            raise FormatError(
-                f"is cut off or damaged: {count} bytes are missing from byte {self.position} on, "
-                f"the file has {len(self._content)}."
-            )
-        taken = self._content[self.position : end]
-        self.position = end
-        return taken
-
-    def _line(self):
-        end = self._content.find(b"\n", self.position)
-        if end < 0:
-            raise FormatError(f"is cut off: the line at byte {self.position} has no end.")
-        line = self._content[self.position : end]
-        self.position = end + 1
-        return line
-
-    def _number(self, form):
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     # --- the stack ------------------------------------------------------------------------------
 
@@ -177,7 +153,7 @@ class PickleMachine:
         self._push(Name(text, self._names[text]))
 
     def _push_name_of_lines(self):
-        self._push_name(self._line().decode("ascii"), self._line().decode("ascii"))
+        self._push_name(self._bytes.line().decode("ascii"), self._bytes.line().decode("ascii"))
 
     def _refuse_instance(self):
         self._push_name_of_lines()
@@ -214,56 +190,12 @@ class PickleMachine:
         self._push(self._persistent(key))
 
 
-def _whole_number(line):
-    return {b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line)
-
-
-def _python_2_string(line):
-    if len(line) < 2 or line[:1] not in b"'\"" or line[:1] != line[-1:]:
-        raise ValueError("a string without its quotes")
-    return codecs.escape_decode(line[1:-1])[0].decode("latin-1")  # as Python's own unpickler does
-
-
-def _latin_1(content):
-    return content.decode("latin-1")
-
-
-def _utf_8(content):
-    return content.decode("utf-8", "surrogatepass")
-
-
-def _little_endian(content):
-    return int.from_bytes(content, "little", signed=True)
-
-
-_NUMBERS = {pickle.BININT1: "<B", pickle.BININT2: "<H", pickle.BININT: "<i", pickle.BINFLOAT: ">d"}
-_LINES: dict[bytes, Callable[[bytes], object]] = {
-    pickle.INT: _whole_number,
-    pickle.LONG: lambda line: int(line.rstrip(b"L")),
-    pickle.FLOAT: float,
-    pickle.STRING: _python_2_string,
-    pickle.UNICODE: lambda line: line.decode("raw-unicode-escape"),
-}
-_COUNTED: dict[bytes, tuple[str, Callable[[bytes], object]]] = {  # form of the count, decoder
-    pickle.LONG1: ("<B", _little_endian),
-    pickle.BINSTRING: ("<i", _latin_1),
-    pickle.SHORT_BINSTRING: ("<B", _latin_1),
-    pickle.BINUNICODE: ("<I", _utf_8),
-    pickle.SHORT_BINUNICODE: ("<B", _utf_8),
-    pickle.BINUNICODE8: ("<Q", _utf_8),
-    pickle.BINBYTES: ("<I", bytes),
-    pickle.SHORT_BINBYTES: ("<B", bytes),
-    pickle.BINBYTES8: ("<Q", bytes),
-    pickle.BYTEARRAY8: ("<Q", bytes),
-}
-
-
 def _instructions() -> dict[bytes, Callable[["PickleMachine"], object]]:
     """Every instruction that the machine knows, with what it does to the machine."""
     m = PickleMachine
     table: dict[bytes, Callable[[PickleMachine], object]] = {
         pickle.PROTO: _check_protocol,
-        pickle.FRAME: lambda self: self._take(8),
+        pickle.FRAME: lambda self: self._bytes.take(8),
         pickle.MARK: m._push_mark,
         pickle.POP: lambda self: self._stack.pop(),
         pickle.POP_MARK: m._since_mark,
@@ -284,40 +216,40 @@ def _instructions() -> dict[bytes, Callable[["PickleMachine"], object]]:
         pickle.APPENDS: lambda self: self._extend(self._since_mark()),
         pickle.SETITEM: lambda self: self._update([self._stack.pop(), self._stack.pop()][::-1]),
         pickle.SETITEMS: lambda self: self._update(self._since_mark()),
-        pickle.PUT: lambda self: self._put(int(self._line())),
-        pickle.BINPUT: lambda self: self._put(self._number("<B")),
-        pickle.LONG_BINPUT: lambda self: self._put(self._number("<I")),
+        pickle.PUT: lambda self: self._put(int(self._bytes.line())),
+        pickle.BINPUT: lambda self: self._put(self._bytes.number("<B")),
+        pickle.LONG_BINPUT: lambda self: self._put(self._bytes.number("<I")),
         pickle.MEMOIZE: lambda self: self._put(len(self._memo)),
-        pickle.GET: lambda self: self._push(self._memo[int(self._line())]),
-        pickle.BINGET: lambda self: self._push(self._memo[self._number("<B")]),
-        pickle.LONG_BINGET: lambda self: self._push(self._memo[self._number("<I")]),
+        pickle.GET: lambda self: self._push(self._memo[int(self._bytes.line())]),
+        pickle.BINGET: lambda self: self._push(self._memo[self._bytes.number("<B")]),
+        pickle.LONG_BINGET: lambda self: self._push(self._memo[self._bytes.number("<I")]),
         pickle.GLOBAL: m._push_name_of_lines,
         pickle.STACK_GLOBAL: m._push_name_of_stack,
         pickle.INST: m._refuse_instance,
         pickle.REDUCE: m._call,
         pickle.BUILD: m._build,
-        pickle.PERSID: lambda self: self._push_persistent(self._line().decode("ascii")),
+        pickle.PERSID: lambda self: self._push_persistent(self._bytes.line().decode("ascii")),
         pickle.BINPERSID: lambda self: self._push_persistent(self._stack.pop()),
     }
-    table |= {instruction: _pushes_number(form) for instruction, form in _NUMBERS.items()}
-    table |= {instruction: _pushes_line(decode) for instruction, decode in _LINES.items()}
-    return table | {instruction: _pushes_counted(*how) for instruction, how in _COUNTED.items()}
+    table |= {instruction: _pushes_number(form) for instruction, form in NUMBERS.items()}
+    table |= {instruction: _pushes_line(decode) for instruction, decode in LINES.items()}
+    return table | {instruction: _pushes_counted(*how) for instruction, how in COUNTED.items()}
 
 
 def _pushes_number(form):
-    return lambda machine: machine._push(machine._number(form))
+    return lambda machine: machine._push(machine._bytes.number(form))
 
 
 def _pushes_line(decode):
-    return lambda machine: machine._push(decode(machine._line()))
+    return lambda machine: machine._push(decode(machine._bytes.line()))
 
 
 def _pushes_counted(form, decode):
-    return lambda machine: machine._push(decode(machine._take(machine._number(form))))
+    return lambda machine: machine._push(decode(machine._bytes.take(machine._bytes.number(form))))
 
 
 def _check_protocol(machine):
-    protocol = machine._number("<B")
+    protocol = machine._bytes.number("<B")
     if protocol > _NEWEST_PROTOCOL:
         raise FormatError(f"is damaged: pickle protocol {protocol} doesn't exist.")
 

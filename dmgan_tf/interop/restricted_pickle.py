@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.interop.pickle_machine import FormatError, PickleMachine, Unfinished
+from dmgan_tf.interop.pickle_bytes import FormatError
+from dmgan_tf.interop.pickle_machine import PickleMachine, Unfinished
 
 _MOST_BYTES = 2**32
 _PLAIN_DTYPE = re.compile(r"[biufcSU]\d{1,6}")

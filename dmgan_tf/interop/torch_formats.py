@@ -16,7 +16,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from dmgan_tf.interop.pickle_machine import FormatError, Name, PickleMachine
+from dmgan_tf.interop.pickle_bytes import FormatError
+from dmgan_tf.interop.pickle_machine import Name, PickleMachine
 
 BFLOAT16 = "BFloat16Storage"
 DTYPES: dict[str, np.dtype] = {  # little-endian, as both formats are
