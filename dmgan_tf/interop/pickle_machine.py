@@ -17,8 +17,11 @@ from dmgan_tf.interop.pickle_bytes import COUNTED, LINES, NUMBERS, FormatError, 
 
 # COCO's captions take about 15 million. It bounds the memory that a small file can ask for.
 _MOST_INSTRUCTIONS = 2**25
+# What constructors may make, in bytes for each of the file: an honest one stays below 2.
+_MOST_MADE = 4
+_ELEMENT_BYTES = 8
+_MOST_KEY = 2**32  # among larger numbers there are as many of one hash as anybody likes
 _NEWEST_PROTOCOL = 5
-_KEY_TYPES = (str, bytes, int, float, type(None), np.generic)  # a nested tuple hashes for ever
 _DAMAGE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, struct.error)
 _INSTRUCTION_NAMES = {
     instruction.code.encode("latin-1"): instruction.name for instruction in pickletools.opcodes
@@ -47,7 +50,8 @@ class PickleMachine:
     Args:
         content: bytes that hold the pickles.
         names: what `module.name` stands for: a constructor, or anything else where the name is
-            never called. A constructor checks its arguments: they come from the file.
+            never called. A constructor checks its arguments, as they come from the file, and does
+            no more than look at each argument and each element of one: so much is paid for.
         persistent: function of a persistent id (PyTorch's storages), or None to refuse them.
     """
 
@@ -58,6 +62,7 @@ class PickleMachine:
         persistent: Callable[[object], object] | None = None,
     ):
         self._bytes = PickleBytes(content)
+        self._budget = _MOST_MADE * len(content)
         self._names = names
         self._persistent = persistent
         self._clear()
@@ -123,6 +128,8 @@ class PickleMachine:
         self._push(tuple(reversed(items)))
 
     def _put(self, key):
+        if not 0 <= key < _MOST_KEY:
+            raise ValueError("a number of the memo beyond 32 bits")
         value = self._stack[-1]
         if isinstance(value, Unfinished):
             value.memo_key = key
@@ -137,8 +144,7 @@ class PickleMachine:
         if not isinstance(self._stack[-1], dict):
             raise TypeError("no dictionary to fill")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, _KEY_TYPES):
-                raise TypeError(f"a {type(key).__name__} as the key of a dictionary")
+            _check_key(key)
             self._stack[-1][key] = value
 
     # --- names ----------------------------------------------------------------------------------
@@ -165,11 +171,24 @@ class PickleMachine:
             raise TypeError("a name that is no text")
         self._push_name(module, name)
 
+    def _pay(self, parts):
+        """Pays for what a constructor makes of these, which a file may name again and again."""
+        sizes = [len(part) * _element_bytes(part) for part in (parts, *parts) if _has_size(part)]
+        self._budget -= sum(sizes)
+        if self._budget < 0:
+            raise FormatError(
+                f"refused: before byte {self.position} it makes more than {_MOST_MADE} times its "
+                "size out of what it names again and again."
+            )
+
     def _call(self):
         arguments, name = self._stack.pop(), self._stack.pop()
         if not isinstance(name, Name) or not callable(name.meaning):
             what = name.text if isinstance(name, Name) else type(name).__name__
             raise FormatError(f"refused: calls {what}. Nothing was run.")
+        if not isinstance(arguments, tuple):
+            raise TypeError("arguments that are no tuple")
+        self._pay(arguments)
         value = name.meaning(*arguments)
         self._unfinished += isinstance(value, Unfinished)
         self._push(value)
@@ -177,6 +196,7 @@ class PickleMachine:
     def _build(self):
         state, value = self._stack.pop(), self._stack[-1]
         if isinstance(value, Unfinished):
+            self._pay(state if isinstance(state, tuple) else (state,))
             self._stack[-1] = value.finish(state)
             self._unfinished -= 1
             if value.memo_key is not None:
@@ -188,6 +208,23 @@ class PickleMachine:
         if self._persistent is None:
             raise FormatError("refused: points at data outside the pickle.")
         self._push(self._persistent(key))
+
+
+def _check_key(key):
+    """A nested tuple would hash for ever, and so would numbers that share a hash collide."""
+    if isinstance(key, int | float | np.integer | np.floating):
+        if not -_MOST_KEY < key < _MOST_KEY:
+            raise ValueError("a number beyond 32 bits as the key of a dictionary")
+    elif not isinstance(key, str | bytes | np.bool_ | None):
+        raise TypeError(f"a {type(key).__name__} as the key of a dictionary")
+
+
+def _has_size(value):
+    return isinstance(value, str | bytes | list | tuple | dict)
+
+
+def _element_bytes(value):
+    return 1 if isinstance(value, str | bytes) else _ELEMENT_BYTES
 
 
 def _instructions() -> dict[bytes, Callable[["PickleMachine"], object]]:
