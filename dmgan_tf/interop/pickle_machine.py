@@ -207,6 +207,7 @@ class PickleMachine:
     def _push_persistent(self, key):
         if self._persistent is None:
             raise FormatError("refused: points at data outside the pickle.")
+        self._pay(key if isinstance(key, tuple) else (key,))
         self._push(self._persistent(key))
 
 

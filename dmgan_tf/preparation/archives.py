@@ -47,9 +47,12 @@ def unpack(archive: Path, folder: Path) -> Path:
     if folder.is_dir():
         return folder
     writing = folder.with_name(f"{folder.name}.partial")
-    writing.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with sole_use(writing):
-        _clear(writing)  # of a run that was killed
+        if folder.is_dir():  # by now, from another run
+            return folder
+        shutil.rmtree(writing, ignore_errors=True)
+        writing.mkdir()
         try:
             _unpack_all(archive, writing)
         except BaseException as error:
@@ -62,14 +65,6 @@ def unpack(archive: Path, folder: Path) -> Path:
             raise UserError(f"{archive}: is damaged or cut short: {reason}") from error
         writing.rename(folder)
     return folder
-
-
-def _clear(folder):
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
 
 
 def _unpack_all(archive, folder):

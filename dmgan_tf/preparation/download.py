@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,14 +77,8 @@ def download(file: File, folder: Path) -> Path:
         raise UserError(f"{path}: is another file of the same size. Move it away.")
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{file.name}.partial"
-    partial.touch()
     with sole_use(partial):
-        try:
-            _fetch_from_any(file, partial)
-        except BaseException:
-            if not partial.stat().st_size:
-                partial.unlink()
-            raise
+        _fetch_from_any(file, partial)
         partial.rename(path)
     return path
 
@@ -108,9 +101,9 @@ def _fetch_from_any(file, partial):
 
 def _fetch(url, partial, file):
     """Adds to `partial` what it lacks."""
-    have = partial.stat().st_size
+    have = partial.stat().st_size if partial.is_file() else 0
     if have > file.size:
-        os.truncate(partial, 0)
+        partial.unlink()
         have = 0
     if have == file.size:
         return
@@ -153,7 +146,7 @@ def _check(partial, file):
     if size != file.size:
         raise UserError(f"sent {size:,} of {file.size:,} bytes")
     if not _has_checksum(partial, file):
-        os.truncate(partial, 0)
+        partial.unlink()
         raise UserError(f"sent another file: it has not the checksum {file.checksum}")
 
 

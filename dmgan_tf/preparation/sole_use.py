@@ -1,41 +1,31 @@
-"""Files and folders that one run at a time works on."""
+"""Files and folders that one run at a time writes."""
 
-import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from dmgan_tf.errors import UserError
 
 
-@contextlib.contextmanager
+@contextmanager
 def sole_use(path: Path) -> Iterator[None]:
-    """Holds a file or a folder against other runs; one that was killed holds nothing.
+    """Holds a file or a folder, there or not, against other runs; a killed run holds nothing.
 
     Raises: UserError: when another run has it.
     """
-    opened = os.open(path, os.O_RDONLY)
+    # Beside it: a folder could not be renamed on Windows while a file in it is open.
+    lock = path.with_name(f"{path.name}.lock")
+    held = FileLock(lock, blocking=False)
     try:
-        if not _is_free(opened) or not _is_at(opened, path):
-            raise UserError(f"{path}: another run is at work on it. Try again when it is done.")
+        held.acquire()
+    except Timeout as error:
+        raise UserError(
+            f"{path}: another run is writing there. Try again when it is done."
+        ) from error
+    try:
         yield
     finally:
-        os.close(opened)
-
-
-def _is_free(opened):
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        pass
-    return True
-
-
-def _is_at(opened, path):
-    """Whether it wasn't renamed or deleted between opening and locking."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(opened), path.stat())
-    return False
+        held.release()
+        lock.unlink(missing_ok=True)

@@ -108,7 +108,7 @@ def test_two_runs_do_not_delete_each_others_parts(tmp_path):
     (part / "b").mkdir(parents=True)
     with (
         sole_use(part),
-        pytest.raises(UserError, match=r"out\.partial: another run is at work on it"),
+        pytest.raises(UserError, match=r"out\.partial: another run is writing there"),
     ):
         unpack(archive, tmp_path / "out")
     assert (part / "b").is_dir()

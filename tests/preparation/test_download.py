@@ -131,7 +131,7 @@ def test_two_runs_do_not_write_into_one_part(file, server, tmp_path):
     part.write_bytes(CONTENT[:7000])
     with (
         sole_use(part),
-        pytest.raises(UserError, match=r"data\.tgz\.partial: another run is at work on it"),
+        pytest.raises(UserError, match=r"data\.tgz\.partial: another run is writing there"),
     ):
         download(file("/good"), tmp_path)
     assert part.read_bytes() == CONTENT[:7000] and not server.asked
