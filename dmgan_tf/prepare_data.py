@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.sole_use import sole_use
 
 SOURCES = ("cub", "coco", "attngan", "folder", "fluent-emoji")
 _DOWNLOADED = ("cub", "coco")
@@ -75,12 +76,13 @@ def main() -> int:
     work = _work_folder(out, source, arguments.captions)
     if arguments.dry_run:
         work = Path(tempfile.mkdtemp(prefix=".dry_run", dir=parent))
-    try:
-        _prepare(arguments, source, out, work)
-    except UserError:  # after a kill it stays, to go on with
+    with sole_use(work):
+        try:
+            _prepare(arguments, source, out, work)
+        except UserError:  # after a kill it stays, to go on with
+            shutil.rmtree(work, ignore_errors=True)
+            raise
         shutil.rmtree(work, ignore_errors=True)
-        raise
-    shutil.rmtree(work, ignore_errors=True)
     return 0
 
 

@@ -10,9 +10,11 @@ Every weight file carries the fingerprint of the vocabulary that it was trained 
 was converted without its vocabulary has neither.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import keras
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import presets
+from dmgan_tf.inference.stored_sizes import fits, stored_sizes
 from dmgan_tf.inference.whole_folder import previous
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
@@ -205,6 +208,7 @@ def weights_hash(path: Path) -> str:
 
     try:
         with h5py.File(path, "r") as file:
+            stored_sizes(file)  # refuses what would take more memory than the file
             file.visititems(add)  # in the order of names
     except Exception as error:  # h5py has no class of its own for a damaged file
         reason = " ".join(str(error).split())[:300]
@@ -228,25 +232,44 @@ def load_network(directory: str | Path, name: str, dtype: str = "float32") -> ke
     has_vocabulary = metadata.get(_FINGERPRINT, "") is not None
     expected = load_vocabulary(directory).fingerprint if has_vocabulary else None
     path = directory / f"{name}.weights.h5"
+    with _loading(path, name), h5py.File(path, "r") as file:
+        found = file.attrs.get(_FINGERPRINT)
+        stored = stored_sizes(file)
+    if found != expected:
+        raise UserError(
+            f"{path}: was trained with another vocabulary ({found}) than "
+            f"{directory / 'vocabulary.json'} ({expected}). "
+            "Put the vocabulary that came with the weights beside them."
+        )
     try:
         described = networks[name]
-        network = _CLASSES[described["class"]](**described["config"], dtype=dtype, name=name)
-        _build(network, metadata)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{directory}/metadata.json: describes no {name}: {error!r}.") from error
-    try:
-        with h5py.File(path, "r") as file:
-            found = file.attrs.get(_FINGERPRINT)
-        if found != expected:
+        make = partial(_make, described["class"], described["config"], metadata, dtype, name)
+        if not fits(make, described["config"], stored):
             raise UserError(
-                f"{path}: was trained with another vocabulary ({found}) than "
-                f"{directory / 'vocabulary.json'} ({expected}). "
-                "Put the vocabulary that came with the weights beside them."
+                f"{path}: cannot be loaded as {name}: {directory / 'metadata.json'} describes a "
+                f"larger one than the {stored.elements:,} values here. Take both files from where "
+                "the model came from."
             )
+        network = make()
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise UserError(f"{directory}/metadata.json: describes no {name}: {error!r}.") from error
+    with _loading(path, name):
         network.load_weights(path)
+    return network
+
+
+@contextlib.contextmanager
+def _loading(path, name):
+    try:
+        yield
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"{path}: cannot be loaded as {name}: {reason}") from error
+
+
+def _make(kind, config, metadata, dtype, name):
+    network = _CLASSES[kind](**config, dtype=dtype, name=name)
+    _build(network, metadata)
     return network
 
 

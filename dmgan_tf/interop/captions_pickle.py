@@ -1,5 +1,6 @@
 """The vocabulary in the authors' `captions.pickle`."""
 
+from operator import index
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.interop.restricted_pickle import read_pickle
+
+_MOST_WORDS = 2**24  # COCO has 7 million; a small file can name the same row again and again
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
@@ -47,17 +50,26 @@ def read_captions(path: Path) -> tuple[list[list[int]], list[list[int]]]:
     Raises: UserError: when the file holds something else, or an id that is no word's.
     """
     content = read_pickle(path)
-    parts = content if isinstance(content, list | tuple) and len(content) == 4 else ()
-    words = len(parts[2]) if parts else 0
-    splits = []
-    for part in parts[:2]:
-        try:
-            rows = [[int(word) for word in row] for row in part]
-        except (TypeError, ValueError) as error:
-            raise UserError(f"{path}: its captions are no lists of ids.") from error
-        if any(not 0 <= word < words for row in rows for word in row):
-            raise UserError(f"{path}: its captions hold ids beyond its {words} words.")
-        splits.append(rows)
-    if not splits:
+    if not isinstance(content, list | tuple) or [type(part) for part in content[2:]] != [dict] * 2:
         raise UserError(f"{path}: is no captions.pickle.")
-    return splits[0], splits[1]
+    training, test, words, _ = content
+    try:
+        if not isinstance(training, list | tuple) or not isinstance(test, list | tuple):
+            raise TypeError("a split is no list")
+        rows = _rows(path, [*training, *test], len(words))
+    except TypeError as error:
+        raise UserError(f"{path}: its captions are no lists of ids.") from error
+    return rows[: len(training)], rows[len(training) :]
+
+
+def _rows(path, captions, words):
+    rows: list[list[int]] = []
+    total = 0
+    for caption in captions:
+        total += len(caption)
+        if total > _MOST_WORDS:
+            raise UserError(f"{path}: refused: its captions hold more than {_MOST_WORDS:,} words.")
+        rows.append([index(word) for word in caption])
+        if not all(0 <= word < words for word in rows[-1]):
+            raise UserError(f"{path}: its captions hold ids beyond its {words} words.")
+    return rows

@@ -5,7 +5,6 @@ a table of names that the caller gives; a name that isn't in it is refused befor
 and so is every instruction that makes objects in another way.
 """
 
-import codecs
 import pickle
 import pickletools
 import struct
@@ -14,18 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dmgan_tf.interop.pickle_bytes import COUNTED, LINES, NUMBERS, FormatError, PickleBytes
+
 # COCO's captions take about 15 million. It bounds the memory that a small file can ask for.
 _MOST_INSTRUCTIONS = 2**25
+# What constructors may make, in bytes for each of the file: an honest one stays below 2.
+_MOST_MADE = 4
+_ELEMENT_BYTES = 8
+_MOST_KEY = 2**32  # among larger numbers there are as many of one hash as anybody likes
 _NEWEST_PROTOCOL = 5
-_KEY_TYPES = (str, bytes, int, float, type(None), np.generic)  # a nested tuple hashes for ever
 _DAMAGE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, struct.error)
 _INSTRUCTION_NAMES = {
     instruction.code.encode("latin-1"): instruction.name for instruction in pickletools.opcodes
 }
-
-
-class FormatError(ValueError):
-    """Why a file isn't read; the message goes on from "PATH: "."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class PickleMachine:
     Args:
         content: bytes that hold the pickles.
         names: what `module.name` stands for: a constructor, or anything else where the name is
-            never called. A constructor checks its arguments: they come from the file.
+            never called. A constructor checks its arguments, as they come from the file, and does
+            no more than look at each argument and each element of one: so much is paid for.
         persistent: function of a persistent id (PyTorch's storages), or None to refuse them.
-    Attributes: position: the first byte that isn't read yet.
     """
 
     def __init__(
@@ -61,11 +61,16 @@ class PickleMachine:
         names: Mapping[str, object],
         persistent: Callable[[object], object] | None = None,
     ):
-        self.position = 0
-        self._content = content
+        self._bytes = PickleBytes(content)
+        self._budget = _MOST_MADE * len(content)
         self._names = names
         self._persistent = persistent
         self._clear()
+
+    @property
+    def position(self) -> int:
+        """The first byte that isn't read yet."""
+        return self._bytes.position
 
     def load(self) -> object:
         """Runs the pickle that begins at `position` to its end; its last value.
@@ -75,7 +80,7 @@ class PickleMachine:
         self._clear()
         try:
             for _ in range(_MOST_INSTRUCTIONS):
-                instruction = self._take(1)
+                instruction = self._bytes.take(1)
                 if instruction == pickle.STOP:
                     return self._result()
                 run = _INSTRUCTIONS.get(instruction)
@@ -104,30 +109,6 @@ class PickleMachine:
             raise FormatError("is damaged: holds an array without contents.")
         return self._stack.pop()
 
-    # --- reading --------------------------------------------------------------------------------
-
-    def _take(self, count):
-        end = self.position + count
-        if count < 0 or end > len(self._content):
-            raise FormatError(
-                f"is cut off or damaged: {count} bytes are missing from byte {self.position} on, "
-                f"the file has {len(self._content)}."
-            )
-        taken = self._content[self.position : end]
-        self.position = end
-        return taken
-
-    def _line(self):
-        end = self._content.find(b"\n", self.position)
-        if end < 0:
-            raise FormatError(f"is cut off: the line at byte {self.position} has no end.")
-        line = self._content[self.position : end]
-        self.position = end + 1
-        return line
-
-    def _number(self, form):
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
-
     # --- the stack ------------------------------------------------------------------------------
 
     def _push(self, value):
@@ -147,6 +128,8 @@ class PickleMachine:
         self._push(tuple(reversed(items)))
 
     def _put(self, key):
+        if not 0 <= key < _MOST_KEY:
+            raise ValueError("a number of the memo beyond 32 bits")
         value = self._stack[-1]
         if isinstance(value, Unfinished):
             value.memo_key = key
@@ -161,8 +144,7 @@ class PickleMachine:
         if not isinstance(self._stack[-1], dict):
             raise TypeError("no dictionary to fill")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, _KEY_TYPES):
-                raise TypeError(f"a {type(key).__name__} as the key of a dictionary")
+            _check_key(key)
             self._stack[-1][key] = value
 
     # --- names ----------------------------------------------------------------------------------
@@ -177,7 +159,7 @@ class PickleMachine:
         self._push(Name(text, self._names[text]))
 
     def _push_name_of_lines(self):
-        self._push_name(self._line().decode("ascii"), self._line().decode("ascii"))
+        self._push_name(self._bytes.line().decode("ascii"), self._bytes.line().decode("ascii"))
 
     def _refuse_instance(self):
         self._push_name_of_lines()
@@ -189,11 +171,24 @@ class PickleMachine:
             raise TypeError("a name that is no text")
         self._push_name(module, name)
 
+    def _pay(self, parts):
+        """Pays for what a constructor makes of these, which a file may name again and again."""
+        sizes = [len(part) * _element_bytes(part) for part in (parts, *parts) if _has_size(part)]
+        self._budget -= sum(sizes)
+        if self._budget < 0:
+            raise FormatError(
+                f"refused: before byte {self.position} it makes more than {_MOST_MADE} times its "
+                "size out of what it names again and again."
+            )
+
     def _call(self):
         arguments, name = self._stack.pop(), self._stack.pop()
         if not isinstance(name, Name) or not callable(name.meaning):
             what = name.text if isinstance(name, Name) else type(name).__name__
             raise FormatError(f"refused: calls {what}. Nothing was run.")
+        if not isinstance(arguments, tuple):
+            raise TypeError("arguments that are no tuple")
+        self._pay(arguments)
         value = name.meaning(*arguments)
         self._unfinished += isinstance(value, Unfinished)
         self._push(value)
@@ -201,6 +196,7 @@ class PickleMachine:
     def _build(self):
         state, value = self._stack.pop(), self._stack[-1]
         if isinstance(value, Unfinished):
+            self._pay(state if isinstance(state, tuple) else (state,))
             self._stack[-1] = value.finish(state)
             self._unfinished -= 1
             if value.memo_key is not None:
@@ -211,51 +207,25 @@ class PickleMachine:
     def _push_persistent(self, key):
         if self._persistent is None:
             raise FormatError("refused: points at data outside the pickle.")
+        self._pay(key if isinstance(key, tuple) else (key,))
         self._push(self._persistent(key))
 
 
-def _whole_number(line):
-    return {b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line)
+def _check_key(key):
+    """A nested tuple would hash for ever, and so would numbers that share a hash collide."""
+    if isinstance(key, int | float | np.integer | np.floating):
+        if not -_MOST_KEY < key < _MOST_KEY:
+            raise ValueError("a number beyond 32 bits as the key of a dictionary")
+    elif not isinstance(key, str | bytes | np.bool_ | None):
+        raise TypeError(f"a {type(key).__name__} as the key of a dictionary")
 
 
-def _python_2_string(line):
-    if len(line) < 2 or line[:1] not in b"'\"" or line[:1] != line[-1:]:
-        raise ValueError("a string without its quotes")
-    return codecs.escape_decode(line[1:-1])[0].decode("latin-1")  # as Python's own unpickler does
+def _has_size(value):
+    return isinstance(value, str | bytes | list | tuple | dict)
 
 
-def _latin_1(content):
-    return content.decode("latin-1")
-
-
-def _utf_8(content):
-    return content.decode("utf-8", "surrogatepass")
-
-
-def _little_endian(content):
-    return int.from_bytes(content, "little", signed=True)
-
-
-_NUMBERS = {pickle.BININT1: "<B", pickle.BININT2: "<H", pickle.BININT: "<i", pickle.BINFLOAT: ">d"}
-_LINES: dict[bytes, Callable[[bytes], object]] = {
-    pickle.INT: _whole_number,
-    pickle.LONG: lambda line: int(line.rstrip(b"L")),
-    pickle.FLOAT: float,
-    pickle.STRING: _python_2_string,
-    pickle.UNICODE: lambda line: line.decode("raw-unicode-escape"),
-}
-_COUNTED: dict[bytes, tuple[str, Callable[[bytes], object]]] = {  # form of the count, decoder
-    pickle.LONG1: ("<B", _little_endian),
-    pickle.BINSTRING: ("<i", _latin_1),
-    pickle.SHORT_BINSTRING: ("<B", _latin_1),
-    pickle.BINUNICODE: ("<I", _utf_8),
-    pickle.SHORT_BINUNICODE: ("<B", _utf_8),
-    pickle.BINUNICODE8: ("<Q", _utf_8),
-    pickle.BINBYTES: ("<I", bytes),
-    pickle.SHORT_BINBYTES: ("<B", bytes),
-    pickle.BINBYTES8: ("<Q", bytes),
-    pickle.BYTEARRAY8: ("<Q", bytes),
-}
+def _element_bytes(value):
+    return 1 if isinstance(value, str | bytes) else _ELEMENT_BYTES
 
 
 def _instructions() -> dict[bytes, Callable[["PickleMachine"], object]]:
@@ -263,7 +233,7 @@ def _instructions() -> dict[bytes, Callable[["PickleMachine"], object]]:
     m = PickleMachine
     table: dict[bytes, Callable[[PickleMachine], object]] = {
         pickle.PROTO: _check_protocol,
-        pickle.FRAME: lambda self: self._take(8),
+        pickle.FRAME: lambda self: self._bytes.take(8),
         pickle.MARK: m._push_mark,
         pickle.POP: lambda self: self._stack.pop(),
         pickle.POP_MARK: m._since_mark,
@@ -284,40 +254,40 @@ def _instructions() -> dict[bytes, Callable[["PickleMachine"], object]]:
         pickle.APPENDS: lambda self: self._extend(self._since_mark()),
         pickle.SETITEM: lambda self: self._update([self._stack.pop(), self._stack.pop()][::-1]),
         pickle.SETITEMS: lambda self: self._update(self._since_mark()),
-        pickle.PUT: lambda self: self._put(int(self._line())),
-        pickle.BINPUT: lambda self: self._put(self._number("<B")),
-        pickle.LONG_BINPUT: lambda self: self._put(self._number("<I")),
+        pickle.PUT: lambda self: self._put(int(self._bytes.line())),
+        pickle.BINPUT: lambda self: self._put(self._bytes.number("<B")),
+        pickle.LONG_BINPUT: lambda self: self._put(self._bytes.number("<I")),
         pickle.MEMOIZE: lambda self: self._put(len(self._memo)),
-        pickle.GET: lambda self: self._push(self._memo[int(self._line())]),
-        pickle.BINGET: lambda self: self._push(self._memo[self._number("<B")]),
-        pickle.LONG_BINGET: lambda self: self._push(self._memo[self._number("<I")]),
+        pickle.GET: lambda self: self._push(self._memo[int(self._bytes.line())]),
+        pickle.BINGET: lambda self: self._push(self._memo[self._bytes.number("<B")]),
+        pickle.LONG_BINGET: lambda self: self._push(self._memo[self._bytes.number("<I")]),
         pickle.GLOBAL: m._push_name_of_lines,
         pickle.STACK_GLOBAL: m._push_name_of_stack,
         pickle.INST: m._refuse_instance,
         pickle.REDUCE: m._call,
         pickle.BUILD: m._build,
-        pickle.PERSID: lambda self: self._push_persistent(self._line().decode("ascii")),
+        pickle.PERSID: lambda self: self._push_persistent(self._bytes.line().decode("ascii")),
         pickle.BINPERSID: lambda self: self._push_persistent(self._stack.pop()),
     }
-    table |= {instruction: _pushes_number(form) for instruction, form in _NUMBERS.items()}
-    table |= {instruction: _pushes_line(decode) for instruction, decode in _LINES.items()}
-    return table | {instruction: _pushes_counted(*how) for instruction, how in _COUNTED.items()}
+    table |= {instruction: _pushes_number(form) for instruction, form in NUMBERS.items()}
+    table |= {instruction: _pushes_line(decode) for instruction, decode in LINES.items()}
+    return table | {instruction: _pushes_counted(*how) for instruction, how in COUNTED.items()}
 
 
 def _pushes_number(form):
-    return lambda machine: machine._push(machine._number(form))
+    return lambda machine: machine._push(machine._bytes.number(form))
 
 
 def _pushes_line(decode):
-    return lambda machine: machine._push(decode(machine._line()))
+    return lambda machine: machine._push(decode(machine._bytes.line()))
 
 
 def _pushes_counted(form, decode):
-    return lambda machine: machine._push(decode(machine._take(machine._number(form))))
+    return lambda machine: machine._push(decode(machine._bytes.take(machine._bytes.number(form))))
 
 
 def _check_protocol(machine):
-    protocol = machine._number("<B")
+    protocol = machine._bytes.number("<B")
     if protocol > _NEWEST_PROTOCOL:
         raise FormatError(f"is damaged: pickle protocol {protocol} doesn't exist.")
 

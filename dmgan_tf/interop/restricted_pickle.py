@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.interop.pickle_machine import FormatError, PickleMachine, Unfinished
+from dmgan_tf.interop.pickle_bytes import FormatError
+from dmgan_tf.interop.pickle_machine import PickleMachine, Unfinished
 
 _MOST_BYTES = 2**32
+_MOST_AXES = 32  # NumPy's own limit until 2.0
+_MOST_ELEMENTS = 2**63 - 1
 _PLAIN_DTYPE = re.compile(r"[biufcSU]\d{1,6}")
 
 
@@ -73,6 +76,8 @@ def _dtype(code, *_):
 
 
 def _finish_dtype(dtype, state):
+    if not isinstance(state, tuple):
+        raise TypeError("a dtype's contents are no tuple")
     _, order, subtype, names, fields, *_ = state
     if order not in ("<", ">", "|", "=") or any(p is not None for p in (subtype, names, fields)):
         raise FormatError("refused: holds a NumPy dtype that isn't a plain one.")
@@ -96,7 +101,9 @@ def _filled(dtype, shape, content, order="C"):
     content = content.encode("latin-1") if isinstance(content, str) else content
     if not isinstance(dtype, np.dtype) or not isinstance(content, bytes) or order not in ("C", "F"):
         raise FormatError("refused: holds a NumPy array of something else than plain values.")
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
+    if not isinstance(shape, tuple) or len(shape) > _MOST_AXES:
+        raise TypeError(f"an array's shape must be a tuple of at most {_MOST_AXES} axes")
+    if not all(isinstance(size, int) and 0 <= size <= _MOST_ELEMENTS for size in shape):
         raise TypeError("an array's shape must be of whole numbers from 0 on")
     if math.prod(shape) * dtype.itemsize != len(content):
         raise FormatError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.interop.pickle_machine import FormatError
+from dmgan_tf.interop.pickle_bytes import FormatError
 from dmgan_tf.interop.restricted_pickle import read_bytes
 from dmgan_tf.interop.torch_formats import BFLOAT16, DTYPES, Storage, Tensor, read_tree
 from dmgan_tf.whole_file import whole_file

@@ -16,7 +16,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from dmgan_tf.interop.pickle_machine import FormatError, Name, PickleMachine
+from dmgan_tf.interop.pickle_bytes import FormatError
+from dmgan_tf.interop.pickle_machine import Name, PickleMachine
 
 BFLOAT16 = "BFloat16Storage"
 DTYPES: dict[str, np.dtype] = {  # little-endian, as both formats are
@@ -32,6 +33,7 @@ DTYPES: dict[str, np.dtype] = {  # little-endian, as both formats are
 _OLD_MAGIC = 0x1950A86A20F9469CFC6C
 _OLD_VERSION = 1001
 _ZIP_MAGIC = b"PK\x03\x04"
+_ZIP_DAMAGE = (zipfile.BadZipFile, EOFError, struct.error)
 _ZIP_TREE = re.compile(r"[^/]+/data\.pkl")
 _COUNT = struct.Struct("<q")  # before each storage of the old format
 _MOST_AXES = 8
@@ -228,5 +230,5 @@ class _ZipOfStored:
 def _zip_errors() -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, LookupError) as error:
+    except (*_ZIP_DAMAGE, OverflowError, RuntimeError, ValueError, LookupError) as error:
         raise FormatError(f"is a cut-off or damaged zip ({str(error)[:100]}).") from error

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.sole_use import sole_use
 
 MOST_BYTES = 200 * 2**30
 _MOST_MEMBERS = 2_000_000
 _CHUNK_BYTES = 2**20
+_SPARE_BYTES = 2**30  # stay free on the disk
+_BLOCK_BYTES = 4096  # that an empty file or folder takes
 _TARBALLS = (".tgz", ".tar.gz", ".tar", ".tar.bz2", ".tar.xz")
 
 
@@ -38,35 +41,43 @@ def unpack(archive: Path, folder: Path) -> Path:
 
     Only ordinary files and folders come out, and only below `folder`.
 
-    Raises: UserError: for a name that leaves the folder, a link or a device, more than the disk has
-        room for, or a damaged or cut archive.
+    Raises: UserError: for a name that leaves the folder, a link, a device or a file with holes,
+        more than the disk has room for, a damaged or cut archive, or while another run unpacks it.
     """
     if folder.is_dir():
         return folder
     writing = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(writing, ignore_errors=True)
-    writing.mkdir(parents=True)
-    room = min(MOST_BYTES, shutil.disk_usage(writing).free)
-    try:
-        total = 0
-        for count, member in enumerate(_members(archive)):
-            total += member.size
-            if total > room or count > _MOST_MEMBERS:
-                raise UserError(
-                    f"{archive}: refused: holds more than {room:,} bytes, for which the disk has "
-                    f"room, or more than {_MOST_MEMBERS:,} files."
-                )
-            _unpack(member, writing, archive)
-    except BaseException as error:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with sole_use(writing):
+        if folder.is_dir():  # by now, from another run
+            return folder
         shutil.rmtree(writing, ignore_errors=True)
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if full or isinstance(error, UserError) or not isinstance(error, Exception):
-            raise
-        # What strangers' archives do to the readers of tar, gzip, bzip2, xz and ZIP has no end.
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
-        raise UserError(f"{archive}: is damaged or cut short: {reason}") from error
-    writing.rename(folder)
+        writing.mkdir()
+        try:
+            _unpack_all(archive, writing)
+        except BaseException as error:
+            shutil.rmtree(writing, ignore_errors=True)
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            if full or isinstance(error, UserError) or not isinstance(error, Exception):
+                raise
+            # What strangers' archives do to the readers of tar, gzip, bzip2, xz and ZIP has no end.
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+            raise UserError(f"{archive}: is damaged or cut short: {reason}") from error
+        writing.rename(folder)
     return folder
+
+
+def _unpack_all(archive, folder):
+    room = max(0, min(MOST_BYTES, shutil.disk_usage(folder).free - _SPARE_BYTES))
+    total = 0
+    for count, member in enumerate(_members(archive)):
+        total += member.size + _BLOCK_BYTES * len(Path(member.name).parts)
+        if total > room or count > _MOST_MEMBERS:
+            raise UserError(
+                f"{archive}: refused: holds more than {room:,} bytes, for which the disk has room "
+                f"if {_SPARE_BYTES:,} stay free, or more than {_MOST_MEMBERS:,} files."
+            )
+        _unpack(member, folder, archive)
 
 
 def _members(archive) -> Iterator[_Member]:
@@ -86,7 +97,8 @@ def _members(archive) -> Iterator[_Member]:
 def _tar_members(file):
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for entry in tar:
-            kind = "folder" if entry.isdir() else "file" if entry.isreg() else "other"
+            ordinary = entry.isreg() and not entry.issparse()  # a hole of any size takes no bytes
+            kind = "folder" if entry.isdir() else "file" if ordinary else "other"
             yield _Member(entry.name, entry.size, kind, partial(tar.extractfile, entry))
         _check_end(tar)
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from urllib3.util import Retry
 
 from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.sole_use import sole_use
 
 _LOGGER = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 60
@@ -67,7 +68,7 @@ FILES = {
 def download(file: File, folder: Path) -> Path:
     """Fetches a file, whole and checked; what is there already is kept, what is half there goes on.
 
-    Raises: UserError: when no mirror gives it, or what came isn't it.
+    Raises: UserError: when no mirror gives it, what came isn't it, or another run fetches it.
     """
     path = folder / file.name
     if path.is_file() and path.stat().st_size == file.size:
@@ -76,20 +77,25 @@ def download(file: File, folder: Path) -> Path:
         raise UserError(f"{path}: is another file of the same size. Move it away.")
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{file.name}.partial"
-    failures = []
+    with sole_use(partial):
+        _fetch_from_any(file, partial)
+        partial.rename(path)
+    return path
+
+
+def _fetch_from_any(file, partial):
     for url in file.mirrors:
         try:
             _fetch(url, partial, file)
             _check(partial, file)
         except (requests.RequestException, UserError) as error:
-            failures.append(f"{url}: {' '.join(str(error).split())[:200]}")
-            _LOGGER.warning("%s", failures[-1])
-            continue
-        partial.rename(path)
-        return path
+            failure = f"{url}: {' '.join(str(error).split())[:200]}"
+            _LOGGER.warning("%s", failure)
+        else:
+            return
     raise UserError(
-        f"{file.name}: could be had from none of its mirrors; the last: {failures[-1]}. Fetch it "
-        f"by hand into {folder}, or try again: what has come is kept."
+        f"{file.name}: could be had from none of its mirrors; the last: {failure}. Fetch it by "
+        f"hand into {partial.parent}, or try again: what has come is kept."
     )
 
 
@@ -145,8 +151,8 @@ def _check(partial, file):
 
 
 def _has_checksum(path, file):
-    algorithm, _, wanted = file.checksum.partition(":")
-    if not wanted:
+    if file.checksum is None:
         return True
+    algorithm, _, wanted = file.checksum.partition(":")
     with path.open("rb") as content:
         return hashlib.file_digest(content, algorithm).hexdigest() == wanted

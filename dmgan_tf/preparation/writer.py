@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from dmgan_tf.data.prepared import FORMAT, INDEX, METADATA, REPORT, VOCABULARY, Row
@@ -27,6 +26,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.entry import Entry, LeftOut
 from dmgan_tf.preparation.picture_file import LEAST_SIDE, TURNED, Picture, read_picture
 from dmgan_tf.preparation.plan import Plan, Report, stamp
+from dmgan_tf.preparation.sole_use import sole_use
 
 PICTURES_PER_SHARD = 512
 _BEGUN = "plan.txt"
@@ -100,23 +100,13 @@ def _begun(plan, partial):
     if partial.exists() and not path.is_file() and any(partial.iterdir()):
         raise UserError(f"{partial} is there and was not begun by this program: move it away.")
     partial.mkdir(parents=True, exist_ok=True)
-    # Beside the folder, which could not be renamed on Windows while a file in it is open.
-    lock = partial.with_name(f"{partial.name}.lock")
-    held = FileLock(lock, blocking=False)
-    try:
-        held.acquire()
-    except Timeout as error:
-        raise UserError(f"{partial}: another run is writing there.") from error
-    try:
+    with sole_use(partial):
         if not path.is_file() or path.read_text() != fingerprint:
             for old in partial.iterdir():
                 old.unlink()
             path.write_text(fingerprint)
         _check_room(plan, partial)
         yield
-    finally:
-        held.release()
-        lock.unlink(missing_ok=True)
 
 
 def _check_room(plan, partial):

@@ -1,11 +1,13 @@
 """Model directories: what is saved comes back, and whatever is wrong is told in one line."""
 
 import json
+import random
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dmgan_tf.data.vocabulary import END, Vocabulary
 from dmgan_tf.errors import UserError
@@ -92,7 +94,6 @@ def test_directory_holds_words_config_and_metadata(directory, vocabulary):
 
 def test_directory_says_which_versions_wrote_it(directory):
     import keras
-    import tensorflow as tf
 
     assert load_metadata(directory)["versions"] == {
         "tensorflow": tf.__version__,
@@ -253,6 +254,49 @@ def test_weights_of_another_shape_are_refused(directory, name, key, value):
     change_metadata(directory, widen)
     message = refused(load_network, directory, name)
     assert message.startswith(f"{directory / name}.weights.h5: cannot be loaded as {name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("generator", {"feature_channels": 10**4}),
+        ("generator", {"noise_size": 10**12}),
+        ("generator", {"first_side": 2**4000}),
+        ("generator", {"stages": 10**9}),
+        ("generator", {"residual_blocks": 10**9}),
+        ("text_encoder", {"vocabulary_size": 2**62}),
+        ("text_encoder", {"vocabulary_size": 10**3, "embedding_size": 10**3}),
+        ("image_encoder", {"widths": [10**5] * 5}),
+    ],
+)
+def test_network_larger_than_its_weights_is_refused_before_it_is_built(
+    directory, monkeypatch, name, config
+):
+    built = []
+    monkeypatch.setattr(tf, "Variable", lambda *arguments, **_: built.append(arguments))
+    change_metadata(directory, lambda c: c["networks"][name]["config"].update(config))
+    message = refused(load_network, directory, name)
+    assert message.startswith(f"{directory / name}.weights.h5: cannot be loaded as {name}: ")
+    assert "metadata.json describes a larger one than the" in message
+    assert not built
+
+
+def test_array_that_is_declared_and_not_stored_is_refused(directory):
+    path = directory / "text_encoder.weights.h5"
+    with h5py.File(path, "a") as file:
+        file.create_dataset("more", (10**12,), "f4", chunks=(10**6,))
+    for read in (lambda: load_network(directory, "text_encoder"), lambda: fingerprint(directory)):
+        assert refused(read).rstrip(".").endswith("more is declared larger than it is stored")
+
+
+def test_loading_takes_no_seeds_of_networks_that_are_made_later(directory):
+    random.seed(3)
+    load_network(directory, "text_encoder")
+    after = random.random()
+    random.seed(3)
+    network = TextEncoder(7, embedding_size=4, feature_size=6)
+    network.build()
+    assert random.random() == after
 
 
 @pytest.mark.parametrize("named", ["Sequential", "keras.layers.Lambda", "os.system", "", None, 3])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.interop.captions_pickle import read_vocabulary
+from dmgan_tf.interop.captions_pickle import read_captions, read_vocabulary
 
 WORDS = ("<end>", "red", "bird", "a")
 WORD_OF_ID = dict(enumerate(WORDS))
@@ -21,6 +21,18 @@ def read(tmp_path):
         path = tmp_path / "captions.pickle"
         path.write_bytes(pickle.dumps(content, protocol))
         return read_vocabulary(path)
+
+    return read_content
+
+
+@pytest.fixture
+def captions(tmp_path):
+    """Function of the training and the test captions of a file: what is read of it."""
+
+    def read_content(training, test):
+        path = tmp_path / "captions.pickle"
+        path.write_bytes(pickle.dumps([training, test, WORD_OF_ID, ID_OF_WORD], 2))
+        return read_captions(path)
 
     return read_content
 
@@ -81,3 +93,29 @@ def test_words_that_are_no_text_are_refused(read, word):
     ids = {"<end>": 0, "red": 1} if isinstance(word, list) else {"<end>": 0, word: 1}
     with pytest.raises(UserError, match="contradict each other, first at id 1"):
         read([[], [], {0: "<end>", 1: word}, ids])
+
+
+# --- captions -----------------------------------------------------------------------------------
+
+
+def test_captions_come_split_by_split(captions):
+    rows = [[3, 1, 2], np.array([2, 1])], ((0,), [])
+    assert captions(*rows) == ([[3, 1, 2], [2, 1]], [[0], []])
+
+
+@pytest.mark.parametrize("rows", [[[4]], [[1], [-1]], [np.array([9])]])
+def test_ids_that_are_no_words_are_refused(captions, rows):
+    with pytest.raises(UserError, match="ids beyond its 4 words"):
+        captions([], rows)
+
+
+@pytest.mark.parametrize("rows", [None, 3, "12", [3], [["1"]], [[1.0]], [[None]], np.zeros((3, 0))])
+def test_captions_of_something_else_are_refused(captions, rows):
+    with pytest.raises(UserError, match="its captions are no lists of ids"):
+        captions([], rows)
+
+
+def test_row_that_is_named_again_and_again_is_refused_before_it_fills_the_memory(captions):
+    row = [1] * 100_000
+    with pytest.raises(UserError, match=r"refused: its captions hold more than 16,777,216 words"):
+        captions([row] * 100_000, [])

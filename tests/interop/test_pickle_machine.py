@@ -6,7 +6,8 @@ import pytest
 from pickles import name, number, pickled, tuple_of
 
 from dmgan_tf.interop import pickle_machine
-from dmgan_tf.interop.pickle_machine import FormatError, PickleMachine, Unfinished
+from dmgan_tf.interop.pickle_bytes import FormatError
+from dmgan_tf.interop.pickle_machine import PickleMachine, Unfinished
 
 
 def load(content, names=(), **options):

@@ -10,11 +10,14 @@ from pickles import (
     MAGIC,
     ROW,
     VERSION,
+    call,
     dictionary,
+    name,
     old_file,
     one,
     pickled,
     system,
+    text,
     whole,
     zip_file,
 )
@@ -139,3 +142,26 @@ def test_members_that_overlap_are_refused(refusal):
     head = b"PK\x05\x06\0\0\0\0" + struct.pack("<HH", count + 3, count + 3)
     tail = head + struct.pack("<IIH", size + len(more), start, 0)
     assert refusal(content[:start] + listed + more + tail) == "refused: its members overlap."
+
+
+def test_zip64_offset_of_63_bits_is_damage(refusal):
+    content = bytearray(zip_file(one(whole(ROW)), {"0": ROW}))
+    entry = content.index(b"PK\1\2")
+    name_length, extra_length = struct.unpack_from("<HH", content, entry + 28)
+    end = content.rindex(b"PK\5\6")
+    extra = struct.pack("<HHQ", 1, 8, 2**63 + 5)
+    struct.pack_into("<H", content, entry + 30, extra_length + len(extra))
+    struct.pack_into("<I", content, entry + 42, 2**32 - 1)
+    size = struct.unpack_from("<I", content, end + 12)[0]
+    struct.pack_into("<I", content, end + 12, size + len(extra))
+    place = entry + 46 + name_length
+    content[place:place] = extra
+    assert refusal(bytes(content)).startswith("is a cut-off or damaged zip")
+
+
+def test_dictionary_of_pairs_that_are_named_again_and_again_is_refused(refusal):
+    pairs = b"(" + b"".join(text(f"{i}") + b"N\x86" for i in range(2000)) + b"lq\1"
+    again = call(name("collections", "OrderedDict"), b"h\1")
+    assert refusal(zip_file(pairs + b"0(" + again * 1000 + b"l", {})).startswith(
+        "refused: before byte"
+    )

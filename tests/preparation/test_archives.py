@@ -5,11 +5,13 @@ import io
 import stat
 import tarfile
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.archives import unpack
+from dmgan_tf.preparation.sole_use import sole_use
 
 
 def make(path, *members):
@@ -59,6 +61,58 @@ def test_archive_that_grows_too_large_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"refused: .*more than"):
         unpack(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def disk_with(monkeypatch, free):
+    monkeypatch.setattr(
+        "dmgan_tf.preparation.archives.shutil.disk_usage", lambda _: SimpleNamespace(free=free)
+    )
+
+
+@pytest.mark.parametrize(("free", "fits"), [(2**30 + 20_000, True), (2**30 + 2000, False)])
+def test_margin_stays_free_on_the_disk(tmp_path, monkeypatch, free, fits):
+    disk_with(monkeypatch, free)
+    archive = make(tmp_path / "a.tgz", ("a", b"x" * 3000))
+    if fits:
+        assert (unpack(archive, tmp_path / "out") / "a").stat().st_size == 3000
+    else:
+        with pytest.raises(UserError, match="has room if 1,073,741,824 stay free"):
+            unpack(archive, tmp_path / "out")
+
+
+def test_empty_files_and_folders_take_their_room_too(tmp_path, monkeypatch):
+    disk_with(monkeypatch, 2**30 + 100_000)
+    archive = make(tmp_path / "a.tgz", *((f"a/b/c/{i}", b"") for i in range(20)))
+    with pytest.raises(UserError, match="holds more than 100,000 bytes"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_file_with_holes_is_refused(tmp_path):
+    entry = tarfile.TarInfo("holes")
+    entry.pax_headers = {
+        "GNU.sparse.major": "0",
+        "GNU.sparse.minor": "1",
+        "GNU.sparse.map": "0,1",
+        "GNU.sparse.size": str(2**35),
+    }
+    entry.size = 1
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(entry, io.BytesIO(b"x"))
+    with pytest.raises(UserError, match="'holes' is no ordinary file"):
+        unpack(tmp_path / "a.tar", tmp_path / "out")
+
+
+def test_two_runs_do_not_delete_each_others_parts(tmp_path):
+    archive = make(tmp_path / "a.tgz", ("a", b"x"))
+    part = tmp_path / "out.partial"
+    (part / "b").mkdir(parents=True)
+    with (
+        sole_use(part),
+        pytest.raises(UserError, match=r"out\.partial: another run is writing there"),
+    ):
+        unpack(archive, tmp_path / "out")
+    assert (part / "b").is_dir()
+    assert [path.name for path in unpack(archive, tmp_path / "out").iterdir()] == ["a"]
 
 
 def test_zip_comes_out_the_same_way_and_is_trusted_as_little(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.download import FILES, File, download
+from dmgan_tf.preparation.sole_use import sole_use
 
 CONTENT = bytes(range(256)) * 5000
 
@@ -114,3 +115,24 @@ def test_another_file_of_the_same_size_is_told(file, server, tmp_path):
     with pytest.raises(UserError, match="is another file of the same size"):
         download(file("/good"), tmp_path)
     assert not server.asked
+
+
+def test_file_without_a_known_checksum_is_held_to_its_size(file, server, tmp_path):
+    unknown = file("/good")._replace(checksum=None)
+    for _ in range(2):
+        assert download(unknown, tmp_path).read_bytes() == CONTENT
+    assert len(server.asked) == 1
+    with pytest.raises(UserError, match="answers with 1280000 bytes instead of 1280001"):
+        download(unknown._replace(name="more", size=len(CONTENT) + 1), tmp_path)
+
+
+def test_two_runs_do_not_write_into_one_part(file, server, tmp_path):
+    part = tmp_path / "data.tgz.partial"
+    part.write_bytes(CONTENT[:7000])
+    with (
+        sole_use(part),
+        pytest.raises(UserError, match=r"data\.tgz\.partial: another run is writing there"),
+    ):
+        download(file("/good"), tmp_path)
+    assert part.read_bytes() == CONTENT[:7000] and not server.asked
+    assert download(file("/good"), tmp_path).read_bytes() == CONTENT

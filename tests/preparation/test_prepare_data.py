@@ -14,9 +14,10 @@ import pytest
 from command_lines import ROOT, TINY, call, environment, fail, refuse, run, succeed
 from small_pictures import COLORS, save_picture
 
-from dmgan_tf import build
+from dmgan_tf import build, prepare_data
 from dmgan_tf.config_file import load_config
 from dmgan_tf.data.pipeline import training_dataset
+from dmgan_tf.preparation.sole_use import sole_use
 
 # Enough pictures for a batch of four and for evaluation's shares.
 PICTURES = 12
@@ -78,6 +79,18 @@ def test_mistakes_are_one_line(many, tmp_path):
     fail("prepare_data", "cub", tmp_path / "many.tgz", "--out", out)
     assert sorted(tmp_path.rglob("*")) == before  # what was unpacked is gone
     assert not out.exists()
+
+
+def test_run_that_comes_second_removes_nothing_of_the_first(many, tmp_path):
+    out, archive = tmp_path / "out", tmp_path / "many.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(many, "many")
+    work = prepare_data._work_folder(out, archive, None)
+    (work / "pictures.partial").mkdir(parents=True)
+    with sole_use(work):
+        line = fail("prepare_data", "folder", archive, "--out", out)
+    assert line == f"error: {work}: another run is writing there. Try again when it is done."
+    assert (work / "pictures.partial").is_dir()
 
 
 def children(process):
