@@ -1,4 +1,4 @@
-"""The floors of the house: who may import whom, read from the source with `ast`."""
+"""The levels of the package: who may import whom, read from the source with `ast`."""
 
 import ast
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "dmgan_tf"
-FLOORS = (
+LEVELS = (
     ("errors",),
     ("config", "whole_file"),
     ("layers", "config_file"),
@@ -31,7 +31,7 @@ FLOORS = (
     ("export", "serving"),
     ("__main__",),
 )
-FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
+LEVEL_OF = {unit: number for number, units in enumerate(LEVELS) for unit in units}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -56,7 +56,7 @@ def breaks(path, source):
     for name in imports(source):
         top, _, rest = name.partition(".")
         if top == "":
-            yield f"{path} imports {name} by a relative name, where the floors are not seen."
+            yield f"{path} imports {name} by a relative name, where the levels are not seen."
         if top != "dmgan_tf":
             continue
         other = rest.split(".")[0]
@@ -64,12 +64,12 @@ def breaks(path, source):
             continue
         if name == "dmgan_tf.__version__":
             continue
-        if other not in FLOOR_OF:
-            yield f"{path} imports {name}, which stands on no floor."
-        elif FLOOR_OF[other] >= FLOOR_OF[unit]:
+        if other not in LEVEL_OF:
+            yield f"{path} imports {name}, which has no level."
+        elif LEVEL_OF[other] >= LEVEL_OF[unit]:
             yield (
-                f"{path} (floor {FLOOR_OF[unit]}) imports {name} (floor {FLOOR_OF[other]}); "
-                "only floors below its own are open to it."
+                f"{path} (level {LEVEL_OF[unit]}) imports {name} (level {LEVEL_OF[other]}); "
+                "only lower levels are open to it."
             )
 
 
@@ -78,10 +78,10 @@ def path_of(name):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_file_imports_only_from_floors_below_its_own(path):
+def test_file_imports_only_from_lower_levels(path):
     if path == PACKAGE / "__init__.py":
-        return  # the door to all floors; tests/test_front_door.py says when it opens which
-    assert unit_of(path) in FLOOR_OF, f"{path} stands on no floor: give {unit_of(path)!r} one."
+        return  # offers names of all levels; tests/test_front_door.py says when which is imported
+    assert unit_of(path) in LEVEL_OF, f"{path} has no level: give {unit_of(path)!r} one."
     found = list(breaks(path, path.read_text(encoding="utf-8")))
     assert not found, "\n".join(found)
 
@@ -125,5 +125,5 @@ def test_break_is_found_and_told_with_both_files(file, source):
         ("build.py", "import numpy, dmgan_tf_other"),
     ],
 )
-def test_imports_from_below_and_from_the_own_folder_are_allowed(file, source):
+def test_imports_from_lower_levels_and_from_the_own_folder_are_allowed(file, source):
     assert not list(breaks(path_of(file), source))
