@@ -5,15 +5,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from dmgan_tf import build
-from dmgan_tf.config import Config, DataConfig
-from dmgan_tf.config_file import load_config
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation import scores
@@ -28,7 +25,7 @@ from dmgan_tf.evaluation.observers import (
 from dmgan_tf.evaluation.pictures import Real
 from dmgan_tf.evaluation.request import Request
 from dmgan_tf.evaluation.scores import FOLDS, INCEPTION_SPLITS, Score
-from dmgan_tf.evaluation.subject import subject
+from dmgan_tf.evaluation.subject import config_of, subject
 from dmgan_tf.evaluation.truth import truth_scores
 from dmgan_tf.feature_networks import NAMES as FEATURE_NETWORKS
 from dmgan_tf.feature_networks import FeatureNetwork, cache_folder, load_feature_network
@@ -79,7 +76,7 @@ class _Evaluation:
         self._model = resolve(request.model) if request.model else None
         judge = request.judge or (self._model and preset_judge(self._model))
         self._judge_or_none = resolve(judge) if judge else self._model
-        self._config = _config(self._model or self._judge_or_none, request.data)
+        self._config = config_of(self._model or self._judge_or_none, request.data)
         self._test = build.pictures(self._config, "test")
         self._subject = subject(request, self._config, self._test, self._strategy, self._batch_size)
         self._networks = self._load_networks()
@@ -290,17 +287,6 @@ class _Evaluation:
             real = read_pictures(self._test, rows, pictures.side, ratio)
             beside = path.with_name(f"{path.stem}_real.png")
             save_picture(beside, captioned_grid(real, captions[:count]))
-
-
-def _config(folder: Path | None, data: Path | None) -> Config:
-    if not folder and not data:
-        raise UserError("Give --data, a prepared folder: there is no model to know it.")
-    if not folder:
-        return Config(data=DataConfig(directory=str(data)))
-    config = load_config(folder / "config.yaml")
-    if not data:
-        return config
-    return replace(config, data=replace(config.data, source="prepared", directory=str(data)))
 
 
 def _same_encoders(one: Path, other: Path) -> bool:

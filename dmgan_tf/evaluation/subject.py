@@ -1,13 +1,15 @@
 """What is scored: the pictures, and what is known about them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from dmgan_tf import build
-from dmgan_tf.config import Config
+from dmgan_tf.config import Config, DataConfig
+from dmgan_tf.config_file import load_config
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.toy_birds import Caption, birds
 from dmgan_tf.errors import UserError
@@ -88,3 +90,15 @@ def subject(
         test_rows=rows,
         toy_captions=toy_captions,
     )
+
+
+def config_of(folder: Path | None, data: Path | None) -> Config:
+    """The config of a model, or of data alone; `data`: a prepared folder instead of its own."""
+    if not folder and not data:
+        raise UserError("Give --data, a prepared folder: there is no model to know it.")
+    if not folder:
+        return Config(data=DataConfig(directory=str(data)))
+    config = load_config(folder / "config.yaml")
+    if not data:
+        return config
+    return replace(config, data=replace(config.data, source="prepared", directory=str(data)))
