@@ -173,8 +173,7 @@ class PickleMachine:
 
     def _pay(self, parts):
         """Pays for what a constructor makes of these, which a file may name again and again."""
-        sizes = [len(part) * _element_bytes(part) for part in (parts, *parts) if _has_size(part)]
-        self._budget -= sum(sizes)
+        self._budget -= sum(map(_bytes_of, (parts, *parts)))
         if self._budget < 0:
             raise FormatError(
                 f"refused: before byte {self.position} it makes more than {_MOST_MADE} times its "
@@ -220,12 +219,10 @@ def _check_key(key):
         raise TypeError(f"a {type(key).__name__} as the key of a dictionary")
 
 
-def _has_size(value):
-    return isinstance(value, str | bytes | list | tuple | dict)
-
-
-def _element_bytes(value):
-    return 1 if isinstance(value, str | bytes) else _ELEMENT_BYTES
+def _bytes_of(value):
+    if isinstance(value, str | bytes):
+        return len(value)
+    return _ELEMENT_BYTES * len(value) if isinstance(value, list | tuple | dict) else 0
 
 
 def _instructions() -> dict[bytes, Callable[["PickleMachine"], object]]:

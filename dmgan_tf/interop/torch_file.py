@@ -43,7 +43,9 @@ def _state(tree):
     if _is_state(tree):
         state = tree
     else:
-        inner = [v for v in tree.values() if _is_state(v)] if isinstance(tree, dict) else []
+        values = tree.values() if isinstance(tree, dict) else ()
+        once = {id(value): value for value in values}  # a file may name one again and again
+        inner = [value for value in once.values() if _is_state(value)]
         if len(inner) != 1:
             found = _contents(tree)
             raise FormatError(f"holds {found} where one dictionary of tensors is expected.")

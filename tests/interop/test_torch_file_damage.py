@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+import time
 import zipfile
 
 import numpy as np
@@ -18,6 +19,7 @@ from pickles import (
     pickled,
     system,
     text,
+    view,
     whole,
     zip_file,
 )
@@ -165,3 +167,11 @@ def test_dictionary_of_pairs_that_are_named_again_and_again_is_refused(refusal):
     assert refusal(zip_file(pairs + b"0(" + again * 1000 + b"l", {})).startswith(
         "refused: before byte"
     )
+
+
+def test_dictionary_of_one_dictionary_named_again_and_again_is_looked_at_once(read):
+    state = dictionary({f"{i}": view([1], [1]) for i in range(500)}) + b"r\1\0\0\0"
+    again = b"".join(text(f"{i}") + b"j\1\0\0\0" for i in range(20_000))
+    begin = time.process_time()
+    assert len(read(zip_file(state + b"0}(" + again + b"u", {"0": ROW}))) == 500
+    assert time.process_time() - begin < 1
