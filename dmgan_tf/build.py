@@ -22,7 +22,6 @@ from dmgan_tf.models.inception_weights import load_imagenet_weights
 from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.adam import Adam
 from dmgan_tf.training.damsm_trainer import DAMSMTrainer
-from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.dmgan_trainer import DMGANTrainer
 from dmgan_tf.training.ema import start_average
 from dmgan_tf.training.schedule import ConstantThenLinear, EpochDecay
@@ -56,7 +55,6 @@ def strategy(config: Config) -> tf.distribute.Strategy:
     """
     tf.config.threading.set_intra_op_parallelism_threads(config.training.threads_per_operation)
     tf.config.experimental.enable_tensor_float_32_execution(config.training.tf32)
-    tell_devices(config.generator.sides[-1])
     found = _strategy()
     check_xla(config.training.xla, found.num_replicas_in_sync)
     return found

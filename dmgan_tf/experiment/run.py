@@ -14,6 +14,7 @@ from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import Interrupted, UserError
 from dmgan_tf.training.callbacks import Checkpoints, LossGuard
 from dmgan_tf.training.checkpoints import CheckpointFolder
+from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.loop import run_steps
 from dmgan_tf.training.run_folder import RunFolder, is_chief
 
@@ -68,6 +69,7 @@ def run(
 
     saver = Checkpoints(save, section.checkpoint_every_steps, task.last_step, task.strategy)
     with task.folder:
+        tell_devices(task.config.generator.sides[-1])
         first_step = checkpoints.restore_newest() or 0
         if first_step:
             _LOGGER.info("%s: going on after step %d of %d.", path, first_step, task.last_step)
