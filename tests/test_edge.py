@@ -108,7 +108,7 @@ def cut(path):
         ),
         (["--caption", CAPTION, "--seed", str(2**63)], "--seed must fit into 64 bits."),
         (["--caption", CAPTION, "--threads", "-3"], "--threads must lie in 0 … 1024."),
-        (["--caption", CAPTION, "--out", "a.jpg"], "--out must name a .png file."),
+        (["--caption", CAPTION, "--out", "a.tiff"], "must name a .png, .jpg, .jpeg, .webp file."),
         (["--caption", CAPTION, "--out", "/proc/a.png"], "/proc/a.png: cannot be written"),
     ],
     ids=["caption", "precision", "seed", "threads", "suffix", "out"],

@@ -69,7 +69,6 @@ def run(
 
     saver = Checkpoints(save, section.checkpoint_every_steps, task.last_step, task.strategy)
     with task.folder:
-        tell_devices(task.config.generator.sides[-1])
         first_step = checkpoints.restore_newest() or 0
         if first_step:
             _LOGGER.info("%s: going on after step %d of %d.", path, first_step, task.last_step)
@@ -77,6 +76,7 @@ def run(
                 save_model(first_step)  # a kill may have fallen between checkpoint and model
         elif begin:
             begin()
+        tell_devices(task.config.generator.sides[-1])
         watching = []
         if is_chief():
             writer = tf.summary.create_file_writer(str(task.folder.path / "tensorboard"))
