@@ -1,4 +1,4 @@
-"""Load on `serving/server.py` on this machine: throughput, latency, and the server's own overhead.
+"""Load on `dmgan serve` on this machine: throughput, latency, and the server's own overhead.
 
     python benchmarks/serving.py --saved-model models/served/dmgan
 

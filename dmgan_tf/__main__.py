@@ -1,4 +1,4 @@
-"""The console command `dmgan`: `dmgan COMMAND …` is `python -m dmgan_tf.COMMAND …`."""
+"""The console command `dmgan`: `dmgan COMMAND …` is `python -m dmgan_tf COMMAND …`."""
 
 from dmgan_tf.command_line import dispatch
 
