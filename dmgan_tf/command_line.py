@@ -58,7 +58,9 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 def picture_path(text: str) -> Path:
     """The type of an option that names a picture to write."""
     path = Path(text)
-    if path.is_dir() or path.suffix.lower() not in PICTURE_SUFFIXES:
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; name a picture file.")
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise argparse.ArgumentTypeError(
             f"must name a {', '.join(PICTURE_SUFFIXES)} file. Received: {text}."
         )
@@ -145,9 +147,11 @@ def _config_of_run(parser, arguments):
     if not (arguments.resume and arguments.run_dir):
         parser.error("--config is required; only --resume --run-dir RUN does without.")
     path = arguments.run_dir / "config.yaml"
-    if not path.is_file():
-        parser.error(f"{path}: there is none, so there is no run to go on with. Give --config.")
-    return str(path)
+    encoders = arguments.run_dir / "damsm" / "config.yaml"  # alone there until they are trained
+    for found in (path, encoders):
+        if found.is_file():
+            return str(found)
+    parser.error(f"{path}: there is none, so there is no run to go on with. Give --config.")
 
 
 class _HelpWithDefaults(argparse.HelpFormatter):

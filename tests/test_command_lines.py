@@ -12,7 +12,9 @@ import pytest
 from command_lines import ROOT, TINY, call, fail, refuse, run, succeed
 from PIL import Image
 
+from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.training.run_folder import RunFolder
 
 CAPTION = "a red bird with a blue wing"
 SIDE, GAP = 16, 2  # of the tiny model's last stage, and of a grid
@@ -40,8 +42,6 @@ def test_run_leaves_model_best_checkpoints_samples_and_log(tiny_run):
 
 
 def test_run_keeps_its_config_seed_commit_and_versions(tiny_run):
-    from dmgan_tf.config_file import load_config
-
     assert load_config(tiny_run / "config.yaml") == load_config(TINY[1], [TINY[3]])
     origin = json.loads((tiny_run / "run.json").read_text())
     assert origin["seed"] == 0
@@ -168,10 +168,17 @@ def test_run_folder_is_not_begun_again_without_resume(tiny_run):
     assert f"{tiny_run} holds a run already. Use --resume to go on with it" in line
 
 
+def test_a_run_that_still_trains_its_encoders_goes_on_by_itself(tmp_path):
+    config = load_config(TINY[1], [TINY[3], "training.steps=77"])
+    with RunFolder(config, tmp_path / "run" / "damsm", resume=False):
+        pass
+    printed = succeed("train", "--resume", "--run-dir", tmp_path / "run", "--dry-run")
+    assert "  steps: 77\n" in printed
+
+
 def refuse_to_train(strategy, config, run_dir, *settings, resume=False):
     """The one line that `train` ends with, in this process."""
     from dmgan_tf import experiment
-    from dmgan_tf.config_file import load_config
 
     with pytest.raises(UserError) as caught:
         experiment.train(load_config(config, settings), run_dir, strategy, resume)

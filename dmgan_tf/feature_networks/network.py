@@ -181,7 +181,9 @@ def load_feature_network(
         or another network's.
     """
     if name not in SPECIFICATIONS:
-        raise UserError(f"There is no feature network {name!r}; there are {', '.join(NAMES)}.")
+        raise UserError(
+            f"There is no feature network {name!r}; there are damsm, {', '.join(NAMES)}."
+        )
     specification = SPECIFICATIONS[name]
     path = find_weights(name, specification.file_names, specification.source, weights, cache)
     backbone, classifier = specification.load(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dmgan_tf.command_line import argument_parser, run
 from dmgan_tf.errors import UserError
+from dmgan_tf.whole_file import whole_file
 
 _RETRIED_FIRST_AFTER, _RETRIED_LAST_AFTER = "0.2s", "5s"
 _MEBIBYTE = 2**20
@@ -206,11 +207,8 @@ def _arguments():
         if value is not None and not least <= value <= most:
             option = name.replace("_", "-")
             parser.error(f"--{option} must lie in {least} … {most}. Received: {value}.")
-    if arguments.caption:
-        if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
-            parser.error(f"--out must name a .png file. Received: {arguments.out}.")
-        if not arguments.out.parent.is_dir():
-            parser.error(f"--out: there is no folder {arguments.out.parent}.")
+    if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
+        parser.error(f"--out must name a .png file. Received: {arguments.out}.")
     return arguments
 
 
@@ -249,12 +247,8 @@ def _draw(client, arguments):
     for i, picture in enumerate(pictures, start=1):
         number = f"_{i}" if len(pictures) > 1 else ""
         path = arguments.out.with_stem(arguments.out.stem + number)
-        partial = path.with_name(path.name + ".partial")
-        try:
+        with whole_file(path) as partial:
             partial.write_bytes(picture)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
         print(f"Picture: {path}")
 
 

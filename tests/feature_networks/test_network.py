@@ -86,7 +86,7 @@ def test_missing_file_is_told_with_where_to_get_it_and_where_to_put_it(name, tmp
 
 def test_unknown_name_is_told_with_the_known_ones():
     with pytest.raises(
-        UserError, match=r"no feature network 'inception'; there are inception-2015"
+        UserError, match=r"no feature network 'inception'; there are damsm, inception-2015"
     ):
         load_feature_network("inception")
 
