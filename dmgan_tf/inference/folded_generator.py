@@ -143,6 +143,8 @@ class _Builder:
         kernel = tf.convert_to_tensor(block.kernel)
         if scheme := self._scheme(side, kernel, upsampled=True):
             return _Winograd(scheme, *self._folded(kernel, block.batch_norm), gated=True)
+        if side <= _SMALL_SIDE:
+            return _DoubledConvolution(self._gated(kernel, block.batch_norm))
         phases = zip(_phase_kernels(kernel), _PHASE_PADDINGS, strict=True)
         return _Upsampling([self._gated(phase, block.batch_norm, p) for phase, p in phases])
 
@@ -206,6 +208,17 @@ class _GatedConvolution(tf.Module):
         return self._value(x) * tf.sigmoid(self._gate(x))
 
 
+class _DoubledConvolution(tf.Module):
+    """Nearest neighbour ×2, then the convolution as it is."""
+
+    def __init__(self, convolution):
+        super().__init__()
+        self._convolution = convolution
+
+    def __call__(self, x):
+        return self._convolution(tf.nn.depth_to_space(tf.concat([x] * 4, axis=-1), 2))
+
+
 class _Upsampling(tf.Module):
     """The four pixels that each pixel becomes, gated before they are put together."""
 
@@ -217,6 +230,9 @@ class _Upsampling(tf.Module):
         phases = [convolution(x) for convolution in self._phases]
         return tf.nn.depth_to_space(tf.concat(phases, axis=-1), 2)
 
+
+# Up to this side there are fewer pixels than kernels, and four 2×2 kernels are larger than one 3×3.
+_SMALL_SIDE = 8
 
 # Which rows of a 3×3 kernel meet which of two neighbouring pixels of the small picture, for the
 # upper and for the lower pixel of a doubled pair; alike for columns.
