@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmgan_tf import __version__
-from dmgan_tf.errors import Interrupted, UserError
+from dmgan_tf.errors import Interrupted, UserError, nearest
 
 if TYPE_CHECKING:
     from dmgan_tf.config import Config
@@ -60,6 +60,9 @@ def picture_path(text: str) -> Path:
     path = Path(text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a folder; name a picture file.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise argparse.ArgumentTypeError(f"{text}: nothing can be written into {folder}.")
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise argparse.ArgumentTypeError(
             f"must name a {', '.join(PICTURE_SUFFIXES)} file. Received: {text}."
@@ -207,9 +210,13 @@ def dispatch(name: str, description: str, commands: Mapping[str, tuple[str, str]
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dmgan_tf {__version__}")
-    parser.add_argument("command", choices=commands, help=argparse.SUPPRESS)
+    parser.add_argument("command", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.command not in commands:
+        meant = nearest(chosen.command, commands)
+        hint = f"Did you mean `{name} {meant}`?" if meant else f"See {name} --help."
+        parser.error(f"there is no command {chosen.command!r}. {hint}")
     sys.argv = [f"{name} {chosen.command}", *chosen.arguments]
     run(importlib.import_module(commands[chosen.command][0]).main)
 

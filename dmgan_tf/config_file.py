@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -11,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from dmgan_tf.config import Config
-from dmgan_tf.errors import UserError
+from dmgan_tf.errors import UserError, nearest
 
 T = typing.TypeVar("T")
 
@@ -30,8 +29,10 @@ def find_config(name: str | Path) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    looked = " and ".join(str(path.absolute()) for path in candidates)
-    raise UserError(f"No config file {str(name)!r}: looked for {looked}.")
+    known = sorted(path.stem for path in configs.glob("*.yaml"))
+    meant = nearest(Path(name).stem, known)
+    hint = f"Did you mean '{meant}.yaml'?" if meant else f"There are {', '.join(known)}."
+    raise UserError(f"No config file {str(name)!r}. {hint}")
 
 
 def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
@@ -83,9 +84,9 @@ def _build(cls, tree, source, prefix):
     hints = typing.get_type_hints(cls)
     for key in tree:
         if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, n=1)
-            hint = f" Did you mean `{prefix}{near[0]}`?" if near else f" Known: {', '.join(hints)}."
-            raise UserError(f"{source}: unknown key `{prefix}{key}`.{hint}")
+            near = nearest(str(key), hints)
+            hint = f"Did you mean `{prefix}{near}`?" if near else f"Known: {', '.join(hints)}."
+            raise UserError(f"{source}: unknown key `{prefix}{key}`. {hint}")
     values = {k: _value(hints[k], v, source, prefix + k) for k, v in tree.items()}
     for f in dataclasses.fields(cls):
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING

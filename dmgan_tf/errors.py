@@ -1,5 +1,8 @@
 """What ends a command line with one line instead of a traceback."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A mistake of the user's or of his machine, told in one line; command lines exit with 2."""
@@ -14,3 +17,8 @@ class Interrupted(Exception):  # noqa: N818 - no error: the run has saved, as it
     def __init__(self, signal_number: int):
         super().__init__(f"Stopped by signal {signal_number}; go on with --resume.")
         self.signal_number = signal_number
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that a misspelt `name` most likely means, or None."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)

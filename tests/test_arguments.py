@@ -18,7 +18,12 @@ MISTAKES = {
         (*TINY, "--set", "damsm.batch_size=1"),
         "`batch_size` must be 2 or more",
     ),
-    "missing config": ("train", ("--config", "no.yaml"), "No config file 'no.yaml': looked for"),
+    "missing config": ("train", ("--config", "qqq.yaml"), "No config file 'qqq.yaml'. There are "),
+    "misspelt config": (
+        "train",
+        ("--config", "toy_brids.yaml"),
+        "No config file 'toy_brids.yaml'. Did you mean 'toy_birds.yaml'?",
+    ),
     "missing captions file": (
         "generate",
         ("--model", ".", "--captions-file", "nowhere.txt"),
@@ -116,6 +121,11 @@ def test_help_is_shown_without_importing_tensorflow(module):
             "--count must be 1 or more",
         ),
         ("generate", ("--model", ".", "--caption", "a", "--seed", 2**63), "fit into 64 bits"),
+        (
+            "generate",
+            ("--model", ".", "--caption", "a", "--out", f"{ROOT}/setup.py/a.png"),
+            f"a.png: nothing can be written into {ROOT}/setup.py.",
+        ),
         ("evaluate", (), "give --model, or --images-dir"),
         (
             "evaluate",

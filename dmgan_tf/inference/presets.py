@@ -7,13 +7,12 @@
 `export/preset.py` packs them. Nothing here imports TensorFlow: a wrong name is told at once.
 """
 
-import difflib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dmgan_tf.config_file import load_dataclass
-from dmgan_tf.errors import UserError
+from dmgan_tf.errors import UserError, nearest
 from dmgan_tf.inference.whole_folder import previous
 
 ROOT = Path(__file__).parents[1] / "presets"
@@ -77,8 +76,8 @@ def find(name: str) -> Path:
     known = names()
     if name in known:
         return ROOT / name
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
+    meant = nearest(name, known)
+    hint = f"Did you mean {meant!r}? " if meant else ""
     raise UserError(
         f"{name}: there is no such folder and no preset of that name. {hint}"
         f"Presets: {', '.join(known) or 'none'}. The folder of a run or of a model will do as well."
