@@ -215,7 +215,7 @@ def dispatch(name: str, description: str, commands: Mapping[str, tuple[str, str]
     chosen = parser.parse_args()
     if chosen.command not in commands:
         meant = nearest(chosen.command, commands)
-        hint = f"Did you mean `{name} {meant}`?" if meant else f"See {name} --help."
+        hint = f"Did you mean `{name} {meant}`?" if meant else f"There are {', '.join(commands)}."
         parser.error(f"there is no command {chosen.command!r}. {hint}")
     sys.argv = [f"{name} {chosen.command}", *chosen.arguments]
     run(importlib.import_module(commands[chosen.command][0]).main)

@@ -18,11 +18,11 @@ MISTAKES = {
         (*TINY, "--set", "damsm.batch_size=1"),
         "`batch_size` must be 2 or more",
     ),
-    "missing config": ("train", ("--config", "qqq.yaml"), "No config file 'qqq.yaml'. There are "),
+    "missing config": ("train", ("--config", "qqq.yaml"), "qqq.yaml: there is no such config. "),
     "misspelt config": (
         "train",
         ("--config", "toy_brids.yaml"),
-        "No config file 'toy_brids.yaml'. Did you mean 'toy_birds.yaml'?",
+        "toy_brids.yaml: there is no such config. Did you mean 'toy_birds.yaml'?",
     ),
     "missing captions file": (
         "generate",

@@ -68,10 +68,14 @@ def test_help_lists_the_commands(words):
         assert f"\n  {name} " in process.stdout
 
 
-def test_an_unknown_command_is_named_with_those_there_are():
-    process = python("-m", "dmgan_tf", "draw")
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("draw", "There are generate, presets, "), ("genrate", "Did you mean `dmgan generate`?")],
+)
+def test_an_unknown_command_is_named_with_what_may_be_meant(command, hint):
+    process = python("-m", "dmgan_tf", command)
     assert process.returncode == 2
-    assert "'draw' (choose from 'generate', 'presets'" in process.stderr
+    assert f"there is no command {command!r}. {hint}" in process.stderr
 
 
 @pytest.mark.parametrize(
