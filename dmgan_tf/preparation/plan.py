@@ -10,6 +10,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 
 _GROWTH_AS_PNG = 6  # of a WebP picture; 3,092 emoji grew from 15 to 97 MB
+_TOLD = 5  # of what is left out, in the summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,10 @@ class Plan:
             lines.append(f"{split}: {count:,} pictures, {captions:,} captions")
         lines.append(f"vocabulary: {len(self.vocabulary):,} words")
         lines.append(f"size: about {self.picture_bytes / 2**20:,.0f} MiB")
-        lines.append(f"left out so far: {len(self.left_out):,}")
+        lines.append(f"left out so far, pictures and captions: {len(self.left_out):,}")
+        lines += [f"  {item}" for item in self.left_out[:_TOLD]]
+        if len(self.left_out) > _TOLD:
+            lines.append(f"  … and {len(self.left_out) - _TOLD:,} more")
         if self.excluded:
             lines.append(f"not taken from any copy of {self.source}: {len(self.excluded):,}")
         return "\n".join(lines)

@@ -12,9 +12,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.training.replicas import every_worker
+from dmgan_tf.training.replicas import every_worker, several_workers
 
 _LOGGER = logging.getLogger(__name__)
+_VOTE_STEPS = 10
 # The worst score there is, and whether one is better than another.
 _MODES = {"min": (math.inf, operator.lt), "max": (-math.inf, operator.gt)}
 
@@ -182,7 +183,8 @@ class Evaluation(StepCallback):
 class Checkpoints(StepCallback):
     """Saves now and then, at the last step, and when asked to stop by Ctrl-C or SIGTERM.
 
-    All workers stop at the step where the first was asked to, so that the chief can save.
+    All workers stop at the same step, so that the chief can save: several ask one another whether
+    to stop every `_VOTE_STEPS`, because an answer makes the host wait for the step.
 
     Args: save: function (step). every_steps: int > 0. last_step: int. strategy: of the run.
     `interrupted` holds the signal's number afterwards, or None.
@@ -194,6 +196,7 @@ class Checkpoints(StepCallback):
         self._every_steps = every_steps
         self._last_step = last_step
         self._strategy = strategy
+        self._vote_steps = _VOTE_STEPS if several_workers(strategy) else 1
         self._previous = {}
         self.interrupted = None
 
@@ -202,17 +205,18 @@ class Checkpoints(StepCallback):
             self._previous[number] = signal.signal(number, self._note)
 
     def _note(self, number, frame):
-        _LOGGER.warning("Signal %d: saving after this step, then stopping.", number)
+        _LOGGER.warning("Signal %d: saving, then stopping.", number)
         self.interrupted = number
         signal.signal(number, self._previous[number])  # a second one stops at once
 
     def after_step(self, step, logs):
-        if not every_worker(self._strategy, self.interrupted is None):
+        due = step % self._every_steps == 0 or step == self._last_step
+        asked = due or step % self._vote_steps == 0
+        if asked and not every_worker(self._strategy, self.interrupted is None):
             self.interrupted = self.interrupted or signal.SIGTERM
-            self.model.stop_training = True
-        elif step % self._every_steps and step != self._last_step:
-            return
-        self._save(step)
+            self.model.stop_training = due = True
+        if due:
+            self._save(step)
 
     def on_train_end(self, logs=None):
         for number, handler in self._previous.items():

@@ -110,9 +110,14 @@ def map_batch(
     return tf.nest.map_structure(join, result)
 
 
+def several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether more than one process trains."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def every_worker(strategy: tf.distribute.Strategy, condition: bool) -> bool:
     """Whether the condition holds on all workers, which wait for each other here."""
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if not several_workers(strategy):
         return condition
     votes = strategy.run(lambda: tf.constant(float(condition)))
     total = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)

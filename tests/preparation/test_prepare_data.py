@@ -35,12 +35,16 @@ def many(tmp_path):
 
 def test_dry_run_tells_and_writes_nothing(many, tmp_path):
     out = tmp_path / "out"
+    for i in range(6):
+        (many / f"{i}.txt").unlink()
     with tarfile.open(tmp_path / "many.tgz", "w:gz") as tar:
         tar.add(many, "many")
     before = sorted(tmp_path.rglob("*"))
     for source in (many, tmp_path / "many.tgz"):
         printed = succeed("prepare_data", "folder", source, "--out", out, "--dry-run")
         assert "train: " in printed and "vocabulary: " in printed and "size: about" in printed
+        assert "left out so far, pictures and captions: 6\n  0.jpg: has no caption" in printed
+        assert printed.rstrip().endswith("… and 1 more")
         assert sorted(tmp_path.rglob("*")) == before
 
 
