@@ -50,6 +50,8 @@ $(LOWEST_VENV)/installed: setup.py
 # REST interface against its own description.
 fuzz: $(FUZZ_VENV)/installed
 	PYTHONPATH=.:tests $(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+	PYTHONPATH=.:tests:tests/serving \
+		$(FUZZ_VENV)/bin/python tests/fuzz/rest_interface.py --seconds $(FUZZ_SECONDS)
 
 $(FUZZ_VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(FUZZ_VENV)

@@ -41,7 +41,7 @@ setup(
     package_dir={"dmgan_tf.configs": "configs"},
     package_data={
         "dmgan_tf.configs": ["*.yaml"],
-        "dmgan_tf": ["presets/*/*", "serving/*.proto", "serving/*.binpb"],
+        "dmgan_tf": ["presets/*/*", "serving/*.proto", "serving/*.binpb", "serving/*.yaml"],
     },
     entry_points={"console_scripts": ["dmgan = dmgan_tf.__main__:main"]},
     install_requires=[
@@ -70,6 +70,7 @@ setup(
             *ONNX,
             *EMOJI,
             "build>=1.2",
+            "jsonschema>=4.23",
             "kubernetes-validate>=1.34",
             "mypy>=1.13",
             "pytest>=8",
