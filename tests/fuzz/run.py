@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import hashlib
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,8 @@ with atheris.instrument_imports(include=["dmgan_tf", "tarfile", "zipfile", "csv"
     import seeds
     import targets
 
-_MEMORY_BYTES = 2**29  # that a target may take beside what it has imported
+_MEMORY_BYTES = 2**27  # that a target may take beside what it has imported
+_DISK_BYTES = 2**31
 _MOST_SECONDS = 10  # for one input
 _MOST_BYTES = 2**14  # of one input
 
@@ -67,9 +69,12 @@ def _fuzz(name, arguments):
     most = pages * resource.getpagesize() + _MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
+    # A disk in memory, where it has what archives must leave free.
+    memory = shutil.disk_usage("/dev/shm").free > _DISK_BYTES and "/dev/shm"
+
     def one(content):
         with (
-            tempfile.TemporaryDirectory(dir="/dev/shm") as folder,
+            tempfile.TemporaryDirectory(dir=memory or None) as folder,
             contextlib.suppress(*targets.REFUSALS),
         ):
             target(content, Path(folder))

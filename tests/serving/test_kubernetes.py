@@ -12,6 +12,9 @@ from requests_and_answers import ask
 from running_server import SERVING
 
 import dmgan_tf
+from dmgan_tf.__main__ import COMMANDS
+from dmgan_tf.export.__main__ import FORMATS
+from dmgan_tf.inference import presets
 from dmgan_tf.serving import options
 
 FOLDER = SERVING / "kubernetes"
@@ -244,6 +247,15 @@ def test_probes_ask_what_a_running_server_answers(objects, kserve_pod, server):
                 assert (
                     "dmgan" not in path or ask(server.root + path.replace("dmgan", "x"))[0] == 404
                 )
+
+
+def test_job_exports_a_preset_by_a_command_that_is_there(models):
+    (found,) = pod(models["Job"])["containers"]
+    program, name, form = found["command"]
+    assert program == "dmgan" and name in COMMANDS and form in FORMATS
+    given = options_of(found["args"])
+    assert given["model"] in presets.names()
+    assert set(given) == {"model", "out", "version"}
 
 
 def test_kserve_serves_the_protocol_and_the_volume_that_are_there(models):
