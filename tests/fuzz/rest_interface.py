@@ -29,17 +29,18 @@ def main():
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--out", type=Path, default=Path("runs/fuzz/rest_interface"))
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    out = arguments.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         models = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "dmgan"
         succeed("export", "saved-model", "--model", "toy_birds", "--out", models)
-        log = arguments.out / "server.log"
+        log = out / "server.log"
         server = stack.enter_context(serve(models, log, "--label", "dmgan/stable=1"))
         command = [str(Path(sys.executable).parent / "schemathesis"), "run"]
         command += [f"{server.root}/openapi.json", "--max-time", str(arguments.seconds)]
         command += ["--checks", ",".join(CHECKS), "--continue-on-failure", "--workers", "4"]
-        command += ["--report", "junit", "--report-dir", str(arguments.out)]
-        code = subprocess.run(command, check=False).returncode
+        command += ["--report", "junit", "--report-dir", str(out)]
+        code = subprocess.run(command, cwd=out, check=False).returncode
         alive = server.process.poll() is None
     print("The server goes on." if alive else f"The server has ended: see {log}.")
     return code if alive else 1
