@@ -32,6 +32,9 @@ class Models(dict):
     def __missing__(self, name):
         return Echo()
 
+    def submit(self, name, *arguments):
+        return self[name].submit(*arguments)
+
 
 class Echo:
     """As `ServedModel` to those that submit to it."""
@@ -65,6 +68,9 @@ class Context:
         if code is grpc.StatusCode.INTERNAL:
             raise AssertionError(message)
         raise RefusedError
+
+    def invocation_metadata(self):
+        return ()
 
     def time_remaining(self):
         return None
