@@ -38,7 +38,7 @@ def main():
         server = stack.enter_context(serve(models, log, "--label", "dmgan/stable=1"))
         command = [str(Path(sys.executable).parent / "schemathesis"), "run"]
         command += [f"{server.root}/openapi.json", "--max-time", str(arguments.seconds)]
-        command += ["--checks", ",".join(CHECKS), "--continue-on-failure", "--workers", "4"]
+        command += ["--checks", ",".join(CHECKS), "--continue-on-failure"]
         command += ["--report", "junit", "--report-dir", str(out)]
         code = subprocess.run(command, cwd=out, check=False).returncode
         alive = server.process.poll() is None
