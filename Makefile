@@ -6,10 +6,12 @@ DEMO := runs/demo
 TFA_VENV := .venv-tfa
 GPU_VENV := .venv-gpu
 LOWEST_VENV := .venv-lowest
+FUZZ_VENV := .venv-fuzz
+FUZZ_SECONDS ?= 60
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo test test-slow test-lowest test-gpu gpu-report bench bench-data lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo test test-slow test-lowest test-gpu gpu-report fuzz bench bench-data lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -42,6 +44,18 @@ $(LOWEST_VENV)/installed: setup.py
 	$(PYTHON) -m venv $(LOWEST_VENV)
 	$(LOWEST_VENV)/bin/pip install --quiet --disable-pip-version-check uv
 	$(LOWEST_VENV)/bin/uv pip install --quiet --python $(LOWEST_VENV) --resolution lowest-direct -e ".[dev]"
+	touch $@
+
+# Readers of strangers' files and requests, FUZZ_SECONDS each: runs/fuzz/TARGET/findings, and the
+# REST interface against its own description.
+fuzz: $(FUZZ_VENV)/installed
+	PYTHONPATH=.:tests $(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+	PYTHONPATH=.:tests:tests/serving \
+		$(FUZZ_VENV)/bin/python tests/fuzz/rest_interface.py --seconds $(FUZZ_SECONDS)
+
+$(FUZZ_VENV)/installed: setup.py constraints.txt
+	$(PYTHON) -m venv $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,fuzz]"
 	touch $@
 
 # Training, generation, memory and start beside a plain form of the same network; and the pipeline.

@@ -26,6 +26,7 @@ SERVING = [
     "uvicorn>=0.32,<1",
 ]
 ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
+FUZZ = ["atheris>=3,<4", "schemathesis>=4.20,<5"]
 EMOJI = ["emoji>=2.14,<3"]
 
 setup(
@@ -40,13 +41,13 @@ setup(
     package_dir={"dmgan_tf.configs": "configs"},
     package_data={
         "dmgan_tf.configs": ["*.yaml"],
-        "dmgan_tf": ["presets/*/*", "serving/*.proto", "serving/*.binpb"],
+        "dmgan_tf": ["presets/*/*", "serving/*.proto", "serving/*.binpb", "serving/*.yaml"],
     },
     entry_points={"console_scripts": ["dmgan = dmgan_tf.__main__:main"]},
     install_requires=[
         "tensorflow>=2.20,<2.23",
         "keras>=3.12,<4",
-        "filelock>=3.20,<5",
+        "filelock>=3.21.2,<5",
         "h5py>=3.11,<4",
         "matplotlib>=3.9,<4",
         "numpy>=2.0,<3",
@@ -63,11 +64,14 @@ setup(
         "serving": SERVING,
         "client": CLIENT,
         "onnx": ONNX,
+        "fuzz": FUZZ,
         "dev": [
             *SERVING,
             *ONNX,
             *EMOJI,
             "build>=1.2",
+            "jsonschema>=4.23",
+            "kubernetes-validate>=1.34",
             "mypy>=1.13",
             "pytest>=8",
             "ruff>=0.8",

@@ -1,7 +1,7 @@
 """Files and folders that one run at a time writes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,5 +27,7 @@ def sole_use(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # While it is held: whoever gets hold of the old file then finds that it is no longer there.
+        with suppress(OSError):  # Windows; there filelock removes it
+            lock.unlink()
         held.release()
-        lock.unlink(missing_ok=True)

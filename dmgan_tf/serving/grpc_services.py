@@ -178,6 +178,6 @@ def _array(name, proto, expected: ExpectedInputs):
     expected.check_shape(name, sizes)  # a shape alone asks for memory: one value may fill it
     try:
         return tf.make_ndarray(proto)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]
         raise invalid(f"Input {name!r} is no tensor: {reason}") from error

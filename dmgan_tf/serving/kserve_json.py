@@ -10,14 +10,14 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from dmgan_tf.serving import kserve_tensors
 from dmgan_tf.serving.limits import ExpectedInputs
 from dmgan_tf.serving.model import Tensors
 from dmgan_tf.serving.prediction import Prediction
 from dmgan_tf.serving.request_error import invalid
-from dmgan_tf.serving.rest_json import array_of, json_object
+from dmgan_tf.serving.rest_json import array_of, json_answer, json_object
 
 HEAD_SIZE = "Inference-Header-Content-Length"
 
@@ -122,7 +122,7 @@ def _respond(request_id, binary, all_binary, name: str, version: int, outputs: T
     if request_id:
         content["id"] = request_id
     if not parts:
-        return JSONResponse(content)
+        return json_answer(content)
     head = json.dumps(content).encode()
     return Response(
         b"".join([head, *parts]),

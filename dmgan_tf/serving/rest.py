@@ -4,6 +4,7 @@
     GET  /v1/models/NAME[/versions/N|/labels/LABEL]           state of the versions
     GET  /v1/models/NAME[/versions/N|/labels/LABEL]/metadata  signatures
     GET  /metrics                                             for Prometheus
+    GET  /openapi.json                                        what the interface is
 
 Only predictions take time: their bodies are read by a few threads, and they wait without one.
 Everything else is answered at once.
@@ -14,10 +15,12 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import cast
 
 import anyio
 import grpc
+import yaml
 from google.protobuf.json_format import MessageToDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -59,8 +62,8 @@ class RestInterface:
         self._threads = anyio.CapacityLimiter(_PARSING_THREADS)
 
     def routes(self) -> list[Route]:
-        """TF Serving's routes, and that of the metrics."""
-        routes = [Route("/metrics", _metrics)]
+        """TF Serving's routes, and those of the metrics and of the description."""
+        routes = [Route("/metrics", _metrics), Route("/openapi.json", _description)]
         for version in ("", "/versions/{version}", "/labels/{label}"):
             # The longest tails first: a name may hold anything but a slash.
             base = "/v1/models/{name}" + version
@@ -207,6 +210,16 @@ async def _post_only(request: Request) -> Response:
 
 async def _metrics(request: Request) -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _description(request: Request) -> Response:
+    return JSONResponse(openapi())
+
+
+@functools.cache
+def openapi() -> dict:
+    """The interface's description by OpenAPI."""
+    return yaml.safe_load((Path(__file__).parent / "openapi.yaml").read_text(encoding="utf-8"))
 
 
 def application(routes: Sequence[Route]) -> Starlette:

@@ -9,12 +9,17 @@ import functools
 import json
 
 import numpy as np
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from dmgan_tf.serving.limits import ExpectedInputs
 from dmgan_tf.serving.model import Tensors, numpy_type
 from dmgan_tf.serving.prediction import Prediction
 from dmgan_tf.serving.request_error import invalid
+
+
+def json_answer(content: object) -> Response:
+    """An answer of JSON with NaN, Infinity and -Infinity in it, as TF Serving writes them."""
+    return Response(json.dumps(content, separators=(",", ":")), media_type="application/json")
 
 
 def json_object(body: bytes) -> dict:
@@ -89,14 +94,16 @@ def array_of(name: str, values: object, dtype: np.dtype) -> np.ndarray:
                 raise ValueError("strings are wanted")
             return array
         array = np.array(decoded)
-        if array.dtype == object or not np.can_cast(array.dtype, dtype, "same_kind"):
+        whole = {array.dtype.kind, dtype.kind} <= {"i", "u"}  # their range is looked at below
+        if not whole and not np.can_cast(array.dtype, dtype, "same_kind"):
             raise ValueError(f"{dtype.name} is wanted")
         if dtype.kind in "iu" and array.size:
             limits = np.iinfo(dtype)
             if array.min() < limits.min or array.max() > limits.max:
                 raise ValueError(f"{dtype.name} is wanted")
-        return array.astype(dtype)
-    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
+        with np.errstate(over="raise"):
+            return array.astype(dtype)
+    except (ValueError, TypeError, ArithmeticError, RecursionError, binascii.Error) as error:
         raise invalid(f"Failed to process input {name!r}: {error}") from error
 
 
@@ -124,14 +131,14 @@ def _decoded(value):
 def _rows(name: str, version: int, outputs: Tensors):
     values = {key: _plain(key, array) for key, array in outputs.items()}
     if len(values) == 1:
-        return JSONResponse({"predictions": next(iter(values.values()))})
+        return json_answer({"predictions": next(iter(values.values()))})
     rows = zip(*values.values(), strict=True)
-    return JSONResponse({"predictions": [dict(zip(values, row, strict=True)) for row in rows]})
+    return json_answer({"predictions": [dict(zip(values, row, strict=True)) for row in rows]})
 
 
 def _columns(name: str, version: int, outputs: Tensors):
     values = {key: _plain(key, array) for key, array in outputs.items()}
-    return JSONResponse({"outputs": values if len(values) > 1 else next(iter(values.values()))})
+    return json_answer({"outputs": values if len(values) > 1 else next(iter(values.values()))})
 
 
 def _plain(name, array):

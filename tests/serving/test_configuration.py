@@ -1,4 +1,4 @@
-"""TF Serving's configuration, Docker's and Kubernetes': against its messages, and each other."""
+"""TF Serving's configuration and Docker Compose's: against its messages, and each other."""
 
 import re
 import shlex
@@ -6,6 +6,7 @@ import shlex
 import pytest
 import yaml
 from google.protobuf import text_format
+from manifests import pod, rendered
 from running_server import SERVING
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
@@ -21,27 +22,14 @@ BATCHING_FIELDS = {
 }
 
 
-def documents(name):
-    return list(yaml.safe_load_all((SERVING / name).read_text()))
+COMPOSE = yaml.safe_load((SERVING / "docker-compose.yaml").read_text())
 
 
 @pytest.fixture(scope="module")
 def model():
-    text = (SERVING / "models.config").read_text()
+    text = (SERVING / "tf_serving" / "models.config").read_text()
     (config,) = text_format.Parse(text, ModelServerConfig()).model_config_list.config
     return config
-
-
-@pytest.fixture(scope="module")
-def deployment():
-    (found,) = documents("kubernetes/deployment.yaml")
-    return found
-
-
-@pytest.fixture(scope="module")
-def container(deployment):
-    (found,) = deployment["spec"]["template"]["spec"]["containers"]
-    return found
 
 
 def test_models_config_is_tf_servings_message(model):
@@ -54,45 +42,47 @@ def test_models_config_is_tf_servings_message(model):
 
 
 def test_batching_parameters_name_known_fields():
-    text = (SERVING / "batching_parameters.txt").read_text()
+    text = (SERVING / "tf_serving" / "batching_parameters.txt").read_text()
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     found = [re.fullmatch(r"(\w+) \{ value: (\d+) \}", line) for line in lines]
     assert all(found)
     assert {match[1] for match in found} == BATCHING_FIELDS
 
 
-def test_all_containers_run_with_the_same_options_and_find_their_files(model, container):
-    (compose,) = documents("docker-compose.yaml")
-    service = compose["services"]["serving"]
-    assert service["command"] == container["args"]
-    named = {arg.rpartition("/config/")[2] for arg in container["args"] if "/config/" in arg}
-    (kustomization,) = documents("kustomization.yaml")
-    assert set(kustomization["configMapGenerator"][0]["files"]) == named
-    mounted = {volume.split(":")[1] for volume in service["volumes"]}
-    assert mounted == {"/models", *(f"/config/{name}" for name in named)}
-    for name in (*named, *kustomization["resources"]):
-        assert (SERVING / name).is_file()
+@pytest.mark.parametrize("server", ["dmgan_serve", "tf_serving"])
+def test_compose_runs_what_kubernetes_runs(server):
+    service = COMPOSE["services"][server]
+    (deployment,) = (o for o in rendered(SERVING / "kubernetes" / server) if pod(o))
+    (container,) = pod(deployment)["containers"]
+    assert service["image"] == container["image"]
+    # A laptop has no endpoints that clients must be led to.
+    assert set(service["command"]) <= set(container["args"])
+    assert set(container["args"]) - set(service["command"]) <= {"--max-connection-age-seconds=60"}
+    assert service["user"] == "65532:65532"
+    assert service["read_only"] and service["cap_drop"] == ["ALL"]
+    assert service["profiles"] == [server]  # each alone: they want the same ports
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]} - {"/tmp"}
+    volumes = [volume.split(":") for volume in service["volumes"]]
+    assert {place: mode for _, place, mode in volumes} == dict.fromkeys(mounts, "ro")
+
+
+def test_files_that_tf_serving_is_told_of_are_there(model):
+    service = COMPOSE["services"]["tf_serving"]
+    named = {arg.rpartition("/config/")[2] for arg in service["command"] if "/config/" in arg}
+    assert len(named) == 3
+    folders = dict(volume.split(":")[1::-1] for volume in service["volumes"])
+    assert {path.name for path in (SERVING / folders["/config"]).iterdir()} == {
+        *named,
+        "kustomization.yaml",
+    }
     assert model.base_path.startswith("/models/")
 
 
-def test_kubernetes_objects_name_each_other(model, deployment, container):
-    (service,), (autoscaler,), (volume,) = (
-        documents(f"kubernetes/{name}.yaml") for name in ("service", "autoscaler", "models-volume")
-    )
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    assert service["spec"]["selector"] == labels == deployment["spec"]["selector"]["matchLabels"]
-    assert autoscaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
-    volumes = {v["name"]: v for v in deployment["spec"]["template"]["spec"]["volumes"]}
-    assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
-    claim = volumes["models"]["persistentVolumeClaim"]["claimName"]
-    assert claim == volume["metadata"]["name"]
-    (kustomization,) = documents("kustomization.yaml")
-    generated = kustomization["configMapGenerator"][0]["name"]
-    assert volumes["config"]["configMap"]["name"] == generated
-    ports = {port["name"] for port in container["ports"]}
-    assert {port["targetPort"] for port in service["spec"]["ports"]} == ports
-    probe = container["readinessProbe"]["httpGet"]
-    assert (probe["path"], probe["port"]) == (f"/v1/models/{model.name}", "rest")
+def test_no_folder_in_serving_has_the_name_of_a_module():
+    modules = {path.stem for path in SERVING.glob("*.py")}
+    folders = {path.name for path in SERVING.iterdir() if path.is_dir()} | {"models"}
+    assert not modules & folders
 
 
 def test_readmes_options_have_their_defaults():
