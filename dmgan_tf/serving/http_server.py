@@ -1,12 +1,13 @@
 """Serves an ASGI application by HTTP/1.1 from a thread, within limits on connections and time."""
 
 import asyncio
+import functools
 import socket
+import ssl
 import threading
-from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
@@ -53,21 +54,21 @@ class HttpServer:
     """A running server.
 
     Args: port: 0 for any. max_connections: int > 0, beyond it 503. receive_seconds: float > 0, for
-        the head of a request. drain_seconds: float ≥ 0, for what was accepted, at the end.
+        a handshake of TLS, and for the head of a request. drain_seconds: float ≥ 0, for what was
+        accepted, at the end. tls: None for plain HTTP.
     Raises: OSError: when the address can't be listened on.
     """
 
     def __init__(
         self,
-        application: Starlette,
+        application: ASGIApp,
         host: str,
         port: int,
         *,
         max_connections: int,
         receive_seconds: float,
         drain_seconds: float,
-        certificate: Path | None = None,
-        private_key: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ):
         listening = socket.create_server((host, port))
         self.port = listening.getsockname()[1]
@@ -79,16 +80,26 @@ class HttpServer:
             lifespan="off",
             log_level="error",
             limit_concurrency=max_connections,
-            ssl_certfile=certificate,
-            ssl_keyfile=private_key,
             timeout_graceful_shutdown=int(drain_seconds),
         )
+        config.load()
+        config.ssl = tls
         self._server = uvicorn.Server(config)
         # Signals are the command line's: uvicorn sets its own handlers in the main thread alone.
         self._thread = threading.Thread(
-            target=self._server.run, args=([listening],), name="rest", daemon=True
+            target=asyncio.run,
+            args=[self._serve(listening, tls and receive_seconds)],
+            name="rest",
+            daemon=True,
         )
         self._thread.start()
+
+    async def _serve(self, listening, handshake_seconds):
+        loop = asyncio.get_running_loop()
+        # uvicorn leaves asyncio's minute for a handshake, and counts the connection only after it.
+        limited = functools.partial(loop.create_server, ssl_handshake_timeout=handshake_seconds)
+        loop.create_server = limited  # type: ignore[method-assign]
+        await self._server.serve([listening])
 
     def is_alive(self) -> bool:
         """Whether it serves."""

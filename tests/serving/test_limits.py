@@ -5,6 +5,7 @@ import http.client
 import json
 import signal
 import socket
+import threading
 from urllib.parse import urlsplit
 
 import grpc
@@ -107,6 +108,42 @@ def test_a_head_that_does_not_come_ends_the_connection(limited, sent):
     with connection(limited) as opened:
         opened.sendall(sent)
         assert opened.recv(1) == b""
+
+
+def requests_that_do_not_come(channel, stack, count):
+    """Calls of gRPC whose heads are sent alone."""
+    never = threading.Event()
+    stack.callback(never.set)
+    call = channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+    return [call.future(iter(never.wait, True)) for _ in range(count)]
+
+
+def test_requests_that_do_not_come_end_their_calls(plain, tmp_path):
+    with (
+        serve(plain, tmp_path / "log.txt", "--receive-seconds", 1) as server,
+        grpc.insecure_channel(server.address) as channel,
+        contextlib.ExitStack() as stack,
+    ):
+        (call,) = requests_that_do_not_come(channel, stack, 1)
+        eventually(call.done)
+        assert call.code() == grpc.StatusCode.CANCELLED
+
+
+@pytest.mark.slow
+def test_heads_alone_do_not_keep_others_out(plain, tmp_path):
+    with (
+        serve(plain, tmp_path / "log.txt", "--receive-seconds", 600) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        own = [("grpc.use_local_subchannel_pool", 1)]  # a connection each
+        *hostile, honest = (
+            stack.enter_context(grpc.insecure_channel(server.address, own)) for _ in range(9)
+        )
+        calls = [c for h in hostile for c in requests_that_do_not_come(h, stack, 75)]
+        predict = prediction_service_pb2_grpc.PredictionServiceStub(honest).Predict
+        eventually(lambda: sum(call.done() for call in calls) >= 600 - 256)
+        for number in range(20):
+            assert doubled(predict(numbers(number), timeout=30)) == [2 * number]
 
 
 def test_a_second_head_that_does_not_come_ends_the_connection(limited):
