@@ -1,5 +1,6 @@
 """KServe's Open Inference Protocol over gRPC; `kserve.proto` has its calls."""
 
+import functools
 from collections.abc import Callable
 
 import grpc
@@ -38,11 +39,18 @@ _CONTENTS = {
 def _call(handle: Callable) -> Callable:
     """A call: its handler returns the fields of the answer."""
     _, response = _MESSAGES[handle.__name__]
-    return answered(lambda self, request, context: response(**handle(self, request, context)))
+
+    @functools.wraps(handle)
+    def call(self, request, context):
+        return response(**handle(self, request, context))
+
+    return answered(call)
 
 
 class InferenceService:
     """The protocol's calls."""
+
+    service = "inference.GRPCInferenceService"
 
     def __init__(self, models: ServedModels, room: Room):
         self.models = models
@@ -51,7 +59,7 @@ class InferenceService:
     def handler(self) -> grpc.GenericRpcHandler:
         """What a server routes the calls to."""
         return grpc.method_handlers_generic_handler(
-            "inference.GRPCInferenceService",
+            self.service,
             {
                 name: grpc.unary_unary_rpc_method_handler(
                     getattr(self, name),

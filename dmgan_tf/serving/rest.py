@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dmgan_tf.serving import metrics, rest_json
+from dmgan_tf.serving import metrics, rest_json, tracing
 from dmgan_tf.serving.model import Tensors
 from dmgan_tf.serving.prediction import Prediction
 from dmgan_tf.serving.request_error import RequestError, told
@@ -72,25 +72,30 @@ class RestInterface:
         return routes
 
     def counted(self, answer: Callable[[Request, ServedModel], Awaitable[Response]]):
-        """A handler of requests that name a model: errors as JSON, and metrics."""
+        """A handler of requests that name a model: errors as JSON, metrics, traces."""
 
         async def handle(request: Request) -> Response:
             start, code = time.monotonic(), grpc.StatusCode.CANCELLED
-            name = request.path_params["name"]
-            try:
-                response = await answer(request, self.models[name])
-                code = grpc.StatusCode.OK
-                return response
-            except HTTPException:
-                code = grpc.StatusCode.INVALID_ARGUMENT
-                raise
-            except Exception as error:
-                code, message = told(error)
-                headers = {"Retry-After": "1"} if code in _PASSING else None
-                return JSONResponse({"error": message}, _STATUS.get(code, 500), headers)
-            finally:
-                label = name if name in self.models else ""
-                metrics.count(label, "rest", code.name, time.monotonic() - start)
+            name, path = request.path_params["name"], request.scope["route"].path
+            span, method = f"{request.method} {path}", request.method
+            with tracing.request(
+                span, request.headers, http_request_method=method, http_route=path
+            ):
+                try:
+                    response = await answer(request, self.models[name])
+                    code = grpc.StatusCode.OK
+                    return response
+                except HTTPException:
+                    code = grpc.StatusCode.INVALID_ARGUMENT
+                    raise
+                except Exception as error:
+                    code, message = told(error)
+                    headers = {"Retry-After": "1"} if code in _PASSING else None
+                    return JSONResponse({"error": message}, _STATUS.get(code, 500), headers)
+                finally:
+                    label = name if name in self.models else ""
+                    metrics.count(label, "rest", code.name, time.monotonic() - start)
+                    tracing.ended(label, code.name)
 
         return handle
 

@@ -55,9 +55,11 @@ def main() -> int:
 def _serve(arguments, stop):
     from grpc_health.v1 import health, health_pb2
 
+    from dmgan_tf.serving import tracing
     from dmgan_tf.serving.metrics import answered
     from dmgan_tf.serving.receiving import ReceiveLimit
 
+    tracing.start()
     tls, tokens = _tls(arguments), _tokens(arguments)
     models = _models(arguments)
     healthy = health.HealthServicer()
@@ -81,6 +83,7 @@ def _serve(arguments, stop):
     server.stop(arguments.drain_seconds).wait()
     rest.join()
     models.close()
+    tracing.stop()
     _LOGGER.info("Ended; %d requests were answered.", answered())
 
 
