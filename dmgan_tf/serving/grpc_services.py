@@ -133,7 +133,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.model_spec.name = spec.name
         response.model_spec.signature_name = spec.signature_name
         response.model_spec.version.value = version
-        for name in request.output_filter or outputs:
+        for name in dict.fromkeys(request.output_filter) or outputs:
             response.outputs[name].CopyFrom(tf.make_tensor_proto(outputs[name]))
         return response
 
@@ -179,6 +179,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
 
 def _array(name, proto, expected: ExpectedInputs):
+    expected.check_rank(name, len(proto.tensor_shape.dim))
     sizes = [dimension.size for dimension in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
         raise invalid(f"Input {name!r} is no tensor: its shape is not known.")

@@ -34,6 +34,7 @@ _CONTENTS = {
     "FP64": "fp64_contents",
     "BYTES": "bytes_contents",
 }
+_MOST_OUTPUTS = 1000
 
 
 def _call(handle: Callable) -> Callable:
@@ -101,11 +102,14 @@ class InferenceService:
 
     @_call
     def ModelInfer(self, request, context):  # noqa: N802
+        if len(request.outputs) > _MOST_OUTPUTS:
+            raise invalid(f"{len(request.outputs)} outputs; at most {_MOST_OUTPUTS} are taken.")
         raw = list(request.raw_input_contents)
         if raw and len(raw) != len(request.inputs):
             raise invalid(f"{len(request.inputs)} inputs need as many raw contents.")
 
         def read(expected):
+            expected.check_count(len(request.inputs))
             contents = raw or [tensor.contents for tensor in request.inputs]
             given = {t.name: (t, c) for t, c in zip(request.inputs, contents, strict=True)}
             expected.check_names(given)
