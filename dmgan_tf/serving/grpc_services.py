@@ -125,8 +125,13 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         spec = request.model_spec
         deadline = deadline_of(context, self.models.limits.answer_seconds)
         with self._room:
-            version, future = self.models[_model_name(request)].submit(
-                read, spec.signature_name, _choice(spec), request.output_filter, deadline
+            version, future = self.models.submit(
+                _model_name(request),
+                read,
+                spec.signature_name,
+                _choice(spec),
+                request.output_filter,
+                deadline,
             )
             outputs = outputs_of(future, context, deadline)
         response = predict_pb2.PredictResponse()

@@ -118,7 +118,8 @@ class InferenceService:
         names = [output.name for output in request.outputs]
         deadline = deadline_of(context, self.models.limits.answer_seconds)
         with self._room:
-            version, future = self.models[request.model_name].submit(
+            version, future = self.models.submit(
+                request.model_name,
                 read,
                 request.parameters["signature_name"].string_param,
                 _choice(request.model_version),

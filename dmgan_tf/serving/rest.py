@@ -109,9 +109,8 @@ class RestInterface:
             # them what was parsed, until the garbage is collected.
             try:
                 asked = parse(body)
-                version, future = served.submit(
-                    asked.read, asked.signature, choice_of(request), asked.outputs, deadline
-                )
+                arguments = asked.read, asked.signature, choice_of(request), asked.outputs, deadline
+                version, future = self.models.submit(served.name, *arguments)
                 return None, (asked.respond, asked.outputs, version, future)
             except Exception as error:
                 return told(error), None

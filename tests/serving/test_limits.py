@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import signal
 import socket
 import threading
@@ -51,6 +52,14 @@ def words(*sizes, padding=0):
     return message
 
 
+def names(count):
+    """A request with so many inputs."""
+    message = numbers(1)
+    for name in range(count - 1):
+        message.inputs[str(name)].dtype = 9
+    return message
+
+
 @pytest.mark.parametrize(
     ("message", "told"),
     [
@@ -60,12 +69,15 @@ def words(*sizes, padding=0):
         (words(1, 3_000_000, padding=900_000), "3000000 values in a row"),
         (words(1, 0), "has no values"),
         (words(0, 1), "has no rows"),
+        (words(*[1] * 33), "33 dimensions; at most 32 are taken"),
+        (names(1001), r"input size does not match signature: 1001!=1$"),
     ],
-    ids=["width", "rows", "shape alone", "padding", "empty", "no rows"],
+    ids=["width", "rows", "shape alone", "padding", "empty", "no rows", "dimensions", "names"],
 )
 def test_what_a_shape_asks_for_is_bounded(stub, message, told):
-    with pytest.raises(grpc.RpcError, match=told) as caught:
+    with pytest.raises(grpc.RpcError) as caught:
         stub.Predict(message)
+    assert re.search(told, caught.value.details())
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert len(stub.Predict(words(32, 1024)).outputs["joined"].string_val) == 32
 

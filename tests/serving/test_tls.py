@@ -15,43 +15,11 @@ from cryptography.hazmat.primitives import serialization
 from requests_and_answers import doubled, eventually, numbers
 from running_server import serve
 from tensorflow_serving.apis import prediction_service_pb2_grpc
+from tls_files import Files, localhost
 
 pytestmark = pytest.mark.slow
 
 OPTIONS = "--caption", "a red bird", "--seed", 1, "--attempts", 1, "--timeout", 20
-
-
-class Files:
-    """PEM files of a server for localhost, and of its clients."""
-
-    def __init__(self, folder):
-        self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
-        self.root, self.clients = folder / "root.pem", folder / "clients.pem"
-        self.renew()
-        self.client_authority = trustme.CA()
-        self.client_authority.cert_pem.write_to_path(self.clients)
-
-    def renew(self):
-        """A new certificate of a new authority."""
-        authority = trustme.CA()
-        issued = authority.issue_cert("localhost")
-        for pem, path in (
-            (issued.private_key_pem, self.key),
-            (issued.cert_chain_pems[0], self.certificate),
-            (authority.cert_pem, self.root),
-        ):
-            pem.write_to_path(path.with_suffix(".part"))
-            path.with_suffix(".part").rename(path)
-        return authority
-
-    @property
-    def server(self):
-        return "--certificate", self.certificate, "--private-key", self.key
-
-    def client(self, authority=None):
-        """(key, certificate) of a client."""
-        issued = (authority or self.client_authority).issue_cert("client@example.org")
-        return issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes()
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +31,6 @@ def files(tmp_path_factory):
 def secure_server(exported, files, tmp_path_factory):
     with serve(exported, tmp_path_factory.mktemp("server") / "log.txt", *files.server) as running:
         yield running
-
-
-def localhost(address):
-    return address.replace("127.0.0.1", "localhost")
 
 
 def https_status(server, root, own=None, tmp_path=None):
