@@ -132,10 +132,10 @@ def _instance(**values):
 
 def kinds() -> list[Kind]:
     """All of them."""
-    bad, much = "INVALID_ARGUMENT", 400_000
+    bad, much, large = "INVALID_ARGUMENT", 400_000, 500_000
     words = {"signature_name": "encode_text", "instances": [["a"] * 50_000]}
     names = b'{"inputs": {' + b",".join(b'"%d": 1' % i for i in range(60_000)) + b"}}"
-    again = _predict().SerializeToString() + b"\x1a\x05error" * much
+    again = _predict().SerializeToString() + b"\x1a\x05error" * 140_000
     return [
         _http("rows", 400, b'{"instances": [' + b"1," * much + b"1]}"),
         _http("columns", 400, b'{"inputs": {"seed": [' + b"1," * much + b"1]}}"),
@@ -163,20 +163,20 @@ def kinds() -> list[Kind]:
         _http("v2: a head beyond the body", 400, _seed(), _INFER, headers={_HEAD: "9" * 9}.items()),
         _raw("no HTTP", 400, b"\x16\x03\x01" * 100 + b"\r\n\r\n"),
         _raw("headers of 200 KB", 400, b"GET / HTTP/1.1\r\nA: " + b"a" * 200_000),
-        _grpc("gRPC: 400,000 words", bad, _tokens(much)),
+        _grpc("gRPC: 200,000 words", bad, _tokens(200_000)),
         _grpc("gRPC: a shape alone", bad, _predict(rows=2**40)),
         _grpc("gRPC: a negative size", bad, _predict(rows=-4)),
         _grpc("gRPC: rows", bad, _predict(33, caption=[b"a"] * 33, seed=range(33))),
-        _grpc("gRPC: a million dimensions", bad, _predict(tensor_shape={"dim": [{}] * 1_000_000})),
-        _grpc("gRPC: many names", bad, _names(300_000)),
+        _grpc("gRPC: dimensions", bad, _predict(tensor_shape={"dim": [{}] * large})),
+        _grpc("gRPC: many names", bad, _names(80_000)),
         _grpc("gRPC: an output again and again", "OK", again),
-        _grpc("gRPC: padding", bad, _predict(3_000_000, float_val=[0.0] * 900_000)),
-        _grpc("gRPC: a long caption", bad, _predict(caption=[b"bird " * 700_000])),
+        _grpc("gRPC: padding", bad, _predict(3_000_000, float_val=[0.0] * 250_000)),
+        _grpc("gRPC: a long caption", bad, _predict(caption=[b"bird " * 200_000])),
         _grpc("gRPC: a message of 5 MB", "RESOURCE_EXHAUSTED", b"\0" * 5_000_000),
         _grpc("gRPC: no message", "INTERNAL", b"\xff" * 1_000_000),
         _grpc("gRPC: no such call", "UNIMPLEMENTED", method=_PREDICTION + "Destroy"),
         _grpc("gRPC: a reload", "PERMISSION_DENIED", method=_RELOAD),
-        _grpc("gRPC v2: two million inputs", bad, _infer() + b"\x2a\0" * 2_000_000, _KSERVE),
-        _grpc("gRPC v2: two million outputs", bad, _infer() + b"\x32\0" * 2_000_000, _KSERVE),
+        _grpc("gRPC v2: many inputs", bad, _infer() + b"\x2a\0" * large, _KSERVE),
+        _grpc("gRPC v2: many outputs", bad, _infer() + b"\x32\0" * large, _KSERVE),
         _grpc("gRPC v2: raw contents that don't fit", bad, _infer(raw=[b"\xff" * 99]), _KSERVE),
     ]

@@ -10,15 +10,18 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+_LEAST_READ_BYTES = 2**16  # of answers that lie ready, each time that a request might take
+
 
 def _protocol(receive_seconds):
     class TimedProtocol(H11Protocol):
-        """Closes a connection on which no whole head of a request arrives in time.
+        """Ends a connection whose client is late with a head, or leaves answers lying.
 
         The application sees to the time of a body.
         """
 
         _timer: asyncio.TimerHandle | None = None
+        _reading: asyncio.TimerHandle | None = None  # while the client has much to read
 
         def connection_made(self, transport):
             super().connection_made(transport)
@@ -35,17 +38,48 @@ def _protocol(receive_seconds):
         def connection_lost(self, exc):
             super().connection_lost(exc)
             self._stop()
+            self._stop_looking()
+
+        def pause_writing(self):
+            super().pause_writing()
+            self._look_again(self.transport.get_write_buffer_size())
+
+        def resume_writing(self):
+            super().resume_writing()
+            self._stop_looking()
 
         def _watch(self):
             if self.cycle is not None and not self.cycle.response_complete:
                 self._stop()
             elif self._timer is None:
-                self._timer = self.loop.call_later(receive_seconds, self.transport.close)
+                self._timer = self.loop.call_later(receive_seconds, self._close)
+
+        def _close(self):
+            if self._reading is None:
+                self.transport.close()  # after what is left, which is little
+                self._timer = self.loop.call_later(receive_seconds, self.transport.abort)
+            else:
+                self._timer = self.loop.call_later(receive_seconds, self._close)
 
         def _stop(self):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+        def _look_again(self, left):
+            self._reading = self.loop.call_later(receive_seconds, self._look, left)
+
+        def _look(self, before):
+            left = self.transport.get_write_buffer_size()
+            if before - left < _LEAST_READ_BYTES:
+                self.transport.abort()
+            else:
+                self._look_again(left)
+
+        def _stop_looking(self):
+            if self._reading is not None:
+                self._reading.cancel()
+                self._reading = None
 
     return TimedProtocol
 

@@ -75,7 +75,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     add("--max-queued-rows", type=int, default=256, help="that wait for a model")
     add("--max-row-values", type=int, default=1024, help="of an input of no fixed size, in a row")
     add("--max-string-bytes", type=int, default=2000, help="of one input string")
-    add("--max-message-mib", type=int, default=4, help="of a gRPC request")
+    add("--max-message-mib", type=int, default=1, help="of a gRPC request")
     add("--max-body-kib", type=int, default=1024, help="of a REST request")
     add("--max-connections", type=int, default=512, help="of REST")
     add("--max-connection-age-seconds", type=float, default=300.0, help="of gRPC")

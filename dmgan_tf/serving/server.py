@@ -21,7 +21,7 @@ _LOGGER = logging.getLogger("serving")
 _MEBIBYTE, _KIBIBYTE = 2**20, 2**10
 _SPARE_THREADS = 32  # for health, status and refusals while the queue is full
 _MOST_RUNNING = 1000  # requests in a batch
-_MOST_ARRIVING = 256  # requests of gRPC whose heads are there
+_MOST_SLOW = 256  # calls of gRPC that wait for their callers
 
 
 def main() -> int:
@@ -57,14 +57,14 @@ def _serve(arguments, stop):
 
     from dmgan_tf.serving import tracing
     from dmgan_tf.serving.metrics import answered
-    from dmgan_tf.serving.receiving import ReceiveLimit
+    from dmgan_tf.serving.slow_callers import SlowCallers
 
     tracing.start()
     tls, tokens = _tls(arguments), _tokens(arguments)
     models = _models(arguments)
     healthy = health.HealthServicer()
-    receiving = ReceiveLimit(arguments.receive_seconds, _MOST_ARRIVING)
-    server, port = _grpc_server(arguments, models, healthy, tls, tokens, receiving)
+    slow = SlowCallers(arguments.receive_seconds, arguments.answer_seconds, _MOST_SLOW)
+    server, port = _grpc_server(arguments, models, healthy, tls, tokens, slow)
     rest = _rest_server(arguments, models, tls, tokens)
     states = health_pb2.HealthCheckResponse
     healthy.set("", states.SERVING if models.available() else states.NOT_SERVING)
@@ -75,7 +75,7 @@ def _serve(arguments, stop):
             raise OSError("The REST interface has ended; see the log.")
         for renewed in filter(None, (tls, tokens)):
             renewed.refresh()
-        receiving.give_up()
+        slow.give_up()
         healthy.set("", states.SERVING if models.available() else states.NOT_SERVING)
     _LOGGER.info("Ending what was accepted.")
     healthy.enter_graceful_shutdown()
@@ -145,7 +145,7 @@ def _rest_server(arguments, models, tls, tokens):
     )
 
 
-def _grpc_server(arguments, models, healthy, tls, tokens, receiving):
+def _grpc_server(arguments, models, healthy, tls, tokens, slow):
     """The server, not started yet, and its port."""
     import grpc
     from grpc_health.v1 import health_pb2_grpc
@@ -160,10 +160,10 @@ def _grpc_server(arguments, models, healthy, tls, tokens, receiving):
     # instead of piling up before the threads, with the health checks behind it.
     running = arguments.max_calls if arguments.no_batching else arguments.max_batch_size
     waiting = len(arguments.sources) * (arguments.max_queued_rows + min(running, _MOST_RUNNING))
-    room, threads = Room(waiting), waiting + _MOST_ARRIVING + _SPARE_THREADS
+    room, threads = Room(waiting), waiting + _MOST_SLOW + _SPARE_THREADS
     server = grpc.server(
         ThreadPoolExecutor(threads, "rpc"),
-        interceptors=[receiving, *([TokenInterceptor(tokens)] if tokens else [])],
+        interceptors=[slow, *([TokenInterceptor(tokens)] if tokens else [])],
         maximum_concurrent_rpcs=2 * threads,
         options=[
             ("grpc.max_send_message_length", -1),  # answers are as large as the model's outputs

@@ -66,7 +66,7 @@ def names(count):
         (words(1, 1025), "1025 values in a row; at most 1024 are taken"),
         (words(33, 1), "Task size 33"),
         (words(1, 2**40), "values in a row"),
-        (words(1, 3_000_000, padding=900_000), "3000000 values in a row"),
+        (words(1, 3_000_000, padding=250_000), "3000000 values in a row"),
         (words(1, 0), "has no values"),
         (words(0, 1), "has no rows"),
         (words(*[1] * 33), "33 dimensions; at most 32 are taken"),
