@@ -64,23 +64,26 @@ class RestInterface:
         for version in ("", "/versions/{version}", "/labels/{label}"):
             # The longest tails first: a name may hold anything but a slash.
             base = "/v1/models/{name}" + version
-            predict = self.counted(functools.partial(self.predict, rest_json.parse))
-            routes.append(Route(base + ":predict", predict, methods=["POST"]))
+            predict = functools.partial(self.predict, rest_json.parse)
+            routes.append(self.counted(base + ":predict", predict, "POST"))
             routes.append(Route(base + ":predict", _post_only))
-            routes.append(Route(base + "/metadata", self.counted(self._metadata)))
-            routes.append(Route(base, self.counted(self._status)))
+            routes.append(self.counted(base + "/metadata", self._metadata))
+            routes.append(self.counted(base, self._status))
         return routes
 
-    def counted(self, answer: Callable[[Request, ServedModel], Awaitable[Response]]):
-        """A handler of requests that name a model: errors as JSON, metrics, traces."""
+    def counted(
+        self,
+        path: str,
+        answer: Callable[[Request, ServedModel], Awaitable[Response]],
+        method: str = "GET",
+    ) -> Route:
+        """A route of requests that name a model: errors as JSON, metrics, traces."""
 
         async def handle(request: Request) -> Response:
             start, code = time.monotonic(), grpc.StatusCode.CANCELLED
-            name, path = request.path_params["name"], request.scope["route"].path
-            span, method = f"{request.method} {path}", request.method
-            with tracing.request(
-                span, request.headers, http_request_method=method, http_route=path
-            ):
+            name, attributes = request.path_params["name"], {"http_route": path}
+            attributes["http_request_method"] = request.method
+            with tracing.request(f"{request.method} {path}", request.headers, **attributes):
                 try:
                     response = await answer(request, self.models[name])
                     code = grpc.StatusCode.OK
@@ -97,7 +100,7 @@ class RestInterface:
                     metrics.count(label, "rest", code.name, time.monotonic() - start)
                     tracing.ended(label, code.name)
 
-        return handle
+        return Route(path, handle, methods=[method])
 
     async def predict(
         self, parse: Callable[[bytes], Prediction], request: Request, served: ServedModel
