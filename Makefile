@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo test test-slow test-lowest test-gpu gpu-report fuzz bench bench-data lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo test test-slow test-lowest test-gpu gpu-report fuzz bench bench-data soak lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -65,6 +65,12 @@ bench: bench-data
 # The input pipeline beside a Pillow loader and the trainer, at CUB's sizes.
 bench-data: setup
 	$(BIN)/python benchmarks/data.py
+
+# Ten minutes of hostile requests and slow connections beside honest clients of the server.
+soak: setup
+	rm -rf runs/soak
+	$(BIN)/python -m dmgan_tf.export.saved_model --model toy_birds --out runs/soak/dmgan
+	$(BIN)/python benchmarks/soak.py --saved-model runs/soak/dmgan --minutes 10
 
 # On a machine with an NVIDIA card: the tests of parity and those marked `gpu`, on the card.
 test-gpu: $(GPU_VENV)/installed

@@ -25,6 +25,7 @@ SERVING = [
     "tensorflow-serving-api>=2.19,<2.23",
     "uvicorn>=0.32,<1",
 ]
+TRACING = ["opentelemetry-sdk>=1.30,<2", "opentelemetry-exporter-otlp-proto-http>=1.30,<2"]
 ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
 FUZZ = ["atheris>=3,<4", "schemathesis>=4.20,<5"]
 EMOJI = ["emoji>=2.14,<3"]
@@ -62,17 +63,20 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
         "emoji": EMOJI,
         "serving": SERVING,
+        "tracing": TRACING,
         "client": CLIENT,
         "onnx": ONNX,
         "fuzz": FUZZ,
         "dev": [
             *SERVING,
+            *TRACING,
             *ONNX,
             *EMOJI,
             "build>=1.2",
             "jsonschema>=4.23",
             "kubernetes-validate>=1.34",
             "mypy>=1.13",
+            "ovmsclient>=2022.3",
             "pytest>=8",
             "ruff>=0.8",
             "tritonclient[grpc,http]>=2.41",

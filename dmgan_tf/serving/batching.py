@@ -8,10 +8,12 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import numpy as np
 
+from dmgan_tf.serving import tracing
 from dmgan_tf.serving.metrics import BATCH_ROWS, DROPPED, QUEUE_FULL
 from dmgan_tf.serving.request_error import RequestError
 
@@ -26,6 +28,7 @@ class _Task:
     deadline: float
     arrived: float = field(default_factory=time.monotonic)
     answer: Future = field(default_factory=Future)
+    trace: Any = field(default_factory=tracing.current)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class Batcher:
     def _work(self):
         while batch := self._next_batch():
             BATCH_ROWS.labels(self._name).observe(sum(task.rows for task in batch))
+            for task in batch:
+                tracing.record(task.trace, "queue", task.arrived)
             self._answer(batch)
 
     def _next_batch(self):
@@ -208,13 +213,20 @@ class Batcher:
             start = end
 
     def _call(self, batch):
+        began, rows = time.monotonic(), sum(task.rows for task in batch)
+        try:
+            return self._outputs(batch, rows)
+        finally:
+            for task in batch:
+                tracing.record(task.trace, "model", began, rows)
+
+    def _outputs(self, batch, rows):
         key, _ = batch[0].key
         if len(batch) == 1:
             return self._run(key, batch[0].inputs)
         names = batch[0].inputs
         inputs = {name: np.concatenate([task.inputs[name] for task in batch]) for name in names}
         outputs = self._run(key, inputs)
-        rows = sum(task.rows for task in batch)
         for name, array in outputs.items():
             if array.ndim == 0 or len(array) != rows:
                 raise ValueError(f"Output {name!r} has not the batch as its first dimension.")

@@ -6,6 +6,7 @@
 As a library: `Client("localhost:8500").generate(["a red bird"], [1])` → PNG bytes.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ class Client:
             UNAVAILABLE, and for no other reason.
         max_message_bytes: int > 0, of what is sent and received.
         root_certificates: PEM bytes for TLS; None connects without TLS.
+        certificate: (private key, certificate chain), PEM bytes, for a server that asks for them.
+        token: str, a bearer token for a server that wants one.
     Raises: UserError: where grpcio or protobuf is not installed.
     Raises (every call): grpc.RpcError: with `code()` and `details()`.
     """
@@ -56,12 +59,15 @@ class Client:
         attempts: int = 5,
         max_message_bytes: int = 64 * _MEBIBYTE,
         root_certificates: bytes | None = None,
+        certificate: tuple[bytes, bytes] | None = None,
+        token: str | None = None,
     ):
         _check_packages()
         self._spec = wire.ModelSpec(name=model)
         if version is not None:
             self._spec.version.value = version
         self._timeout_seconds = timeout_seconds
+        self._headers = [("authorization", f"Bearer {token}")] if token else []
         options = [
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.max_receive_message_length", max_message_bytes),
@@ -70,7 +76,7 @@ class Client:
         if root_certificates is None:
             self._channel = grpc.insecure_channel(address, options)
         else:
-            credentials = grpc.ssl_channel_credentials(root_certificates)
+            credentials = grpc.ssl_channel_credentials(root_certificates, *(certificate or ()))
             self._channel = grpc.secure_channel(address, credentials, options)
         self._predict = self._method("PredictionService/Predict", wire.PredictResponse)
         self._metadata = self._method(
@@ -79,11 +85,12 @@ class Client:
         self._status = self._method("ModelService/GetModelStatus", wire.GetModelStatusResponse)
 
     def _method(self, name, response):
-        return self._channel.unary_unary(
+        call = self._channel.unary_unary(
             f"/tensorflow.serving.{name}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=response.FromString,
         )
+        return functools.partial(call, timeout=self._timeout_seconds, metadata=self._headers)
 
     def __enter__(self):
         return self
@@ -110,7 +117,7 @@ class Client:
         # Bytes of a command line that are no UTF-8; the server reads past them.
         caption.string_val.extend(text.encode("utf-8", "surrogateescape") for text in captions)
         seed.int64_val.extend(seeds)
-        outputs = self._predict(request, timeout=self._timeout_seconds).outputs
+        outputs = self._predict(request).outputs
         for text, error in zip(captions, outputs["error"].string_val, strict=True):
             if error:
                 raise CaptionError(f"{text!r}: {error.decode()}")
@@ -119,7 +126,7 @@ class Client:
     def status(self) -> dict[int, str]:
         """State of each version that the server knows, such as {1: "AVAILABLE"}."""
         request = wire.GetModelStatusRequest(model_spec=self._spec)
-        answer = self._status(request, timeout=self._timeout_seconds)
+        answer = self._status(request)
         names = {number: name for name, number in wire.VERSION_STATES.items()}
         return {status.version: names[status.state] for status in answer.model_version_status}
 
@@ -128,7 +135,7 @@ class Client:
         request = wire.GetModelMetadataRequest(
             model_spec=self._spec, metadata_field=["signature_def"]
         )
-        answer = self._metadata(request, timeout=self._timeout_seconds)
+        answer = self._metadata(request)
         signatures = wire.SignatureDefMap.FromString(answer.metadata["signature_def"].value)
         return {
             name: {
@@ -189,6 +196,9 @@ def _parser():
     parser.add_argument("--attempts", type=int, default=5, choices=range(1, 6))
     parser.add_argument("--max-message-mib", type=int, default=64)
     parser.add_argument("--root-certificates", type=Path, help="PEM file; connects with TLS")
+    parser.add_argument("--certificate", type=Path, help="PEM file, if the server asks for one")
+    parser.add_argument("--private-key", type=Path, help="PEM file of the certificate's key")
+    parser.add_argument("--token-file", type=Path, help="bearer token, on the first line")
     return parser
 
 
@@ -209,6 +219,10 @@ def _arguments():
             parser.error(f"--{option} must lie in {least} … {most}. Received: {value}.")
     if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
         parser.error(f"--out must name a .png file. Received: {arguments.out}.")
+    if bool(arguments.certificate) != bool(arguments.private_key):
+        parser.error("--certificate and --private-key belong together.")
+    if arguments.certificate and not arguments.root_certificates:
+        parser.error("--certificate needs --root-certificates.")
     return arguments
 
 
@@ -217,7 +231,10 @@ def main() -> int:
     arguments = _arguments()
     _check_packages()
     try:
-        certificates = arguments.root_certificates and arguments.root_certificates.read_bytes()
+        roots = arguments.root_certificates and arguments.root_certificates.read_bytes()
+        own = arguments.certificate and tuple(
+            path.read_bytes() for path in (arguments.private_key, arguments.certificate)
+        )
         with Client(
             arguments.address,
             arguments.model,
@@ -225,7 +242,9 @@ def main() -> int:
             timeout_seconds=arguments.timeout,
             attempts=arguments.attempts,
             max_message_bytes=arguments.max_message_mib * _MEBIBYTE,
-            root_certificates=certificates,
+            root_certificates=roots,
+            certificate=own,
+            token=_token(arguments.token_file),
         ) as client:
             if arguments.status or arguments.metadata:
                 answer = client.status() if arguments.status else client.metadata()
@@ -238,6 +257,16 @@ def main() -> int:
     except (CaptionError, OSError) as error:
         raise UserError(str(error)) from error
     return 0
+
+
+def _token(path):
+    """The first of the file, which may be the server's own."""
+    if path is None:
+        return None
+    found = path.read_text("utf-8", "replace").split()
+    if not found or not found[0].isascii():
+        raise UserError(f"{path} holds no token.")
+    return found[0]
 
 
 def _draw(client, arguments):

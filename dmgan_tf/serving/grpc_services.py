@@ -18,7 +18,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from dmgan_tf.serving import metrics
+from dmgan_tf.serving import metrics, tracing
 from dmgan_tf.serving.limits import ExpectedInputs
 from dmgan_tf.serving.model import Tensors
 from dmgan_tf.serving.reload import Reload
@@ -28,20 +28,23 @@ from dmgan_tf.serving.served_models import ServedModels
 
 
 def answered(handle: Callable) -> Callable:
-    """Turns an error into a gRPC status, and counts."""
+    """Turns an error into a gRPC status, counts, and traces; for classes with `service`, a name."""
 
     def method(self, request, context):
         start, code = time.monotonic(), grpc.StatusCode.OK
-        try:
-            return handle(self, request, context)
-        except Exception as error:
-            code, message = told(error)
-            context.abort(code, message)
-        finally:
-            # Names that callers made up must not become labels without bound.
-            name = _name_of(request)
-            label = name if name in self.models else ""
-            metrics.count(label, "grpc", code.name, time.monotonic() - start)
+        name, headers = f"{self.service}/{handle.__name__}", dict(context.invocation_metadata())
+        with tracing.request(name, headers, rpc_system_name="grpc", rpc_method=name):
+            try:
+                return handle(self, request, context)
+            except Exception as error:
+                code, message = told(error)
+                context.abort(code, message)
+            finally:
+                # Names that callers made up must not become labels without bound.
+                asked = _name_of(request)
+                label = asked if asked in self.models else ""
+                metrics.count(label, "grpc", code.name, time.monotonic() - start)
+                tracing.ended(label, code.name)
 
     return method
 
@@ -107,6 +110,8 @@ def _model_name(request: Message) -> str:
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata; the other calls of the service are UNIMPLEMENTED."""
 
+    service = "tensorflow.serving.PredictionService"
+
     def __init__(self, models: ServedModels, room: Room):
         self.models = models
         self._room = room
@@ -120,15 +125,20 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         spec = request.model_spec
         deadline = deadline_of(context, self.models.limits.answer_seconds)
         with self._room:
-            version, future = self.models[_model_name(request)].submit(
-                read, spec.signature_name, _choice(spec), request.output_filter, deadline
+            version, future = self.models.submit(
+                _model_name(request),
+                read,
+                spec.signature_name,
+                _choice(spec),
+                request.output_filter,
+                deadline,
             )
             outputs = outputs_of(future, context, deadline)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = spec.name
         response.model_spec.signature_name = spec.signature_name
         response.model_spec.version.value = version
-        for name in request.output_filter or outputs:
+        for name in dict.fromkeys(request.output_filter) or outputs:
             response.outputs[name].CopyFrom(tf.make_tensor_proto(outputs[name]))
         return response
 
@@ -149,6 +159,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     """GetModelStatus, and HandleReloadConfigRequest where it is allowed."""
+
+    service = "tensorflow.serving.ModelService"
 
     def __init__(self, models: ServedModels, reload: Reload):
         self.models = models
@@ -172,6 +184,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
 
 def _array(name, proto, expected: ExpectedInputs):
+    expected.check_rank(name, len(proto.tensor_shape.dim))
     sizes = [dimension.size for dimension in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
         raise invalid(f"Input {name!r} is no tensor: its shape is not known.")

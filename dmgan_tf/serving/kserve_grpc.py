@@ -1,5 +1,6 @@
 """KServe's Open Inference Protocol over gRPC; `kserve.proto` has its calls."""
 
+import functools
 from collections.abc import Callable
 
 import grpc
@@ -33,16 +34,24 @@ _CONTENTS = {
     "FP64": "fp64_contents",
     "BYTES": "bytes_contents",
 }
+_MOST_OUTPUTS = 1000
 
 
 def _call(handle: Callable) -> Callable:
     """A call: its handler returns the fields of the answer."""
     _, response = _MESSAGES[handle.__name__]
-    return answered(lambda self, request, context: response(**handle(self, request, context)))
+
+    @functools.wraps(handle)
+    def call(self, request, context):
+        return response(**handle(self, request, context))
+
+    return answered(call)
 
 
 class InferenceService:
     """The protocol's calls."""
+
+    service = "inference.GRPCInferenceService"
 
     def __init__(self, models: ServedModels, room: Room):
         self.models = models
@@ -51,7 +60,7 @@ class InferenceService:
     def handler(self) -> grpc.GenericRpcHandler:
         """What a server routes the calls to."""
         return grpc.method_handlers_generic_handler(
-            "inference.GRPCInferenceService",
+            self.service,
             {
                 name: grpc.unary_unary_rpc_method_handler(
                     getattr(self, name),
@@ -93,11 +102,14 @@ class InferenceService:
 
     @_call
     def ModelInfer(self, request, context):  # noqa: N802
+        if len(request.outputs) > _MOST_OUTPUTS:
+            raise invalid(f"{len(request.outputs)} outputs; at most {_MOST_OUTPUTS} are taken.")
         raw = list(request.raw_input_contents)
         if raw and len(raw) != len(request.inputs):
             raise invalid(f"{len(request.inputs)} inputs need as many raw contents.")
 
         def read(expected):
+            expected.check_count(len(request.inputs))
             contents = raw or [tensor.contents for tensor in request.inputs]
             given = {t.name: (t, c) for t, c in zip(request.inputs, contents, strict=True)}
             expected.check_names(given)
@@ -106,7 +118,8 @@ class InferenceService:
         names = [output.name for output in request.outputs]
         deadline = deadline_of(context, self.models.limits.answer_seconds)
         with self._room:
-            version, future = self.models[request.model_name].submit(
+            version, future = self.models.submit(
+                request.model_name,
                 read,
                 request.parameters["signature_name"].string_param,
                 _choice(request.model_version),

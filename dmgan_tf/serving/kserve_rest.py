@@ -47,9 +47,9 @@ def routes(rest: RestInterface) -> list[Route]:
     for version in ("", "/versions/{version}"):
         base = "/v2/models/{name}" + version
         found += [
-            Route(base + "/infer", rest.counted(infer), methods=["POST"]),
-            Route(base + "/ready", rest.counted(_model_ready)),
-            Route(base, rest.counted(_model)),
+            rest.counted(base + "/infer", infer, "POST"),
+            rest.counted(base + "/ready", _model_ready),
+            rest.counted(base, _model),
         ]
     return found
 

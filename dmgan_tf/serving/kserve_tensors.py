@@ -60,6 +60,7 @@ def check(name: str, type_name: str, shape: Sequence[int], expected: ExpectedInp
     dtype = numpy_type(expected.specs[name].dtype)
     if type_name != datatype(dtype):
         raise invalid(f"Expects input {name!r} to be {datatype(dtype)}. Received: {type_name}.")
+    expected.check_rank(name, len(shape))
     if any(size < 0 for size in shape):
         raise invalid(f"Input {name!r} is no tensor: its shape is not known.")
     expected.check_shape(name, shape)

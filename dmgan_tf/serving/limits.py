@@ -1,11 +1,14 @@
 """What a request may ask for: held against its signature before arrays are made of it."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from dmgan_tf.serving.model import Signature, Tensors, numpy_type
 from dmgan_tf.serving.request_error import invalid
+
+_MOST_DIMENSIONS = 32
+_MOST_NAMES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,14 @@ class ExpectedInputs:
         self._batchable = signature.batchable
         self._limits = limits
 
-    def check_names(self, names: Iterable[str]) -> None:
+    def check_count(self, count: int) -> None:
+        """There are not so many inputs that their names should be read."""
+        if count > max(_MOST_NAMES, len(self.specs)):
+            raise invalid(f"input size does not match signature: {count}!={len(self.specs)}")
+
+    def check_names(self, names: Collection[str]) -> None:
         """Exactly the signature's inputs are there."""
+        self.check_count(len(names))
         found, wanted = set(names), set(self.specs)
         if found != wanted:
             raise invalid(
@@ -60,6 +69,13 @@ class ExpectedInputs:
         most = self._limits.max_batch_size
         if self._batchable and rows > most:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {most}")
+
+    def check_rank(self, name: str, rank: int) -> None:
+        """A shape is short enough to be looked at."""
+        if rank > _MOST_DIMENSIONS:
+            raise invalid(
+                f"Input {name!r} has {rank} dimensions; at most {_MOST_DIMENSIONS} are taken."
+            )
 
     def check_shape(self, name: str, shape: Sequence[int]) -> None:
         """The shape is the signature's, and small enough."""

@@ -75,7 +75,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     add("--max-queued-rows", type=int, default=256, help="that wait for a model")
     add("--max-row-values", type=int, default=1024, help="of an input of no fixed size, in a row")
     add("--max-string-bytes", type=int, default=2000, help="of one input string")
-    add("--max-message-mib", type=int, default=4, help="of a gRPC request")
+    add("--max-message-mib", type=int, default=1, help="of a gRPC request")
     add("--max-body-kib", type=int, default=1024, help="of a REST request")
     add("--max-connections", type=int, default=512, help="of REST")
     add("--max-connection-age-seconds", type=float, default=300.0, help="of gRPC")
@@ -85,6 +85,12 @@ def parser(description: str) -> argparse.ArgumentParser:
     add("--drain-seconds", type=float, default=30.0, help="for accepted requests")
     add("--certificate", type=Path, help="PEM file; serves with TLS")
     add("--private-key", type=Path, help="PEM file of the certificate's key")
+    add(
+        "--client-authorities",
+        type=Path,
+        help="PEM file; takes only clients with a certificate that one of these has signed",
+    )
+    add("--token-file", type=Path, help="bearer tokens, one a line; calls must carry one of them")
     return found
 
 
@@ -98,6 +104,8 @@ def parse(description: str) -> argparse.Namespace:
             found.error(f"--{option} must lie in {least} … {most}.")
     if bool(arguments.certificate) != bool(arguments.private_key):
         found.error("--certificate and --private-key belong together.")
+    if arguments.client_authorities and not arguments.certificate:
+        found.error("--client-authorities needs --certificate and --private-key.")
     folders = dict(arguments.model)
     for option, names in (
         ("version", [name for name, _ in arguments.version]),

@@ -29,7 +29,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dmgan_tf.serving import metrics, rest_json
+from dmgan_tf.serving import metrics, rest_json, tracing
 from dmgan_tf.serving.model import Tensors
 from dmgan_tf.serving.prediction import Prediction
 from dmgan_tf.serving.request_error import RequestError, told
@@ -67,35 +67,43 @@ class RestInterface:
         for version in ("", "/versions/{version}", "/labels/{label}"):
             # The longest tails first: a name may hold anything but a slash.
             base = "/v1/models/{name}" + version
-            predict = self.counted(functools.partial(self.predict, rest_json.parse))
-            routes.append(Route(base + ":predict", predict, methods=["POST"]))
+            predict = functools.partial(self.predict, rest_json.parse)
+            routes.append(self.counted(base + ":predict", predict, "POST"))
             routes.append(Route(base + ":predict", _post_only))
-            routes.append(Route(base + "/metadata", self.counted(self._metadata)))
-            routes.append(Route(base, self.counted(self._status)))
+            routes.append(self.counted(base + "/metadata", self._metadata))
+            routes.append(self.counted(base, self._status))
         return routes
 
-    def counted(self, answer: Callable[[Request, ServedModel], Awaitable[Response]]):
-        """A handler of requests that name a model: errors as JSON, and metrics."""
+    def counted(
+        self,
+        path: str,
+        answer: Callable[[Request, ServedModel], Awaitable[Response]],
+        method: str = "GET",
+    ) -> Route:
+        """A route of requests that name a model: errors as JSON, metrics, traces."""
 
         async def handle(request: Request) -> Response:
             start, code = time.monotonic(), grpc.StatusCode.CANCELLED
-            name = request.path_params["name"]
-            try:
-                response = await answer(request, self.models[name])
-                code = grpc.StatusCode.OK
-                return response
-            except HTTPException:
-                code = grpc.StatusCode.INVALID_ARGUMENT
-                raise
-            except Exception as error:
-                code, message = told(error)
-                headers = {"Retry-After": "1"} if code in _PASSING else None
-                return JSONResponse({"error": message}, _STATUS.get(code, 500), headers)
-            finally:
-                label = name if name in self.models else ""
-                metrics.count(label, "rest", code.name, time.monotonic() - start)
+            name, attributes = request.path_params["name"], {"http_route": path}
+            attributes["http_request_method"] = request.method
+            with tracing.request(f"{request.method} {path}", request.headers, **attributes):
+                try:
+                    response = await answer(request, self.models[name])
+                    code = grpc.StatusCode.OK
+                    return response
+                except HTTPException:
+                    code = grpc.StatusCode.INVALID_ARGUMENT
+                    raise
+                except Exception as error:
+                    code, message = told(error)
+                    headers = {"Retry-After": "1"} if code in _PASSING else None
+                    return JSONResponse({"error": message}, _STATUS.get(code, 500), headers)
+                finally:
+                    label = name if name in self.models else ""
+                    metrics.count(label, "rest", code.name, time.monotonic() - start)
+                    tracing.ended(label, code.name)
 
-        return handle
+        return Route(path, handle, methods=[method])
 
     async def predict(
         self, parse: Callable[[bytes], Prediction], request: Request, served: ServedModel
@@ -107,9 +115,8 @@ class RestInterface:
             # them what was parsed, until the garbage is collected.
             try:
                 asked = parse(body)
-                version, future = served.submit(
-                    asked.read, asked.signature, choice_of(request), asked.outputs, deadline
-                )
+                arguments = asked.read, asked.signature, choice_of(request), asked.outputs, deadline
+                version, future = self.models.submit(served.name, *arguments)
                 return None, (asked.respond, asked.outputs, version, future)
             except Exception as error:
                 return told(error), None

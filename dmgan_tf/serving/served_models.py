@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from typing import Any
 
 import grpc
 
@@ -85,6 +87,19 @@ class ServedModels:
 
     def __contains__(self, name: str) -> bool:
         return name in self._served
+
+    def submit(self, name: str, *arguments: Any) -> tuple[int, Future]:
+        """`ServedModel.submit` of the model of this name, also where another takes its place.
+
+        Raises: RequestError; the future may hold one as well.
+        """
+        while True:
+            served = self[name]
+            try:
+                return served.submit(*arguments)
+            except RequestError:
+                if self._served.get(name) is served:
+                    raise
 
     def available(self) -> bool:
         """Whether every model has a version that answers."""

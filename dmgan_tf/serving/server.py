@@ -10,7 +10,6 @@ accepted, then the server; a second one ends it at once.
 import logging
 import os
 import signal
-import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +21,7 @@ _LOGGER = logging.getLogger("serving")
 _MEBIBYTE, _KIBIBYTE = 2**20, 2**10
 _SPARE_THREADS = 32  # for health, status and refusals while the queue is full
 _MOST_RUNNING = 1000  # requests in a batch
+_MOST_SLOW = 256  # calls of gRPC that wait for their callers
 
 
 def main() -> int:
@@ -55,26 +55,17 @@ def main() -> int:
 def _serve(arguments, stop):
     from grpc_health.v1 import health, health_pb2
 
-    from dmgan_tf.serving import kserve_rest
-    from dmgan_tf.serving.http_server import HttpServer
+    from dmgan_tf.serving import tracing
     from dmgan_tf.serving.metrics import answered
-    from dmgan_tf.serving.rest import RestInterface, application
+    from dmgan_tf.serving.slow_callers import SlowCallers
 
-    credentials = _credentials(arguments)
+    tracing.start()
+    tls, tokens = _tls(arguments), _tokens(arguments)
     models = _models(arguments)
     healthy = health.HealthServicer()
-    server, port = _grpc_server(arguments, models, healthy, credentials)
-    interface = RestInterface(models, arguments.max_body_kib * _KIBIBYTE, arguments.receive_seconds)
-    rest = HttpServer(
-        application([*interface.routes(), *kserve_rest.routes(interface)]),
-        arguments.host,
-        arguments.rest_port,
-        max_connections=arguments.max_connections,
-        receive_seconds=arguments.receive_seconds,
-        drain_seconds=arguments.drain_seconds,
-        certificate=arguments.certificate,
-        private_key=arguments.private_key,
-    )
+    slow = SlowCallers(arguments.receive_seconds, arguments.answer_seconds, _MOST_SLOW)
+    server, port = _grpc_server(arguments, models, healthy, tls, tokens, slow)
+    rest = _rest_server(arguments, models, tls, tokens)
     states = health_pb2.HealthCheckResponse
     healthy.set("", states.SERVING if models.available() else states.NOT_SERVING)
     server.start()
@@ -82,6 +73,9 @@ def _serve(arguments, stop):
     while not stop.wait(arguments.poll_seconds):
         if not rest.is_alive():
             raise OSError("The REST interface has ended; see the log.")
+        for renewed in filter(None, (tls, tokens)):
+            renewed.refresh()
+        slow.give_up()
         healthy.set("", states.SERVING if models.available() else states.NOT_SERVING)
     _LOGGER.info("Ending what was accepted.")
     healthy.enter_graceful_shutdown()
@@ -89,6 +83,7 @@ def _serve(arguments, stop):
     server.stop(arguments.drain_seconds).wait()
     rest.join()
     models.close()
+    tracing.stop()
     _LOGGER.info("Ended; %d requests were answered.", answered())
 
 
@@ -110,27 +105,53 @@ def _models(arguments):
     return ServedModels(arguments.sources, limits, arguments.poll_seconds)
 
 
-def _credentials(arguments):
-    """What gRPC wants for TLS; None without."""
-    import grpc
+def _tls(arguments):
+    from dmgan_tf.serving.tls import Tls
 
     if not arguments.certificate:
         return None
-    files = arguments.certificate, arguments.private_key
+    files = arguments.certificate, arguments.private_key, arguments.client_authorities
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
-    except ssl.SSLError as error:
-        raise OSError(f"{files[0]}, {files[1]}: no certificate and its key: {error}") from error
-    certificate, key = (path.read_bytes() for path in files)
-    return grpc.ssl_server_credentials([(key, certificate)])
+        return Tls(*files)
+    except (OSError, ValueError) as error:
+        raise OSError(f"{', '.join(map(str, filter(None, files)))}: {error}") from error
 
 
-def _grpc_server(arguments, models, healthy, credentials):
+def _tokens(arguments):
+    from dmgan_tf.serving.authorization import Tokens
+
+    try:
+        return arguments.token_file and Tokens(arguments.token_file)
+    except ValueError as error:
+        raise OSError(f"{arguments.token_file}: {error}") from error
+
+
+def _rest_server(arguments, models, tls, tokens):
+    from dmgan_tf.serving import kserve_rest
+    from dmgan_tf.serving.authorization import TokenMiddleware
+    from dmgan_tf.serving.http_server import HttpServer
+    from dmgan_tf.serving.rest import RestInterface, application
+
+    interface = RestInterface(models, arguments.max_body_kib * _KIBIBYTE, arguments.receive_seconds)
+    served = application([*interface.routes(), *kserve_rest.routes(interface)])
+    return HttpServer(
+        TokenMiddleware(served, tokens) if tokens else served,
+        arguments.host,
+        arguments.rest_port,
+        max_connections=arguments.max_connections,
+        receive_seconds=arguments.receive_seconds,
+        drain_seconds=arguments.drain_seconds,
+        tls=tls.context() if tls else None,
+    )
+
+
+def _grpc_server(arguments, models, healthy, tls, tokens, slow):
     """The server, not started yet, and its port."""
     import grpc
     from grpc_health.v1 import health_pb2_grpc
     from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+    from dmgan_tf.serving.authorization import TokenInterceptor
     from dmgan_tf.serving.grpc_services import ModelService, PredictionService, Room
     from dmgan_tf.serving.kserve_grpc import InferenceService
     from dmgan_tf.serving.reload import Reload
@@ -139,13 +160,15 @@ def _grpc_server(arguments, models, healthy, credentials):
     # instead of piling up before the threads, with the health checks behind it.
     running = arguments.max_calls if arguments.no_batching else arguments.max_batch_size
     waiting = len(arguments.sources) * (arguments.max_queued_rows + min(running, _MOST_RUNNING))
-    room, threads = Room(waiting), waiting + _SPARE_THREADS
+    room, threads = Room(waiting), waiting + _MOST_SLOW + _SPARE_THREADS
     server = grpc.server(
         ThreadPoolExecutor(threads, "rpc"),
+        interceptors=[slow, *([TokenInterceptor(tokens)] if tokens else [])],
         maximum_concurrent_rpcs=2 * threads,
         options=[
             ("grpc.max_send_message_length", -1),  # answers are as large as the model's outputs
             ("grpc.max_receive_message_length", arguments.max_message_mib * _MEBIBYTE),
+            ("grpc.server_handshake_timeout_ms", int(arguments.receive_seconds * 1000)),
             # Clients connect anew from time to time, and so find servers that were added.
             ("grpc.max_connection_age_ms", int(arguments.max_connection_age_seconds * 1000)),
             ("grpc.max_connection_age_grace_ms", int(arguments.answer_seconds * 1000)),
@@ -161,8 +184,8 @@ def _grpc_server(arguments, models, healthy, credentials):
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     address = f"{arguments.host}:{arguments.port}"
     try:
-        if credentials:
-            return server, server.add_secure_port(address, credentials)
+        if tls:
+            return server, server.add_secure_port(address, tls.credentials())
         return server, server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(

@@ -145,6 +145,9 @@ def test_contents_that_are_not_raw_are_read_as_well(channel, predict):
     assert np.abs(found.astype(int) - expected).max() <= 1
     for spoil, words in (
         (lambda m: m.inputs[0].shape.append(2**40), "must have the shape"),
+        (lambda m: m.inputs[0].shape.extend([1] * 32), "33 dimensions; at most 32"),
+        (lambda m: m.inputs.extend([m.inputs[0]] * 1000), "1002!=2"),
+        (lambda m: [m.outputs.add() for _ in range(1001)], "1001 outputs; at most 1000"),
         (lambda m: m.inputs[0].ClearField("contents"), "has 0 values"),
         (lambda m: m.inputs[1].shape.__setitem__(0, -1), "shape is not known"),
         (lambda m: m.raw_input_contents.append(b"x"), "as many raw contents"),

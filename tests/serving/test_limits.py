@@ -3,8 +3,10 @@
 import contextlib
 import http.client
 import json
+import re
 import signal
 import socket
+import threading
 from urllib.parse import urlsplit
 
 import grpc
@@ -50,21 +52,32 @@ def words(*sizes, padding=0):
     return message
 
 
+def names(count):
+    """A request with so many inputs."""
+    message = numbers(1)
+    for name in range(count - 1):
+        message.inputs[str(name)].dtype = 9
+    return message
+
+
 @pytest.mark.parametrize(
     ("message", "told"),
     [
         (words(1, 1025), "1025 values in a row; at most 1024 are taken"),
         (words(33, 1), "Task size 33"),
         (words(1, 2**40), "values in a row"),
-        (words(1, 3_000_000, padding=900_000), "3000000 values in a row"),
+        (words(1, 3_000_000, padding=250_000), "3000000 values in a row"),
         (words(1, 0), "has no values"),
         (words(0, 1), "has no rows"),
+        (words(*[1] * 33), "33 dimensions; at most 32 are taken"),
+        (names(1001), r"input size does not match signature: 1001!=1$"),
     ],
-    ids=["width", "rows", "shape alone", "padding", "empty", "no rows"],
+    ids=["width", "rows", "shape alone", "padding", "empty", "no rows", "dimensions", "names"],
 )
 def test_what_a_shape_asks_for_is_bounded(stub, message, told):
-    with pytest.raises(grpc.RpcError, match=told) as caught:
+    with pytest.raises(grpc.RpcError) as caught:
         stub.Predict(message)
+    assert re.search(told, caught.value.details())
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert len(stub.Predict(words(32, 1024)).outputs["joined"].string_val) == 32
 
@@ -80,7 +93,7 @@ def test_what_a_shape_asks_for_is_bounded(stub, message, told):
         ({"signature_name": "join", "instances": [[]]}, "has no values"),
         ({"signature_name": "join", "instances": [["a"], ["a"] * 50_000]}, "Failed to process"),
         ({"inputs": {"number": [1], "x": [[1] * 50_000] * 2}}, "Sent extra"),
-        ({"inputs": {f"name {i}": [1] for i in range(20_000)}}, "Sent extra"),
+        ({"inputs": {f"name {i}": [1] for i in range(20_000)}}, "20000!=1"),
         ({"signature_name": "\ud800", "inputs": [1]}, '"\\ud800" not found'),
     ],
 )
@@ -107,6 +120,42 @@ def test_a_head_that_does_not_come_ends_the_connection(limited, sent):
     with connection(limited) as opened:
         opened.sendall(sent)
         assert opened.recv(1) == b""
+
+
+def requests_that_do_not_come(channel, stack, count):
+    """Calls of gRPC whose heads are sent alone."""
+    never = threading.Event()
+    stack.callback(never.set)
+    call = channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+    return [call.future(iter(never.wait, True)) for _ in range(count)]
+
+
+def test_requests_that_do_not_come_end_their_calls(plain, tmp_path):
+    with (
+        serve(plain, tmp_path / "log.txt", "--receive-seconds", 1) as server,
+        grpc.insecure_channel(server.address) as channel,
+        contextlib.ExitStack() as stack,
+    ):
+        (call,) = requests_that_do_not_come(channel, stack, 1)
+        eventually(call.done)
+        assert call.code() == grpc.StatusCode.CANCELLED
+
+
+@pytest.mark.slow
+def test_heads_alone_do_not_keep_others_out(plain, tmp_path):
+    with (
+        serve(plain, tmp_path / "log.txt", "--receive-seconds", 600) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        own = [("grpc.use_local_subchannel_pool", 1)]  # a connection each
+        *hostile, honest = (
+            stack.enter_context(grpc.insecure_channel(server.address, own)) for _ in range(9)
+        )
+        calls = [c for h in hostile for c in requests_that_do_not_come(h, stack, 75)]
+        predict = prediction_service_pb2_grpc.PredictionServiceStub(honest).Predict
+        eventually(lambda: sum(call.done() for call in calls) >= 600 - 256)
+        for number in range(20):
+            assert doubled(predict(numbers(number), timeout=30)) == [2 * number]
 
 
 def test_a_second_head_that_does_not_come_ends_the_connection(limited):

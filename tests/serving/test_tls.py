@@ -1,6 +1,9 @@
-"""gRPC and REST behind TLS."""
+"""gRPC and REST behind TLS: certificates of both sides, and new ones while the server runs."""
 
+import contextlib
+import http.client
 import json
+import socket
 import ssl
 import urllib.request
 
@@ -8,7 +11,11 @@ import grpc
 import pytest
 import trustme
 from command_lines import run
+from cryptography.hazmat.primitives import serialization
+from requests_and_answers import doubled, eventually, numbers
 from running_server import serve
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+from tls_files import Files, localhost
 
 pytestmark = pytest.mark.slow
 
@@ -16,49 +23,46 @@ OPTIONS = "--caption", "a red bird", "--seed", 1, "--attempts", 1, "--timeout", 
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """Files of a certificate for localhost, its key, and the authority that signed it."""
-    folder = tmp_path_factory.mktemp("tls")
-    authority = trustme.CA()
-    issued = authority.issue_cert("localhost")
-    issued.private_key_pem.write_to_path(folder / "key.pem")
-    issued.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
-    authority.cert_pem.write_to_path(folder / "root.pem")
-    return folder
+def files(tmp_path_factory):
+    return Files(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
-def secure_server(exported, certificates, tmp_path_factory):
-    options = "--certificate", certificates / "certificate.pem", "--private-key"
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    with serve(exported, log, *options, certificates / "key.pem") as running:
+def secure_server(exported, files, tmp_path_factory):
+    with serve(exported, tmp_path_factory.mktemp("server") / "log.txt", *files.server) as running:
         yield running
 
 
-def localhost(address):
-    return address.replace("127.0.0.1", "localhost")
+def https_status(server, root, own=None, tmp_path=None):
+    """HTTP status of the model's address."""
+    context = ssl.create_default_context(cadata=root.decode())
+    if own:
+        (tmp_path / "own.pem").write_bytes(b"".join(own))
+        context.load_cert_chain(tmp_path / "own.pem")
+    url = localhost(server.rest).replace("http:", "https:") + "/dmgan"
+    with urllib.request.urlopen(url, context=context, timeout=30) as answer:
+        return answer.status
 
 
-def test_a_client_that_knows_the_authority_gets_a_picture(secure_server, certificates, tmp_path):
+def grpc_answer(server, root, own=()):
+    """What a new connection is answered: numbers, or a code."""
+    credentials = grpc.ssl_channel_credentials(root, *own)
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.secure_channel(localhost(server.address), credentials, options) as channel:
+        predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+        try:
+            return doubled(predict(numbers(4), timeout=20))
+        except grpc.RpcError as error:
+            return error.code()
+
+
+def test_a_client_that_knows_the_authority_gets_a_picture(secure_server, files, tmp_path):
     address, out = localhost(secure_server.address), tmp_path / "bird.png"
-    root = "--root-certificates", certificates / "root.pem"
+    root = "--root-certificates", files.root
     process = run("serving.client", "--address", address, *root, *OPTIONS, "--out", out)
     assert process.returncode == 0, process.stderr
     assert out.read_bytes().startswith(b"\x89PNG")
-    context = ssl.create_default_context(cafile=certificates / "root.pem")
-    url = localhost(secure_server.rest).replace("http:", "https:") + "/dmgan"
-    with urllib.request.urlopen(url, context=context) as answer:
-        assert json.load(answer)["model_version_status"][0]["state"] == "AVAILABLE"
-
-
-def test_a_certificate_of_another_key_is_one_line(exported, certificates, tmp_path):
-    trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(tmp_path / "key.pem")
-    files = "--certificate", certificates / "certificate.pem", "--private-key", tmp_path / "key.pem"
-    process = run(
-        "serving.server", "--model", f"dmgan={exported}", "--port", 0, "--rest-port", 0, *files
-    )
-    assert process.returncode == 2
-    assert "no certificate and its key" in process.stderr.splitlines()[-1]
+    assert https_status(secure_server, files.root.read_bytes()) == 200
 
 
 def test_others_get_nothing(secure_server, tmp_path):
@@ -71,3 +75,101 @@ def test_others_get_nothing(secure_server, tmp_path):
         assert f"{address}: {grpc.StatusCode.UNAVAILABLE.name}" in process.stderr
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
         urllib.request.urlopen(localhost(secure_server.rest).replace("http:", "https:"))
+
+
+def wrong_files():
+    key = trustme.CA().issue_cert("localhost").private_key_pem.bytes()
+    private = serialization.load_pem_private_key(key, None)
+    encrypted = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    words = "no certificate and its key"
+    return [
+        ("--private-key", key, words),
+        ("--private-key", encrypted, words),
+        ("--certificate", b"-----BEGIN CERTIFICATE-----\n", words),
+        ("--client-authorities", b"", words),
+        ("--token-file", b"two words\nand \xff", "must hold tokens, one a line"),
+        ("--token-file", b"\n", "must hold tokens, one a line"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "words"),
+    wrong_files(),
+    ids=["another's key", "locked key", "half", "no authority", "no token", "empty"],
+)
+def test_files_that_do_not_fit_are_one_line(plain, files, tmp_path, option, content, words):
+    (tmp_path / "wrong").write_bytes(content)
+    given = *files.server, option, tmp_path / "wrong"
+    ports = "--port", 0, "--rest-port", 0
+    process = run("serving.server", "--model", f"dmgan={plain}", *ports, *given, timeout=60)
+    assert process.returncode == 2
+    line = process.stderr.splitlines()[-1]
+    assert words in line and str(tmp_path / "wrong") in line
+
+
+def test_only_clients_with_a_certificate_are_answered(plain, files, tmp_path):
+    options = *files.server, "--client-authorities", files.clients
+    with serve(plain, tmp_path / "log.txt", *options) as server:
+        root = files.root.read_bytes()
+        assert grpc_answer(server, root, files.client()) == [8]
+        assert https_status(server, root, files.client(), tmp_path) == 200
+        for own in (None, files.client(trustme.CA())):
+            assert grpc_answer(server, root, own or ()) == grpc.StatusCode.UNAVAILABLE
+            with pytest.raises((OSError, http.client.HTTPException)):
+                https_status(server, root, own, tmp_path)
+        for path, content in zip(("key", "certificate"), files.client(), strict=True):
+            (tmp_path / path).write_bytes(content)
+        own = "--certificate", tmp_path / "certificate", "--private-key", tmp_path / "key"
+        given = "--root-certificates", files.root, *own, "--status"
+        process = run("serving.client", "--address", localhost(server.address), *given)
+        assert json.loads(process.stdout) == {"2": "AVAILABLE"}, process.stderr
+
+
+def test_new_certificates_are_used_without_a_restart_and_damaged_ones_are_not(plain, tmp_path):
+    files = Files(tmp_path)
+    options = *files.server, "--client-authorities", files.clients
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serve(plain, tmp_path / "log.txt", *options))
+        old, own = files.root.read_bytes(), files.client()
+        credentials = grpc.ssl_channel_credentials(old, *own)
+        kept = stack.enter_context(grpc.secure_channel(localhost(server.address), credentials))
+        predict = prediction_service_pb2_grpc.PredictionServiceStub(kept).Predict
+        assert doubled(predict(numbers(1))) == [2]
+        good = files.certificate.read_bytes()
+        for damaged in (good[: len(good) // 2], b"", b"\xff" * 100):
+            before = server.log.read_text().count("the one before stays in use")
+            files.certificate.write_bytes(damaged)
+            eventually(lambda n=before: server.log.read_text().count("stays in use") == n + 1)
+            assert grpc_answer(server, old, own) == [8]
+            assert https_status(server, old, own, tmp_path) == 200
+        files.renew()
+        new = files.root.read_bytes()
+        eventually(lambda: grpc_answer(server, new, own) == [8])
+        eventually(lambda: https_status(server, new, own, tmp_path) == 200)
+        assert grpc_answer(server, old, own) == grpc.StatusCode.UNAVAILABLE
+        assert server.log.read_text().count("stays in use") == 3
+        # The connection that was there goes on.
+        assert doubled(predict(numbers(3))) == [6]
+        clients = trustme.CA()
+        clients.cert_pem.write_to_path(files.clients)
+        later = files.client(clients)
+        eventually(lambda: grpc_answer(server, new, later) == [8])
+        assert https_status(server, new, later, tmp_path) == 200
+        assert grpc_answer(server, new, own) == grpc.StatusCode.UNAVAILABLE
+        with pytest.raises((OSError, http.client.HTTPException)):
+            https_status(server, new, own, tmp_path)
+
+
+def test_a_handshake_that_does_not_come_ends_the_connection(plain, files, tmp_path):
+    with serve(plain, tmp_path / "log.txt", *files.server, "--receive-seconds", 1) as server:
+        for address in (server.address, server.root.removeprefix("http://")):
+            host, _, port = address.rpartition(":")
+            with socket.create_connection((host, int(port)), timeout=30) as opened:
+                opened.sendall(b"\x16\x03\x01")
+                with contextlib.suppress(ConnectionResetError):
+                    while opened.recv(100):
+                        pass

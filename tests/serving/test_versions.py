@@ -1,7 +1,9 @@
 """Which version answers: newer, older, pinned, labelled; and reloads, where they are allowed."""
 
+import http.client
 import json
 import shutil
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
@@ -182,6 +184,24 @@ def test_a_reload_names_folders_below_the_allowed_one(plain, tmp_path):
         caller.reload(bird=allowed / "bird")
         assert caller.answered_by(model="bird") == 1
         assert caller.refused(caller.predict, numbers(1))[0] == code.NOT_FOUND
+
+
+def test_a_request_that_is_on_its_way_at_a_reload_is_answered_by_the_new_model(plain, tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        add(plain, tmp_path / name, 1)
+    with serve(tmp_path / "old", tmp_path / "log.txt", "--allow-reload", tmp_path) as server:
+        opened = http.client.HTTPConnection(urlsplit(server.root).netloc, timeout=60)
+        opened.putrequest("POST", "/v1/models/dmgan:predict")
+        opened.putheader("Content-Length", "19")
+        opened.endheaders(b'{"instances"')
+        # Its head has been read when a later request has its answer.
+        assert ask(f"{server.rest}/dmgan")[0] == 200
+        Caller(server).reload(dmgan=tmp_path / "new")
+        opened.send(b": [21]}")
+        answer = opened.getresponse()
+        assert (answer.status, json.load(answer)) == (200, {"predictions": [42]})
+        opened.close()
 
 
 def test_a_reload_says_which_versions_and_labels(plain, tmp_path):
