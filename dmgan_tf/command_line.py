@@ -58,9 +58,12 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 def picture_path(text: str) -> Path:
     """The type of an option that names a picture to write."""
     path = Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is a folder; name a picture file.")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text} is a folder; name a picture file.")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+    except OSError as error:  # a name that is too long, a folder that may not be searched
+        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}.") from error
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise argparse.ArgumentTypeError(f"{text}: nothing can be written into {folder}.")
     if path.suffix.lower() not in PICTURE_SUFFIXES:

@@ -31,8 +31,8 @@ def find_config(name: str | Path) -> Path:
             return path
     known = sorted(path.stem for path in configs.glob("*.yaml"))
     meant = nearest(Path(name).stem, known)
-    hint = f"Did you mean '{meant}.yaml'?" if meant else f"{configs} has {', '.join(known)}."
-    raise UserError(f"{Path(name).absolute()}: there is no such config. {hint}")
+    hint = f"Did you mean {meant}.yaml?" if meant else f"It has {', '.join(known)}."
+    raise UserError(f"{Path(name).absolute()}: there is no such config, nor in {configs}. {hint}")
 
 
 def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:

@@ -18,11 +18,11 @@ MISTAKES = {
         (*TINY, "--set", "damsm.batch_size=1"),
         "`batch_size` must be 2 or more",
     ),
-    "missing config": ("train", ("--config", "qqq.yaml"), "qqq.yaml: there is no such config. "),
+    "missing config": ("train", ("--config", "qqq.yaml"), "qqq.yaml: there is no such config, nor in "),
     "misspelt config": (
         "train",
         ("--config", "toy_brids.yaml"),
-        "toy_brids.yaml: there is no such config. Did you mean 'toy_birds.yaml'?",
+        "Did you mean toy_birds.yaml?",
     ),
     "missing captions file": (
         "generate",
@@ -125,6 +125,11 @@ def test_help_is_shown_without_importing_tensorflow(module):
             "generate",
             ("--model", ".", "--caption", "a", "--out", f"{ROOT}/setup.py/a.png"),
             f"a.png: nothing can be written into {ROOT}/setup.py.",
+        ),
+        (
+            "generate",
+            ("--model", ".", "--caption", "a", "--out", f"{'a' * 300}/b.png"),
+            "b.png: File name too long.",
         ),
         ("evaluate", (), "give --model, or --images-dir"),
         (

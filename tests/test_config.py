@@ -262,7 +262,7 @@ def test_config_that_is_nowhere_is_refused_with_both_places(monkeypatch, tmp_pat
         find_config("nothing.yaml")
     message = str(caught.value)
     assert str(tmp_path / "nothing.yaml") in message
-    assert f"{CONFIGS[0].parent} has coco, cub, " in message
+    assert f"nor in {CONFIGS[0].parent}. It has coco, cub, " in message
 
 
 # --- overrides ----------------------------------------------------------------------------------

@@ -9,6 +9,10 @@ from dmgan_tf.layers import cpu
 from dmgan_tf.layers.batch_norm import gated_linear_unit
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 
+# Up to this side of a map reading the kernels takes the time, and four of 2×2 are larger than one
+# of 3×3.
+_SMALL_SIDE = 8
+
 
 class FoldedGenerator(tf.Module):
     """A generator's pictures, in inference mode alone; takes its weights as they are now.
@@ -209,7 +213,7 @@ class _GatedConvolution(tf.Module):
 
 
 class _DoubledConvolution(tf.Module):
-    """Nearest neighbour ×2, then the convolution as it is."""
+    """Nearest neighbour ×2, by an operation that ONNX has as one node, then the convolution."""
 
     def __init__(self, convolution):
         super().__init__()
@@ -230,9 +234,6 @@ class _Upsampling(tf.Module):
         phases = [convolution(x) for convolution in self._phases]
         return tf.nn.depth_to_space(tf.concat(phases, axis=-1), 2)
 
-
-# Up to this side there are fewer pixels than kernels, and four 2×2 kernels are larger than one 3×3.
-_SMALL_SIDE = 8
 
 # Which rows of a 3×3 kernel meet which of two neighbouring pixels of the small picture, for the
 # upper and for the lower pixel of a doubled pair; alike for columns.
