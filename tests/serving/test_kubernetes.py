@@ -1,15 +1,15 @@
 """Kubernetes' objects: against its schemas, Pod Security "restricted", and each other."""
 
+import contextlib
 import copy
-import json
-import re
+import socket
+from urllib.parse import urlsplit
 
 import kubernetes_validate
-import manifests
 import pytest
 from manifests import breaches, pod, rendered
 from requests_and_answers import ask
-from running_server import SERVING
+from running_server import SERVING, serve
 
 import dmgan_tf
 from dmgan_tf.__main__ import COMMANDS
@@ -89,16 +89,10 @@ def test_pod_of_kserve_is_that_of_kubernetes_schemas(kserve_pod):
 
 
 def test_misspelt_field_is_found(objects):
-    for place in (
-        lambda found: found["spec"],
-        pod,
-        lambda found: pod(found)["containers"][0],
-        lambda found: pod(found)["containers"][0]["readinessProbe"],
-    ):
-        wrong = copy.deepcopy(objects["Deployment"])
-        place(wrong)["retriesOnFailure"] = 3
-        with pytest.raises(kubernetes_validate.ValidationError, match="retriesOnFailure"):
-            check(wrong)
+    wrong = copy.deepcopy(objects["Deployment"])
+    pod(wrong)["containers"][0]["readinessProbe"]["retriesOnFailure"] = 3
+    with pytest.raises(kubernetes_validate.ValidationError, match="retriesOnFailure"):
+        check(wrong)
 
 
 @pytest.mark.parametrize(
@@ -125,21 +119,6 @@ def test_pod_that_is_not_restricted_is_found(objects, spoil, breach):
     spec = copy.deepcopy(pod(objects["Deployment"]))
     spoil(spec, spec["containers"][0])
     assert any(breach in found for found in breaches(spec))
-
-
-@pytest.mark.skipif(not manifests.KUBECTL, reason="kubectl is not installed")
-@pytest.mark.parametrize("folder", [*SERVERS, "models", "kserve"])
-def test_kustomizations_are_read_the_same_without_kubectl(folder):
-    texts = []
-    for objects in (rendered(FOLDER / folder), manifests.read(FOLDER / folder)):
-        for spec in filter(None, map(pod, objects)):
-            for key in ("containers", "volumes"):
-                spec[key].sort(key=lambda item: item["name"])
-            spec["containers"][0]["volumeMounts"].sort(key=lambda item: item["mountPath"])
-        kept = {o["kind"]: o for o in objects if o["kind"] != "ConfigMap"}
-        text = json.dumps(kept, sort_keys=True, indent=1)
-        texts.append(re.sub('"dmgan-server-config-[a-z0-9]+"', '"dmgan-server-config"', text))
-    assert texts[0] == texts[1]
 
 
 # --- what they say to each other ------------------------------------------------------------------
@@ -199,8 +178,6 @@ def test_images_are_pinned(objects, models, kserve_pod):
 
 def test_only_the_file_that_is_read_again_has_a_name_without_a_hash():
     maps = [o for o in rendered(FOLDER / "tf_serving") if o["kind"] == "ConfigMap"]
-    if not manifests.KUBECTL:
-        pytest.skip("kubectl makes the ConfigMaps")
     named = {found["metadata"]["name"]: set(found["data"]) for found in maps}
     assert named.pop("dmgan-models-config") == {"models.config"}
     ((name, files),) = named.items()
@@ -238,15 +215,42 @@ def test_servers_arguments_are_options_of_its_command_line(kserve_pod, tmp_path)
         options.parser("").parse_args([f"--model=dmgan={tmp_path}", *others])
 
 
-def test_probes_ask_what_a_running_server_answers(objects, kserve_pod, server):
+def probe_address(found, probe, server):
+    """Where a probe goes to, on a server of the test: its (host, port)."""
+    ports = {port["name"]: port["containerPort"] for port in found["ports"]}
+    (handler,) = (found[probe][kind] for kind in ("httpGet", "tcpSocket") if kind in found[probe])
+    number = ports.get(handler["port"], handler["port"])
+    place = {8500: server.address, 8501: urlsplit(server.root).netloc}[number]
+    host, _, port = place.rpartition(":")
+    return host, int(port)
+
+
+def test_readiness_asks_what_a_running_server_answers(objects, kserve_pod, server):
     for found in (container(objects), *kserve_pod["containers"]):
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        for probe in ("startupProbe", "readinessProbe"):
+            host, port = probe_address(found, probe, server)
             path = found[probe]["httpGet"]["path"]
-            if path != "/monitoring/prometheus/metrics":  # TF Serving's alone
-                assert ask(server.root + path)[0] == 200
-                assert (
-                    "dmgan" not in path or ask(server.root + path.replace("dmgan", "x"))[0] == 404
-                )
+            assert ask(f"http://{host}:{port}{path}")[0] == 200
+            if "dmgan" in path:
+                assert ask(server.root + path.replace("dmgan", "x"))[0] == 404
+
+
+def test_server_whose_rest_is_full_is_live(kserve_pod, plain, tmp_path):
+    with contextlib.ExitStack() as stack:
+        options = "--max-connections", 4
+        running = stack.enter_context(serve(plain, tmp_path / "log.txt", *options))
+        found = container(by_kind("dmgan_serve")), kserve_pod["containers"][0]
+        for _ in range(4):
+            address = probe_address(found[0], "readinessProbe", running)
+            stack.enter_context(socket.create_connection(address, timeout=10))
+        assert ask(f"{running.root}/v2/health/live")[0] == 503
+        for each in found:
+            assert "httpGet" not in each["livenessProbe"]
+            socket.create_connection(probe_address(each, "livenessProbe", running), 10).close()
+        running.stop()
+        for each in found:
+            with pytest.raises(OSError):
+                socket.create_connection(probe_address(each, "livenessProbe", running), 10)
 
 
 def test_job_exports_a_preset_by_a_command_that_is_there(models):
@@ -256,6 +260,7 @@ def test_job_exports_a_preset_by_a_command_that_is_there(models):
     given = options_of(found["args"])
     assert given["model"] in presets.names()
     assert set(given) == {"model", "out", "version"}
+    assert models["Job"]["spec"]["ttlSecondsAfterFinished"] > 0  # its template can't be changed
 
 
 def test_kserve_serves_the_protocol_and_the_volume_that_are_there(models):
