@@ -7,12 +7,12 @@ batching; then one client asks alone, beside the same calls to the model without
 """
 
 import argparse
-import re
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+
+from server_process import ServerProcess
 
 from dmgan_tf.serving.client import Client
 
@@ -31,44 +31,19 @@ def main() -> int:
         parser.error(f"--saved-model: there is no folder {arguments.saved_model}.")
     print("| | pictures/s | p50, ms | p95, ms | p99, ms | errors |\n|---|---|---|---|---|---|")
     for title, options in (("batching", []), ("no batching", ["--no-batching"])):
-        with _Server(arguments.saved_model, options) as address:
-            times, errors = _load(address, arguments.clients, arguments.seconds)
+        with ServerProcess(arguments.saved_model, *options) as server:
+            times, errors = _load(server.address, arguments.clients, arguments.seconds)
         rate = len(times) / arguments.seconds
         print(
             f"| {title} | {rate:.0f} | {_percentiles(times, 50, 95, 99)} | {errors} |", flush=True
         )
-    with _Server(arguments.saved_model, []) as address, Client(address) as client:
+    with ServerProcess(arguments.saved_model) as server, Client(server.address) as client:
         served = _timed(lambda seed: client.generate([_CAPTION], [seed]))
     direct = _timed(_model(arguments.saved_model))
     print("\n| one client | p50, ms | p95, ms |\n|---|---|---|")
     print(f"| through the server | {_percentiles(served, 50, 95)} |")
     print(f"| the model alone | {_percentiles(direct, 50, 95)} |")
     return 0
-
-
-class _Server:
-    """A server of its own process on a free port."""
-
-    def __init__(self, saved_model, options):
-        command = [
-            sys.executable,
-            "-m",
-            "dmgan_tf.serving.server",
-            "--model",
-            f"dmgan={saved_model}",
-        ]
-        command += ["--port", "0", "--rest-port", "0", *options]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-
-    def __enter__(self):
-        line = self._process.stdout.readline()
-        return re.match(r"gRPC: (\S+)", line)[1]
-
-    def __exit__(self, *exception):
-        self._process.terminate()
-        self._process.wait(60)
 
 
 def _load(address, clients, seconds):

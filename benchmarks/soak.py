@@ -16,9 +16,6 @@ import itertools
 import json
 import math
 import multiprocessing
-import os
-import re
-import subprocess
 import sys
 import threading
 import time
@@ -29,6 +26,7 @@ from urllib.parse import urlsplit
 
 import grpc
 from hostile_requests import Kind, Target, kinds
+from server_process import ServerProcess
 from slow_connections import SlowConnections
 
 from dmgan_tf.serving.client import Client
@@ -37,36 +35,6 @@ _CAPTION = "a red bird with black wings"
 _HONEST, _SLOW, _HOSTILE_A_MINUTE = 16, 200, 1000
 _MOST_MEBIBYTES, _MOST_SECONDS, _MOST_RATIO = 300, 1.0, 3.0
 _HOSTILE_THREADS = 4
-
-
-class Server:
-    """`dmgan serve` as a process of its own."""
-
-    def __init__(self, saved_model: Path):
-        command = [sys.executable, "-m", "dmgan_tf.serving.server", "--model"]
-        command += [f"dmgan={saved_model}", "--port", "0", "--rest-port", "0"]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-
-    def __enter__(self):
-        found = re.match(r"gRPC: (\S+)  REST: (\S+)", self._process.stdout.readline())
-        self.address, self.rest = found[1], f"http://{found[2]}"
-        return self
-
-    def __exit__(self, *exception):
-        self._process.terminate()
-        self._process.wait(60)
-
-    def processor_seconds(self) -> float:
-        """What it has used since its start."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def resident_mebibytes(self) -> float:
-        """Its memory."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
 class Honest:
@@ -130,7 +98,7 @@ def _run(threads):
 class Hostile:
     """Threads that send all kinds in turn; what wasn't answered as it must be."""
 
-    def __init__(self, server: Server, sent: list[Kind]):
+    def __init__(self, server: ServerProcess, sent: list[Kind]):
         self.wrong: Counter[str] = Counter()
         self.count = 0
         self._rest = server.rest
@@ -178,7 +146,7 @@ def _alone(server, sent):
 
 
 def main() -> int:
-    """Abuses a server, and says how it stood it."""
+    """Abuses a server, and prints what honest clients, processor and memory showed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--saved-model", type=Path, required=True, help="folder of the versions")
     parser.add_argument("--minutes", type=float, default=10.0, help="of abuse")
@@ -189,13 +157,13 @@ def main() -> int:
     seconds, sent, memory = arguments.minutes * 60, kinds(), []
     # Honest clients are a process of their own, which hostile ones don't hold up.
     spawn = multiprocessing.get_context("spawn")
-    with Server(arguments.saved_model) as server, ProcessPoolExecutor(1, spawn) as processes:
+    with ServerProcess(arguments.saved_model) as server, ProcessPoolExecutor(1, spawn) as processes:
 
         def ask(seconds):
             return processes.submit(Honest, server.address, server.rest, seconds)
 
         ask(2).result()  # what is compiled or cached at first
-        dearest, name, wrong = _alone(server, sent)
+        most_costly, name, wrong = _alone(server, sent)
         alone, hostile = ask(seconds / 5).result(), Hostile(server, sent)
         start, count = server.resident_mebibytes(), round(_HOSTILE_A_MINUTE * arguments.minutes)
         sending = threading.Thread(target=hostile.send, args=(count, seconds))
@@ -215,12 +183,12 @@ def main() -> int:
         print(f"| {title} | {rate:.0f} | {p99:.0f} | {len(honest.errors)} |")
     print(f"\nHostile requests: {hostile.count} of {len(sent)} kinds; wrongly answered: ", end="")
     print(f"{sum(wrong.values())}. {dict(wrong.most_common(9)) or ''}".rstrip())
-    print(f"The dearest, {name!r}: {dearest:.2f} s of processor time.")
+    print(f"The most costly, {name!r}: {most_costly:.2f} s of processor time.")
     print(f"Slow connections: {slow.open} at a time, {slow.closed} ended by the server.")
     print(f"Memory: {start:.0f} MiB, at most {growth:+.0f} MiB. p99: {ratio:.1f} times as long.")
     for error, times in Counter(errors).most_common(5):
         print(f"{times} × {error}", file=sys.stderr)
-    failed = errors or wrong or dearest > _MOST_SECONDS or growth > _MOST_MEBIBYTES
+    failed = errors or wrong or most_costly > _MOST_SECONDS or growth > _MOST_MEBIBYTES
     return 1 if failed or (ratio > _MOST_RATIO and not arguments.any_latency) else 0
 
 

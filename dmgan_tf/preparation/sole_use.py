@@ -27,7 +27,7 @@ def sole_use(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # While it is held: whoever gets hold of the old file then finds that it is no longer there.
+        # While it is held: a run that then locks the old file finds that it is no longer there.
         with suppress(OSError):  # Windows; there filelock removes it
             lock.unlink()
         held.release()

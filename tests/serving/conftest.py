@@ -1,5 +1,8 @@
 """One server for the tests that do it no harm."""
 
+import subprocess
+import sys
+
 import grpc
 import plain_model
 import pytest
@@ -11,6 +14,17 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 def plain(tmp_path_factory):
     """The folder of a served model that isn't this project's: versions 1 and 2."""
     return plain_model.export(tmp_path_factory.mktemp("plain"), 1, 2)
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory):
+    """Skips the test where pip reaches no package index; what fails with one fails loudly."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-cache-dir", "--retries", "0", "--timeout", "20"]
+    command += ["--dest", tmp_path_factory.mktemp("index"), "setuptools"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if found.returncode:
+        pytest.skip(f"pip reaches no package index: {found.stderr.splitlines()[-1]}")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,11 @@
 """TF Serving's configuration and Docker Compose's: against its messages, and each other."""
 
+import argparse
+import importlib
 import re
+import runpy
 import shlex
+import sys
 
 import pytest
 import yaml
@@ -11,9 +15,10 @@ from running_server import SERVING
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from dmgan_tf.__main__ import COMMANDS
+from dmgan_tf.export.__main__ import FORMATS
 from dmgan_tf.serving import options
 
-# Of `BatchingParameters`, which no package on PyPI has.
+# Of `BatchingParameters`, which no Python package has.
 BATCHING_FIELDS = {
     "max_batch_size",
     "batch_timeout_micros",
@@ -94,9 +99,34 @@ def test_readmes_options_have_their_defaults():
     }
 
 
-def test_readmes_commands_are_there():
-    lines = (SERVING / "README.md").read_text().splitlines()
-    commands = [shlex.split(line) for line in lines if line.startswith(("python ", "dmgan "))]
-    assert {program for program, *_ in commands} == {"python", "dmgan"}
-    for program, name, *_ in commands:
-        assert name in COMMANDS if program == "dmgan" else (SERVING.parent / name).is_file()
+class ParsedError(Exception):
+    """Ends a command as soon as its options are read."""
+
+
+def main_of(program, words, monkeypatch):
+    """The `main` of a command, and its arguments."""
+    if program == "python":
+        monkeypatch.syspath_prepend(SERVING.parent / "benchmarks")
+        return runpy.run_path(str(SERVING.parent / words[0]))["main"], words[1:]
+    module, words = COMMANDS[words[0]][0], words[1:]
+    if module == COMMANDS["export"][0]:
+        module, words = FORMATS[words[0]][0], words[1:]
+    return importlib.import_module(module).main, words
+
+
+def test_readmes_commands_have_the_options_that_they_are_given(tmp_path, monkeypatch):
+    def parse(parser):
+        raise ParsedError(real(parser))
+
+    real = argparse.ArgumentParser.parse_args
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
+    (tmp_path / "serving" / "models" / "dmgan").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    text = (SERVING / "README.md").read_text().replace("\\\n", "")
+    found = re.findall(r"^(?:[A-Z_]+=\S+ )?(python|dmgan) (.*)", text, re.M)
+    assert len(found) > 8
+    for program, line in found:
+        main, arguments = main_of(program, shlex.split(line, comments=True), monkeypatch)
+        monkeypatch.setattr(sys, "argv", [program, *arguments])
+        with pytest.raises(ParsedError):
+            main()

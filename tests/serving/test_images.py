@@ -94,6 +94,7 @@ def test_health_check_tells_a_server_that_is_ready_from_none(server):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("index")  # for the build's own packages
 def test_package_is_whole_that_is_made_of_what_is_copied(tmp_path):
     (source := tmp_path / "source").mkdir()
     for name in copied("serving/Dockerfile"):

@@ -12,7 +12,7 @@ from dmgan_tf.serving.model import Model
 
 pytestmark = pytest.mark.slow
 VERSION = "2.20.*"
-# No package but TensorFlow: what TF Serving is made of has nothing of this project either.
+# No package but TensorFlow: TF Serving does not contain this one.
 PROGRAM = """
 import json, sys
 import tensorflow as tf
@@ -31,6 +31,7 @@ def python(request):
     folder = request.config.cache.mkdir("tensorflow-serving")
     python = folder / "bin" / "python"
     if not (folder / "installed").exists():
+        request.getfixturevalue("index")
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, f"tensorflow-cpu=={VERSION}"], check=True, timeout=600)
