@@ -7,6 +7,7 @@ The same caption and seed give the same picture as `generate` and the server.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,11 +45,12 @@ class EdgeModel:
         onnxruntime = _onnxruntime()
         directory = Path(directory)
         manifest = _manifest(directory)
-        name = f"dmgan_{precision}.{'ort' if ort else 'onnx'}"
+        suffix = ".ort" if ort else ".onnx"
+        name = f"dmgan_{precision}{suffix}"
         if name not in manifest["files"]:
-            raise UserError(
-                f"{directory}: holds no {name}; it holds {', '.join(manifest['files'])}."
-            )
+            held = " ".join(f for f in manifest["files"] if Path(f).suffix == suffix)
+            precisions = ", ".join(re.findall(r"dmgan_(\w+)\.", held)) or "none"
+            raise UserError(f"{directory}: holds no {name}. Its precisions: {precisions}.")
         content = _checked(directory / name, manifest)
         vocabulary = directory / "vocabulary.json"
         _checked(vocabulary, manifest)
@@ -95,7 +97,8 @@ def _manifest(directory):
         found = manifest["format"]
         described = {key: manifest[key] for key in ("files", *_NUMBERS)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: describes no exported model: {error}.") from error
+        hint = f" {_how_to_export(directory)}" if isinstance(error, FileNotFoundError) else ""
+        raise UserError(f"{path}: describes no exported model: {error}.{hint}") from error
     if found != FORMAT:
         raise UserError(f"{path}: format {found} is not {FORMAT}, the one this version reads.")
     if not isinstance(described.pop("files"), dict) or not all(
@@ -103,6 +106,12 @@ def _manifest(directory):
     ):
         raise UserError(f"{path}: is damaged. Copy or export it again.")
     return manifest
+
+
+def _how_to_export(directory):
+    preset = Path(__file__).with_name("presets") / directory
+    model = directory if directory.is_dir() or preset.is_dir() else "MODEL"
+    return f"Export one first: dmgan export onnx --model {model} --out FOLDER."
 
 
 def _checked(path, manifest):

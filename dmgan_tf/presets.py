@@ -3,6 +3,7 @@
 The presets themselves stand in the folder of this name, which holds no Python.
 """
 
+import argparse
 import textwrap
 from dataclasses import asdict
 
@@ -44,7 +45,11 @@ def main() -> int:
     """Lists, or shows one."""
     parser = argument_parser(__doc__)
     parser.add_argument("--show", metavar="NAME", help="print the card of a preset")
-    if wanted := parser.parse_args().show:
+    parser.add_argument("name", nargs="?", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.name:
+        parser.error(f"for the card of a preset: dmgan presets --show {arguments.name}.")
+    if wanted := arguments.show:
         print(as_text(wanted, load_card(find(wanted))))
         return 0
     for name in names():

@@ -125,6 +125,7 @@ def test_help_is_shown_without_importing_tensorflow(module):
             "--count must be 1 or more",
         ),
         ("generate", ("--model", ".", "--caption", "a", "--seed", 2**63), "fit into 64 bits"),
+        ("presets", ("toy_birds",), "for the card of a preset: dmgan presets --show toy_birds."),
         (
             "generate",
             ("--model", ".", "--caption", "a", "--out", f"{ROOT}/setup.py/a.png"),

@@ -104,7 +104,7 @@ def cut(path):
         ),
         (
             ["--caption", CAPTION, "--precision", "int4"],
-            "holds no dmgan_int4.onnx; it holds dmgan_",
+            "holds no dmgan_int4.onnx. Its precisions: float32",
         ),
         (["--caption", CAPTION, "--seed", str(2**63)], "--seed must fit into 64 bits."),
         (["--caption", CAPTION, "--threads", "-3"], "--threads must lie in 0 … 1024."),
@@ -115,6 +115,12 @@ def cut(path):
 )
 def test_mistake_is_one_line(onnx_folder, tmp_path, options, message):
     assert message in refusal("--model", onnx_folder, *options, cwd=tmp_path)
+
+
+def test_model_that_is_not_exported_yet_is_told_with_the_command_that_exports_it(tmp_path):
+    for name, model in (("toy_birds", "toy_birds"), ("nothing", "MODEL")):
+        line = refusal("--model", name, "--caption", CAPTION, cwd=tmp_path)
+        assert f"dmgan export onnx --model {model} --out FOLDER." in line
 
 
 def refusal(*arguments, cwd):
