@@ -18,7 +18,11 @@ MISTAKES = {
         (*TINY, "--set", "damsm.batch_size=1"),
         "`batch_size` must be 2 or more",
     ),
-    "missing config": ("train", ("--config", "qqq.yaml"), "qqq.yaml: there is no such config, nor in "),
+    "missing config": (
+        "train",
+        ("--config", "qqq.yaml"),
+        "qqq.yaml: there is no such config, nor in ",
+    ),
     "misspelt config": (
         "train",
         ("--config", "toy_brids.yaml"),
@@ -66,7 +70,14 @@ MISTAKES = {
     ),
     "captions that don't fit": (
         "figures",
-        ("--model", ROOT, "--caption", *"abcdefghijklm", "--out", "pages"),
+        (
+            "--model",
+            ROOT,
+            "--caption",
+            *(f"a {letter}" for letter in "abcdefghijklm"),
+            "--out",
+            "pages",
+        ),
         "12 captions fit side by side. Received: 13.",
     ),
 }
