@@ -98,6 +98,11 @@ def captions_of(
     path = arguments.captions_file
     if path is None:
         numbered = [("", caption) for caption in arguments.caption]
+        if len(numbered) > 2 and all(len(caption.split()) == 1 for _, caption in numbered):
+            logging.getLogger(__name__).warning(
+                "--caption names %d captions of one word each. A sentence needs quotes.",
+                len(numbered),
+            )
     else:
         numbered = [(f"{path}, line {n}: ", line) for n, line in _lines(path)]
     for place, caption in numbered:

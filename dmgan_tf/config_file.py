@@ -69,25 +69,45 @@ def _override(tree, override):
     key, equals, text = override.partition("=")
     *sections, name = key.split(".")
     _require(equals and sections, f"--set takes section.key=value. Received: {override!r}.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override}: the value is not valid YAML.") from error
+    _check_override(override, key, value)
     for section in sections:
         tree = tree.setdefault(section, {})
         _require(isinstance(tree, dict), f"--set {override}: {section!r} is no section.")
-    try:
-        tree[name] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML.") from error
+    tree[name] = value
+
+
+def _check_override(override, key, value):
+    """Tells what is wrong with an override of it, not of the file."""
+    source, cls, prefix = f"--set {override}", Config, ""
+    for part in key.split("."):
+        hint = _hint(typing.get_type_hints(cls), part, source, prefix)
+        prefix += f"{part}."
+        if not dataclasses.is_dataclass(hint):
+            if prefix == f"{key}.":
+                _value(hint, value, source, key)
+            return
+        cls = hint
+
+
+def _hint(hints, key, source, prefix):
+    """The type of a key that is known."""
+    if key not in hints:
+        near = nearest(str(key), hints)
+        hint = f"Did you mean `{prefix}{near}`?" if near else f"Known: {', '.join(hints)}."
+        raise UserError(f"{source}: unknown key `{prefix}{key}`. {hint}")
+    return hints[key]
 
 
 def _build(cls, tree, source, prefix):
     where = f"{source}: {prefix.rstrip('.')}" if prefix else source
     _require(isinstance(tree, dict), f"{where}: must hold `key: value` lines. Received: {tree!r}.")
     hints = typing.get_type_hints(cls)
-    for key in tree:
-        if key not in hints:
-            near = nearest(str(key), hints)
-            hint = f"Did you mean `{prefix}{near}`?" if near else f"Known: {', '.join(hints)}."
-            raise UserError(f"{source}: unknown key `{prefix}{key}`. {hint}")
-    values = {k: _value(hints[k], v, source, prefix + k) for k, v in tree.items()}
+    known = {key: _hint(hints, key, source, prefix) for key in tree}
+    values = {k: _value(known[k], v, source, prefix + k) for k, v in tree.items()}
     for f in dataclasses.fields(cls):
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         _require(f.name in values or not required, f"{source}: missing key `{prefix}{f.name}`.")

@@ -70,7 +70,14 @@ MISTAKES = {
     ),
     "captions that don't fit": (
         "figures",
-        ("--model", ROOT, "--caption", *"abcdefghijklm", "--out", "pages"),
+        (
+            "--model",
+            ROOT,
+            "--caption",
+            *(f"a {letter}" for letter in "abcdefghijklm"),
+            "--out",
+            "pages",
+        ),
         "12 captions fit side by side. Received: 13.",
     ),
 }

@@ -293,7 +293,14 @@ def test_override_of_another_form_is_refused(file, override):
 
 
 def test_override_of_an_unknown_key_is_refused_with_its_nearest_match(file):
-    assert "Did you mean `training.steps`?" in refused(file(), ["training.step=3"])
+    message = refused(file(), ["training.step=3"])
+    assert message.startswith("--set training.step=3: unknown key `training.step`.")
+    assert message.endswith("Did you mean `training.steps`?")
+
+
+def test_override_of_a_wrong_type_is_refused_by_its_own_name(file):
+    message = refused(file(), ["training.steps=many"])
+    assert message.startswith("--set training.steps=many: `training.steps` must be a whole number.")
 
 
 def test_override_below_a_value_is_refused(file):

@@ -23,7 +23,7 @@ from dmgan_tf.training.replicas import (
 )
 from dmgan_tf.training.trainer import Trainer, build_once
 
-_ENCODER = -1  # its place behind the discriminators
+_ENCODER = -1  # its place behind the stages
 
 
 class Text(NamedTuple):
@@ -44,7 +44,7 @@ class DMGANTrainer(Trainer):
 
     Args:
         generator, average_generator: two Generators of one shape; the second holds the EMA.
-        discriminators: one per picture size, small to large.
+        discriminators: any number, small to large; each judges the picture of its `side`.
         text_encoder, image_encoder: the frozen DAMSM encoders.
             What of these is not built yet is built, the average as a copy of the generator.
         damsm_weight: float ≥ 0, λ2 (5 CUB, 50 COCO). kl_weight: float ≥ 0, λ1.
@@ -88,6 +88,7 @@ class DMGANTrainer(Trainer):
         self.generator = generator
         self.average_generator = average_generator
         self.discriminators = tuple(discriminators)
+        self._stages = tuple(generator.sides.index(d.side) for d in self.discriminators)
         self.feature_discriminators = tuple(feature_discriminators)
         self.feature_maps = tuple(feature_maps)
         self.augmentation = Augmentation(*augmentation)
@@ -166,7 +167,7 @@ class DMGANTrainer(Trainer):
                 batch["condition_noise"],
                 training=True,
             )
-            drawn = [self._augmented(x, batch, i, 1) for i, x in enumerate(output.images)]
+            drawn = [self._augmented(output.images[i], batch, i, 1) for i in self._stages]
             encoded = None
             if self.feature_discriminators:  # they need the image encoder's pass before it is due
                 encoded, maps = self._encode_image(output.images[-1], batch)
@@ -194,7 +195,7 @@ class DMGANTrainer(Trainer):
         )
 
     def _augmented(self, images, batch, place, drawn):
-        """What discriminator `place`, or _ENCODER, sees of real (`drawn` = 0) or drawn pictures."""
+        """What discriminators of stage `place`, or _ENCODER, see of real (0) or drawn (1) ones."""
         chosen = self.damsm_augmentation if place == _ENCODER else self.augmentation
         if not chosen:
             return images
@@ -207,8 +208,8 @@ class DMGANTrainer(Trainer):
 
     def _real(self, batch):
         """What each of `all_discriminators` sees of the real pictures, one after the other."""
-        for place, images in enumerate(batch["images"]):
-            yield self._augmented(images, batch, place, 0)
+        for stage in self._stages:
+            yield self._augmented(batch["images"][stage], batch, stage, 0)
         if self.feature_discriminators:
             images = self._augmented(batch["images"][-1], batch, _ENCODER, 0)
             maps = self.image_encoder.feature_maps(images)

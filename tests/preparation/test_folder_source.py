@@ -68,7 +68,7 @@ def test_metadata_jsonl(mine):
     assert reasons(found) == {
         "blue.jpg": "stands twice in metadata.jsonl: line 3",
         "../outside.jpg": "leaves the folder",
-        "white.jpg": "has no caption",
+        "white.jpg": "has no caption: wanted is `captions` or `text`, found nothing",
         "green.jpg": "has a class or a box that can't be read: box [1, 2]",
     }
 

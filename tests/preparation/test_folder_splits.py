@@ -54,8 +54,10 @@ def test_splits_by_fraction_class_and_file(mine, tmp_path):
     with pytest.raises(UserError, match=r"names 'nobody\.jpg', which is no picture"):
         find(mine, split=str(tmp_path / "unseen.txt"))
     write_jsonl(mine, {"file_name": "red.jpg", "text": "a bird"})
-    with pytest.raises(UserError, match="a picture has no class_id"):
+    with pytest.raises(UserError, match=r"red\.jpg has no class_id"):
         find(mine, split="class")
+    with pytest.raises(UserError, match="--split klass: is neither fraction nor class nor a file"):
+        find(mine, split="klass")
 
 
 @pytest.mark.parametrize("test", ["test", "validation", "val"])

@@ -211,6 +211,31 @@ def test_recipe_moves_every_discriminator_and_no_encoder(batch):
         np.testing.assert_array_equal(old, new)
 
 
+def test_each_of_any_number_of_discriminators_judges_the_picture_of_its_side(batch):
+    usual = make_trainer()
+    second = Discriminator(8, 2, name="discriminator_8_again")
+    judges = [usual.discriminators[0], second, usual.discriminators[1]]
+    networks = usual.generator, usual.average_generator
+    trainer = DMGANTrainer(*networks, judges, usual.text_encoder, usual.image_encoder)
+    trainer.compile(sgd(), [sgd() for _ in judges])
+    before = {network.name: weights(network) for network in judges}
+    scalars = trainer.train_step(batch)
+    assert "generator_loss/8_again" in scalars
+    for network in judges:
+        assert all(moved(before[network.name], network)), network.name
+
+
+def test_step_adds_the_penalty_to_what_every_discriminator_learns(batch):
+    plain, penalised = make_trainer(recipe=True), make_trainer(recipe=True)
+    plain.gradient_penalty = 0.0
+    for trainer in (plain, penalised):
+        trainer.train_step(batch)
+    pairs = zip(plain.all_discriminators, penalised.all_discriminators, strict=True)
+    for one, other in pairs:
+        kernels = one.feature_blocks[0].weights[0], other.feature_blocks[0].weights[0]
+        assert not np.allclose(*kernels, atol=1e-6), one.name
+
+
 def test_generator_learns_from_feature_discriminators_through_the_frozen_encoder(batch):
     trainer = make_trainer(recipe=True)
     terms, with_them = generator_gradient(trainer, batch)

@@ -158,7 +158,8 @@ def _entry(source, name, row, named):
         return LeftOut(name, "leaves the folder")
     captions = _captions(row)
     if captions is None:
-        return LeftOut(name, "has no caption")
+        found = ", ".join(key for key in row if key != "file_name") or "nothing"
+        return LeftOut(name, f"has no caption: wanted is `captions` or `text`, found {found}")
     try:
         class_id, box = _class_id(row), _box(row.get("box"))
     except (ValueError, TypeError, OverflowError) as error:
@@ -222,9 +223,15 @@ class _Split:
         self._by_class = split == "class"
         self._test_names = None
         if split in _RULES:
-            if self._by_class and any(entry.class_id is None for entry in entries):
-                raise UserError("--split class: a picture has no class_id. Use --split fraction.")
+            without = next((entry.name for entry in entries if entry.class_id is None), None)
+            if self._by_class and without:
+                raise UserError(f"--split class: {without} has no class_id. Use --split fraction.")
             return
+        if not Path(split).is_file():
+            raise UserError(
+                f"--split {split}: is neither {' nor '.join(_RULES)} nor a file with the names of "
+                "the test pictures."
+            )
         try:
             self._test_names = set(read_lines(Path(split)))
         except (OSError, ValueError) as error:
