@@ -104,7 +104,7 @@ def cut(path):
         ),
         (
             ["--caption", CAPTION, "--precision", "int4"],
-            "holds no dmgan_int4.onnx. Its precisions: float32",
+            "holds no dmgan_int4.onnx. Its precisions: float16, float32, int8.",
         ),
         (["--caption", CAPTION, "--seed", str(2**63)], "--seed must fit into 64 bits."),
         (["--caption", CAPTION, "--threads", "-3"], "--threads must lie in 0 … 1024."),
