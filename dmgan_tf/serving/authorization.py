@@ -16,7 +16,7 @@ from dmgan_tf.serving.renewed_files import RenewedFiles
 _REFUSED = "A bearer token is needed, one that the server knows."
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # RFC 6750
 _OPEN_CALLS = re.compile(
-    r"/grpc\.health\.v1\.Health/\w+|/inference\.GRPCInferenceService/(Server(Live|Ready)|ModelReady)"
+    r"/grpc\.health\.v1\.Health/Check|/inference\.GRPCInferenceService/(Server(Live|Ready)|ModelReady)"
 )
 _OPEN_PATHS = re.compile(r"/v2/health/(live|ready)|/v2/models/[^/]+(/versions/[^/]+)?/ready")
 

@@ -53,8 +53,6 @@ def main() -> int:
 
 
 def _serve(arguments, stop):
-    from grpc_health.v1 import health, health_pb2
-
     from dmgan_tf.serving import tracing
     from dmgan_tf.serving.metrics import answered
     from dmgan_tf.serving.slow_callers import SlowCallers
@@ -62,12 +60,9 @@ def _serve(arguments, stop):
     tracing.start()
     tls, tokens = _tls(arguments), _tokens(arguments)
     models = _models(arguments)
-    healthy = health.HealthServicer()
     slow = SlowCallers(arguments.receive_seconds, arguments.answer_seconds, _MOST_SLOW)
-    server, port = _grpc_server(arguments, models, healthy, tls, tokens, slow)
+    server, port = _grpc_server(arguments, models, tls, tokens, slow)
     rest = _rest_server(arguments, models, tls, tokens)
-    states = health_pb2.HealthCheckResponse
-    healthy.set("", states.SERVING if models.available() else states.NOT_SERVING)
     server.start()
     print(f"gRPC: {arguments.host}:{port}  REST: {arguments.host}:{rest.port}", flush=True)
     while not stop.wait(arguments.poll_seconds):
@@ -76,9 +71,7 @@ def _serve(arguments, stop):
         for renewed in filter(None, (tls, tokens)):
             renewed.refresh()
         slow.give_up()
-        healthy.set("", states.SERVING if models.available() else states.NOT_SERVING)
     _LOGGER.info("Ending what was accepted.")
-    healthy.enter_graceful_shutdown()
     rest.tell_to_stop()
     server.stop(arguments.drain_seconds).wait()
     rest.join()
@@ -145,12 +138,12 @@ def _rest_server(arguments, models, tls, tokens):
     )
 
 
-def _grpc_server(arguments, models, healthy, tls, tokens, slow):
+def _grpc_server(arguments, models, tls, tokens, slow):
     """The server, not started yet, and its port."""
     import grpc
-    from grpc_health.v1 import health_pb2_grpc
     from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+    from dmgan_tf.serving import grpc_health
     from dmgan_tf.serving.authorization import TokenInterceptor
     from dmgan_tf.serving.grpc_services import ModelService, PredictionService, Room
     from dmgan_tf.serving.kserve_grpc import InferenceService
@@ -180,8 +173,9 @@ def _grpc_server(arguments, models, healthy, tls, tokens, slow):
     )
     reload = Reload(arguments.allow_reload, arguments.num_versions)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, reload), server)
-    server.add_generic_rpc_handlers([InferenceService(models, room).handler()])
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    server.add_generic_rpc_handlers(
+        [InferenceService(models, room).handler(), grpc_health.handler(models)]
+    )
     address = f"{arguments.host}:{arguments.port}"
     try:
         if tls:
