@@ -5,7 +5,6 @@ from grpc_health.v1 import health_pb2
 
 from dmgan_tf.serving.served_models import ServedModels
 
-
 _STATES = health_pb2.HealthCheckResponse
 
 

@@ -7,6 +7,7 @@ a failed request, and an older one again when it is deleted. SIGTERM and Ctrl-C 
 accepted, then the server; a second one ends it at once.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -21,7 +22,8 @@ _LOGGER = logging.getLogger("serving")
 _MEBIBYTE, _KIBIBYTE = 2**20, 2**10
 _SPARE_THREADS = 32  # for health, status and refusals while the queue is full
 _MOST_RUNNING = 1000  # requests in a batch
-_MOST_SLOW = 256  # calls of gRPC that wait for their callers
+_MOST_SLOW = 256  # calls of gRPC that wait for their callers, of those with and without a token
+_MOST_STREAMS = 256  # calls of a connection at a time: a client alone makes none slow
 
 
 def main() -> int:
@@ -58,6 +60,7 @@ def _serve(arguments, stop):
     from dmgan_tf.serving.slow_callers import SlowCallers
 
     tracing.start()
+    _take_all_descriptors()
     tls, tokens = _tls(arguments), _tokens(arguments)
     models = _models(arguments)
     slow = SlowCallers(arguments.receive_seconds, arguments.answer_seconds, _MOST_SLOW)
@@ -78,6 +81,15 @@ def _serve(arguments, stop):
     models.close()
     tracing.stop()
     _LOGGER.info("Ended; %d requests were answered.", answered())
+
+
+def _take_all_descriptors():
+    """Each connection needs one; a process begins with fewer than it may have."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _models(arguments):
@@ -153,7 +165,7 @@ def _grpc_server(arguments, models, tls, tokens, slow):
     # instead of piling up before the threads, with the health checks behind it.
     running = arguments.max_calls if arguments.no_batching else arguments.max_batch_size
     waiting = len(arguments.sources) * (arguments.max_queued_rows + min(running, _MOST_RUNNING))
-    room, threads = Room(waiting), waiting + _MOST_SLOW + _SPARE_THREADS
+    room, threads = Room(waiting), waiting + 2 * _MOST_SLOW + _SPARE_THREADS
     server = grpc.server(
         ThreadPoolExecutor(threads, "rpc"),
         interceptors=[slow, *([TokenInterceptor(tokens)] if tokens else [])],
@@ -162,6 +174,8 @@ def _grpc_server(arguments, models, tls, tokens, slow):
             ("grpc.max_send_message_length", -1),  # answers are as large as the model's outputs
             ("grpc.max_receive_message_length", arguments.max_message_mib * _MEBIBYTE),
             ("grpc.server_handshake_timeout_ms", int(arguments.receive_seconds * 1000)),
+            ("grpc.max_concurrent_streams", _MOST_STREAMS),
+            ("grpc.max_connection_idle_ms", int(arguments.max_connection_idle_seconds * 1000)),
             # Clients connect anew from time to time, and so find servers that were added.
             ("grpc.max_connection_age_ms", int(arguments.max_connection_age_seconds * 1000)),
             ("grpc.max_connection_age_grace_ms", int(arguments.answer_seconds * 1000)),
