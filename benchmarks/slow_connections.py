@@ -6,6 +6,21 @@ import threading
 from urllib.parse import urlsplit
 
 _SECONDS_A_BYTE = 1.0
+_HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def _call(method):
+    """A connection's settings and the head of a call, without its request."""
+    fields = ":method", "POST", ":scheme", "http", ":path", method, ":authority", "a"
+    fields += "content-type", "application/grpc", "te", "trailers"
+    texts = [bytes([len(text)]) + text.encode() for text in fields]
+    head = b"".join(
+        b"\0" + name + value for name, value in zip(texts[::2], texts[1::2], strict=True)
+    )
+    settings = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+    return _HTTP_2 + settings + bytes([0, 0, len(head), 1, 4, 0, 0, 0, 1]) + head
+
+
 _BODY = b"POST /v1/models/dmgan:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"
 # (protocol, what is sent at once, what is sent byte by byte) of each way to be slow.
 _WAYS = [
@@ -16,21 +31,25 @@ _WAYS = [
     ("grpc", b"", b""),
     ("grpc", b"PRI * HTTP/2.0\r\n", b""),
     # The head of a call's frame of settings, and no more.
-    ("grpc", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04", b"\0"),
+    ("grpc", _HTTP_2 + b"\0\0\x06\x04", b"\0"),
+    ("grpc", _call("/tensorflow.serving.PredictionService/Predict"), b""),
+    ("grpc", _call("/inference.GRPCInferenceService/ServerLive"), b""),
+    ("grpc", _call("/grpc.health.v1.Health/Watch"), b""),
 ]
 
 
 class SlowConnections:
     """So many connections, of all ways to be slow in turn.
 
-    Attributes: open: how many there are. closed: how many the server has ended.
+    Attributes: open: how many there are. closed: how many the server has ended. refused: how many
+        could not be opened.
     """
 
     def __init__(self, address: str, rest: str, count: int):
         web = urlsplit(rest)
         host, _, port = address.rpartition(":")
         self._addresses = {"rest": (web.hostname, web.port), "grpc": (host, int(port))}
-        self.open, self.closed = count, 0
+        self.open, self.closed, self.refused = count, 0, 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work)
 
@@ -47,16 +66,22 @@ class SlowConnections:
         opened = [self._connect(way) for way in ways]
         while not self._stop.wait(_SECONDS_A_BYTE):
             for number, way in enumerate(ways):
-                if not _goes_on(opened[number], way[2]):
+                if (connection := opened[number]) and not _goes_on(connection, way[2]):
                     self.closed += 1
-                    opened[number].close()
+                    connection.close()
+                    connection = opened[number] = None
+                if not connection:
                     opened[number] = self._connect(way)
-        for connection in opened:
+        for connection in filter(None, opened):
             connection.close()
 
     def _connect(self, way):
         protocol, first, _ = way
-        connection = socket.create_connection(self._addresses[protocol], timeout=60)
+        try:
+            connection = socket.create_connection(self._addresses[protocol], timeout=60)
+        except OSError:
+            self.refused += 1
+            return None
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.send(first)

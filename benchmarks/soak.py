@@ -4,9 +4,10 @@
 
 First each of forty kinds of hostile requests comes alone, and its processor time is taken; then 16
 honest clients ask without pause, a fifth of the time alone and then beside 1000 hostile requests a
-minute and 200 slow connections. The exit code is 1 where an honest request fails, a hostile one
-gets another code than it must or more than a second of processor time, memory grows by more than
-300 MB, or the honest p99 is more than three times what it was alone.
+minute and 200 slow connections. The exit code is 1 where an honest request fails, a connection
+can't be opened, a hostile request gets another code than it must or more than a second of
+processor time, memory grows by more than 300 MB, or the honest p99 is more than three times what it
+was alone.
 """
 
 import argparse
@@ -184,11 +185,13 @@ def main() -> int:
     print(f"\nHostile requests: {hostile.count} of {len(sent)} kinds; wrongly answered: ", end="")
     print(f"{sum(wrong.values())}. {dict(wrong.most_common(9)) or ''}".rstrip())
     print(f"The most costly, {name!r}: {most_costly:.2f} s of processor time.")
-    print(f"Slow connections: {slow.open} at a time, {slow.closed} ended by the server.")
+    print(f"Slow connections: {slow.open} at a time, {slow.closed} ended by the server, ", end="")
+    print(f"{slow.refused} could not be opened.")
     print(f"Memory: {start:.0f} MiB, at most {growth:+.0f} MiB. p99: {ratio:.1f} times as long.")
     for error, times in Counter(errors).most_common(5):
         print(f"{times} × {error}", file=sys.stderr)
-    failed = errors or wrong or most_costly > _MOST_SECONDS or growth > _MOST_MEBIBYTES
+    costly = most_costly > _MOST_SECONDS or growth > _MOST_MEBIBYTES
+    failed = errors or wrong or slow.refused or costly
     return 1 if failed or (ratio > _MOST_RATIO and not arguments.any_latency) else 0
 
 

@@ -14,11 +14,16 @@ from dmgan_tf.serving import metrics
 from dmgan_tf.serving.renewed_files import RenewedFiles
 
 _REFUSED = "A bearer token is needed, one that the server knows."
-_TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # RFC 6750
+_TOKEN = re.compile(rb"(?=.{16})[A-Za-z0-9._~+/-]+=*")  # RFC 6750, and none to be guessed
 _OPEN_CALLS = re.compile(
-    r"/grpc\.health\.v1\.Health/\w+|/inference\.GRPCInferenceService/(Server(Live|Ready)|ModelReady)"
+    r"/grpc\.health\.v1\.Health/Check|/inference\.GRPCInferenceService/(Server(Live|Ready)|ModelReady)"
 )
 _OPEN_PATHS = re.compile(r"/v2/health/(live|ready)|/v2/models/[^/]+(/versions/[^/]+)?/ready")
+
+
+def is_open(method: str) -> bool:
+    """Whether a call of gRPC, "/service/call", needs no token."""
+    return bool(_OPEN_CALLS.fullmatch(method))
 
 
 class Tokens:
@@ -43,9 +48,13 @@ class Tokens:
 
 
 def _tokens(content):
-    found = content.split()
+    found = [line for line in map(bytes.strip, content.splitlines()) if line]
     if not found or not all(map(_TOKEN.fullmatch, found)):
-        raise ValueError("must hold tokens, one a line, of letters, digits and -._~+/ alone")
+        raise ValueError(
+            "must hold tokens, one a line, of 16 characters or more: letters, digits and -._~+/"
+        )
+    if not content.endswith(b"\n"):
+        raise ValueError("must hold tokens, one a line, and end with a line break")
     return found
 
 
@@ -59,7 +68,7 @@ class TokenInterceptor(grpc.ServerInterceptor):
     def intercept_service(self, continuation: Callable, handler_call_details):
         """The handler of a call, or the refusal."""
         header = dict(handler_call_details.invocation_metadata).get("authorization")
-        if _OPEN_CALLS.fullmatch(handler_call_details.method) or self._tokens.accept(header):
+        if is_open(handler_call_details.method) or self._tokens.accept(header):
             return continuation(handler_call_details)
         return self._refusal
 

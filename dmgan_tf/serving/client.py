@@ -8,6 +8,7 @@ As a library: `Client("localhost:8500").generate(["a red bird"], [1])` → PNG b
 
 import functools
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,7 +46,9 @@ class Client:
         root_certificates: PEM bytes for TLS; None connects without TLS.
         certificate: (private key, certificate chain), PEM bytes, for a server that asks for them.
         token: str, a bearer token for a server that wants one.
+        plaintext_token: bool, whether it may be sent without TLS, for all on the way to read.
     Raises: UserError: where grpcio or protobuf is not installed.
+    Raises: ValueError: where a certificate or a token would need TLS.
     Raises (every call): grpc.RpcError: with `code()` and `details()`.
     """
 
@@ -61,8 +64,12 @@ class Client:
         root_certificates: bytes | None = None,
         certificate: tuple[bytes, bytes] | None = None,
         token: str | None = None,
+        plaintext_token: bool = False,
     ):
         _check_packages()
+        if root_certificates is None and (certificate or (token and not plaintext_token)):
+            given = "certificate" if certificate else "token"
+            raise ValueError(f"`{given}` needs TLS, and so `root_certificates`. Received: None.")
         self._spec = wire.ModelSpec(name=model)
         if version is not None:
             self._spec.version.value = version
@@ -199,6 +206,7 @@ def _parser():
     parser.add_argument("--certificate", type=Path, help="PEM file, if the server asks for one")
     parser.add_argument("--private-key", type=Path, help="PEM file of the certificate's key")
     parser.add_argument("--token-file", type=Path, help="bearer token, on the first line")
+    parser.add_argument("--plaintext-token", action="store_true", help="send it without TLS")
     return parser
 
 
@@ -223,6 +231,8 @@ def _arguments():
         parser.error("--certificate and --private-key belong together.")
     if arguments.certificate and not arguments.root_certificates:
         parser.error("--certificate needs --root-certificates.")
+    if arguments.token_file and not (arguments.root_certificates or arguments.plaintext_token):
+        parser.error("--token-file needs --root-certificates, or --plaintext-token.")
     return arguments
 
 
@@ -245,6 +255,7 @@ def main() -> int:
             root_certificates=roots,
             certificate=own,
             token=_token(arguments.token_file),
+            plaintext_token=arguments.plaintext_token,
         ) as client:
             if arguments.status or arguments.metadata:
                 answer = client.status() if arguments.status else client.metadata()
@@ -263,10 +274,10 @@ def _token(path):
     """The first of the file, which may be the server's own."""
     if path is None:
         return None
-    found = path.read_text("utf-8", "replace").split()
-    if not found or not found[0].isascii():
-        raise UserError(f"{path} holds no token.")
-    return found[0]
+    found = path.read_text("utf-8", "replace").partition("\n")[0].strip()
+    if not re.fullmatch("[!-~]+", found):
+        raise UserError(f"{path} holds no token on its first line.")
+    return found
 
 
 def _draw(client, arguments):

@@ -38,7 +38,7 @@ _MOST_OUTPUTS = 1000
 
 
 def _call(handle: Callable) -> Callable:
-    """A call: its handler returns the fields of the answer."""
+    """A call that names a model: its handler returns the fields of the answer."""
     _, response = _MESSAGES[handle.__name__]
 
     @functools.wraps(handle)
@@ -71,17 +71,14 @@ class InferenceService:
             },
         )
 
-    @_call
     def ServerLive(self, request, context):  # noqa: N802
-        return {"live": True}
+        return _MESSAGES["ServerLive"][1](live=True)
 
-    @_call
     def ServerReady(self, request, context):  # noqa: N802
-        return {"ready": self.models.available()}
+        return _MESSAGES["ServerReady"][1](ready=self.models.available())
 
-    @_call
     def ServerMetadata(self, request, context):  # noqa: N802
-        return SERVER
+        return _MESSAGES["ServerMetadata"][1](**SERVER)
 
     @_call
     def ModelReady(self, request, context):  # noqa: N802

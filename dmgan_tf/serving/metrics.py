@@ -21,7 +21,7 @@ BATCH_ROWS = Histogram("serving_batch_rows", "Rows of a batch", ["model"], bucke
 QUEUE_FULL = Counter("serving_queue_full_total", "Requests refused by a full queue", ["model"])
 DROPPED = Counter(
     "serving_dropped_total",
-    "Requests that were expired or cancelled before the model saw them",
+    "Requests that were expired or cancelled before the model saw them, unsent, or left unread",
     ["model", "reason"],
 )
 

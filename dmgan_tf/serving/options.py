@@ -21,6 +21,7 @@ _RANGES = {
     "max_body_kib": (1, 2**21),
     "max_connections": (1, 100_000),
     "max_connection_age_seconds": (1, 10**6),
+    "max_connection_idle_seconds": (1, 10**6),
     "receive_seconds": (0.1, 3600),
     "answer_seconds": (0.1, 3600),
     "poll_seconds": (0.05, 3600),
@@ -79,7 +80,13 @@ def parser(description: str) -> argparse.ArgumentParser:
     add("--max-body-kib", type=int, default=1024, help="of a REST request")
     add("--max-connections", type=int, default=512, help="of REST")
     add("--max-connection-age-seconds", type=float, default=300.0, help="of gRPC")
-    add("--receive-seconds", type=float, default=10.0, help="for a REST request's head, its body")
+    add("--max-connection-idle-seconds", type=float, default=60.0, help="of gRPC, without a call")
+    add(
+        "--receive-seconds",
+        type=float,
+        default=10.0,
+        help="for a handshake; a REST request's head, its body; a gRPC request",
+    )
     add("--answer-seconds", type=float, default=60.0, help="for an answer, if no deadline is given")
     add("--poll-seconds", type=float, default=1.0, help="to look for new versions")
     add("--drain-seconds", type=float, default=30.0, help="for accepted requests")

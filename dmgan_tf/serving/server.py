@@ -7,6 +7,7 @@ a failed request, and an older one again when it is deleted. SIGTERM and Ctrl-C 
 accepted, then the server; a second one ends it at once.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -21,7 +22,8 @@ _LOGGER = logging.getLogger("serving")
 _MEBIBYTE, _KIBIBYTE = 2**20, 2**10
 _SPARE_THREADS = 32  # for health, status and refusals while the queue is full
 _MOST_RUNNING = 1000  # requests in a batch
-_MOST_SLOW = 256  # calls of gRPC that wait for their callers
+_MOST_SLOW = 256  # calls of gRPC that wait for their callers, of those with and without a token
+_MOST_STREAMS = 256  # calls of a connection at a time: a client alone makes none slow
 
 
 def main() -> int:
@@ -53,21 +55,17 @@ def main() -> int:
 
 
 def _serve(arguments, stop):
-    from grpc_health.v1 import health, health_pb2
-
     from dmgan_tf.serving import tracing
     from dmgan_tf.serving.metrics import answered
     from dmgan_tf.serving.slow_callers import SlowCallers
 
     tracing.start()
+    _take_all_descriptors()
     tls, tokens = _tls(arguments), _tokens(arguments)
     models = _models(arguments)
-    healthy = health.HealthServicer()
     slow = SlowCallers(arguments.receive_seconds, arguments.answer_seconds, _MOST_SLOW)
-    server, port = _grpc_server(arguments, models, healthy, tls, tokens, slow)
+    server, port = _grpc_server(arguments, models, tls, tokens, slow)
     rest = _rest_server(arguments, models, tls, tokens)
-    states = health_pb2.HealthCheckResponse
-    healthy.set("", states.SERVING if models.available() else states.NOT_SERVING)
     server.start()
     print(f"gRPC: {arguments.host}:{port}  REST: {arguments.host}:{rest.port}", flush=True)
     while not stop.wait(arguments.poll_seconds):
@@ -76,15 +74,22 @@ def _serve(arguments, stop):
         for renewed in filter(None, (tls, tokens)):
             renewed.refresh()
         slow.give_up()
-        healthy.set("", states.SERVING if models.available() else states.NOT_SERVING)
     _LOGGER.info("Ending what was accepted.")
-    healthy.enter_graceful_shutdown()
     rest.tell_to_stop()
     server.stop(arguments.drain_seconds).wait()
     rest.join()
     models.close()
     tracing.stop()
     _LOGGER.info("Ended; %d requests were answered.", answered())
+
+
+def _take_all_descriptors():
+    """Each connection needs one; a process begins with fewer than it may have."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _models(arguments):
@@ -145,12 +150,12 @@ def _rest_server(arguments, models, tls, tokens):
     )
 
 
-def _grpc_server(arguments, models, healthy, tls, tokens, slow):
+def _grpc_server(arguments, models, tls, tokens, slow):
     """The server, not started yet, and its port."""
     import grpc
-    from grpc_health.v1 import health_pb2_grpc
     from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+    from dmgan_tf.serving import grpc_health
     from dmgan_tf.serving.authorization import TokenInterceptor
     from dmgan_tf.serving.grpc_services import ModelService, PredictionService, Room
     from dmgan_tf.serving.kserve_grpc import InferenceService
@@ -160,7 +165,7 @@ def _grpc_server(arguments, models, healthy, tls, tokens, slow):
     # instead of piling up before the threads, with the health checks behind it.
     running = arguments.max_calls if arguments.no_batching else arguments.max_batch_size
     waiting = len(arguments.sources) * (arguments.max_queued_rows + min(running, _MOST_RUNNING))
-    room, threads = Room(waiting), waiting + _MOST_SLOW + _SPARE_THREADS
+    room, threads = Room(waiting), waiting + 2 * _MOST_SLOW + _SPARE_THREADS
     server = grpc.server(
         ThreadPoolExecutor(threads, "rpc"),
         interceptors=[slow, *([TokenInterceptor(tokens)] if tokens else [])],
@@ -169,6 +174,8 @@ def _grpc_server(arguments, models, healthy, tls, tokens, slow):
             ("grpc.max_send_message_length", -1),  # answers are as large as the model's outputs
             ("grpc.max_receive_message_length", arguments.max_message_mib * _MEBIBYTE),
             ("grpc.server_handshake_timeout_ms", int(arguments.receive_seconds * 1000)),
+            ("grpc.max_concurrent_streams", _MOST_STREAMS),
+            ("grpc.max_connection_idle_ms", int(arguments.max_connection_idle_seconds * 1000)),
             # Clients connect anew from time to time, and so find servers that were added.
             ("grpc.max_connection_age_ms", int(arguments.max_connection_age_seconds * 1000)),
             ("grpc.max_connection_age_grace_ms", int(arguments.answer_seconds * 1000)),
@@ -180,8 +187,9 @@ def _grpc_server(arguments, models, healthy, tls, tokens, slow):
     )
     reload = Reload(arguments.allow_reload, arguments.num_versions)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, reload), server)
-    server.add_generic_rpc_handlers([InferenceService(models, room).handler()])
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    server.add_generic_rpc_handlers(
+        [InferenceService(models, room).handler(), grpc_health.handler(models)]
+    )
     address = f"{arguments.host}:{arguments.port}"
     try:
         if tls:

@@ -39,7 +39,7 @@ class Tls:
         def take_newest(connection, name, context):
             connection.context = self._files.value.context
 
-        found = _context(*self._paths)
+        found = self._files.value.context
         found.sni_callback = take_newest  # called whether or not the client names the server
         return found
 
@@ -78,5 +78,8 @@ def _context(certificate, private_key, client_authorities=None):
     if client_authorities:
         context.load_verify_locations(client_authorities)
         context.verify_mode = ssl.CERT_REQUIRED
-        context.num_tickets = 0  # a resumed session would not be held against new authorities
+        # A resumed session would not be held against new authorities. TLS 1.2 always resumes: that
+        # Python's contexts keep sessions can't be switched off.
+        context.num_tickets = 0
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context

@@ -38,9 +38,10 @@ def start() -> None:
         or os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp"
     ):
         return
-    for name in _PROTOCOLS:
-        if (protocol := os.environ.get(name, _SPOKEN)) != _SPOKEN:
+    for name in filter(os.environ.get, _PROTOCOLS):
+        if (protocol := os.environ[name]) != _SPOKEN:
             raise UserError(f"{name} must be {_SPOKEN}. Received: {protocol}.")
+        break  # the first that is set holds
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource

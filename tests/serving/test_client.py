@@ -137,6 +137,23 @@ def test_signatures_are_read_from_tensorflow_servings_bytes():
     assert ours.SerializeToString() == theirs.SerializeToString()
 
 
+@pytest.mark.parametrize("given", [{"certificate": (b"", b"")}, {"token": "a"}])
+def test_what_needs_tls_is_not_sent_without_it(given):
+    from dmgan_tf.serving.client import Client
+
+    (name,) = given
+    with pytest.raises(ValueError, match=rf"^`{name}` needs TLS, and so `root_certificates`\."):
+        Client("127.0.0.1:1", **given)
+
+
+def test_the_command_line_sends_a_token_without_tls_only_when_told_to(tmp_path):
+    (tmp_path / "token").write_text("token\n")
+    command = "serving.client", "--address", "127.0.0.1:1", "--status", "--attempts", 1
+    process = run(*command, "--token-file", tmp_path / "token")
+    assert process.returncode == 2
+    assert "--token-file needs --root-certificates, or --plaintext-token." in process.stderr
+
+
 def test_png_bytes_come_back_in_the_order_of_the_captions(server, tiny_run):
     from dmgan_tf.serving.client import CaptionError, Client
 

@@ -181,7 +181,10 @@ def test_connections_beyond_the_limit_are_refused_until_others_end(limited):
     with contextlib.ExitStack() as stack:
         for _ in range(8):
             stack.enter_context(connection(limited))
-        assert ask(f"{limited.rest}/dmgan")[0] == 503
+        status, headers, _ = ask(f"{limited.rest}/dmgan")
+        assert status == 503
+        # As the description says, and not as other 503.
+        assert headers["Content-Type"].startswith("text/plain") and "Retry-After" not in headers
     eventually(lambda: ask(f"{limited.rest}/dmgan")[0] == 200)
 
 

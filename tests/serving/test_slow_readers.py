@@ -65,23 +65,26 @@ def test_answers_that_lie_ready_end_the_connection(plain, tmp_path, requests):
 
 
 def test_a_slow_reader_gets_the_whole_answer(plain, tmp_path):
-    with serve(plain, tmp_path / "log.txt", "--receive-seconds", 1) as server:
+    with serve(plain, tmp_path / "log.txt", "--receive-seconds", 2) as server:
         with connection(server) as opened:
+            started = time.monotonic()
             opened.sendall(HEAD.encode() + b"Connection: close\r\n\r\n" + BODY)
             found = bytearray()
-            while part := opened.recv(2**16):
+            while part := opened.recv(2**17, socket.MSG_WAITALL):  # much more than is asked for
                 found += part
+                time.sleep(0.5)
+            assert time.monotonic() - started > 3
         assert found.count(b"a") >= 900_000
 
 
 def test_grpc_answers_that_are_not_taken_end_their_calls(plain, tmp_path):
-    options = "--answer-seconds", 4, "--batch-timeout-ms", 2000
+    options = "--answer-seconds", 20, "--batch-timeout-ms", 10_000
     with serve(plain, tmp_path / "log.txt", *options) as server:
         command = [sys.executable, "-c", PROGRAM, server.address]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
             eventually(lambda: metric(server, "serving_in_flight") == 1)
             client.send_signal(signal.SIGSTOP)
             eventually(lambda: metric(server, "serving_requests_total", code="OK") == 1)
-            time.sleep(6)
+            eventually(lambda: metric(server, "serving_dropped_total", reason="unread") == 1)
             client.send_signal(signal.SIGCONT)
             assert client.communicate(timeout=60)[0] == "CANCELLED\n"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from requests_and_answers import doubled, eventually, numbers
 from running_server import serve
 from tensorflow_serving.apis import prediction_service_pb2_grpc
-from tls_files import Files, localhost
+from tls_files import Files, localhost, replace
 
 pytestmark = pytest.mark.slow
 
@@ -93,13 +93,22 @@ def wrong_files():
         ("--client-authorities", b"", words),
         ("--token-file", b"two words\nand \xff", "must hold tokens, one a line"),
         ("--token-file", b"\n", "must hold tokens, one a line"),
+        ("--token-file", b"0123456789abcdef", "end with a line break"),
     ]
 
 
 @pytest.mark.parametrize(
     ("option", "content", "words"),
     wrong_files(),
-    ids=["another's key", "locked key", "half", "no authority", "no token", "empty"],
+    ids=[
+        "another's key",
+        "locked key",
+        "half",
+        "no authority",
+        "no token",
+        "empty",
+        "half a token",
+    ],
 )
 def test_files_that_do_not_fit_are_one_line(plain, files, tmp_path, option, content, words):
     (tmp_path / "wrong").write_bytes(content)
@@ -142,7 +151,7 @@ def test_new_certificates_are_used_without_a_restart_and_damaged_ones_are_not(pl
         good = files.certificate.read_bytes()
         for damaged in (good[: len(good) // 2], b"", b"\xff" * 100):
             before = server.log.read_text().count("the one before stays in use")
-            files.certificate.write_bytes(damaged)
+            replace(files.certificate, damaged)
             eventually(lambda n=before: server.log.read_text().count("stays in use") == n + 1)
             assert grpc_answer(server, old, own) == [8]
             assert https_status(server, old, own, tmp_path) == 200
@@ -151,17 +160,54 @@ def test_new_certificates_are_used_without_a_restart_and_damaged_ones_are_not(pl
         eventually(lambda: grpc_answer(server, new, own) == [8])
         eventually(lambda: https_status(server, new, own, tmp_path) == 200)
         assert grpc_answer(server, old, own) == grpc.StatusCode.UNAVAILABLE
-        assert server.log.read_text().count("stays in use") == 3
+        assert server.log.read_text().count("stays in use") >= 3
         # The connection that was there goes on.
         assert doubled(predict(numbers(3))) == [6]
-        clients = trustme.CA()
-        clients.cert_pem.write_to_path(files.clients)
-        later = files.client(clients)
+        later = files.client(files.renew_clients())
         eventually(lambda: grpc_answer(server, new, later) == [8])
         assert https_status(server, new, later, tmp_path) == 200
         assert grpc_answer(server, new, own) == grpc.StatusCode.UNAVAILABLE
         with pytest.raises((OSError, http.client.HTTPException)):
             https_status(server, new, own, tmp_path)
+
+
+def test_sessions_of_a_client_whose_authority_was_removed_end_with_it(plain, tmp_path):
+    files = Files(tmp_path)
+    options = *files.server, "--client-authorities", files.clients
+    with serve(plain, tmp_path / "log.txt", *options) as server:
+        (tmp_path / "own.pem").write_bytes(b"".join(files.client()))
+        found = {}
+        for name, address in (("grpc", server.address), ("rest", server.root[len("http://") :])):
+            for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+                context = ssl.create_default_context(cafile=files.root)
+                context.maximum_version = version
+                context.load_cert_chain(tmp_path / "own.pem")
+                context.set_alpn_protocols(["h2"])
+                with contextlib.suppress(OSError):
+                    found[name, address, context] = session(address, context)
+        # REST has no TLS 1.2 here: its sessions can't be ended.
+        assert [name for name, _, _ in found] == ["grpc", "grpc", "rest"]
+        files.renew_clients()
+        eventually(lambda: "clients.pem: renewed." in server.log.read_text())
+        for (_, address, context), before in found.items():
+            with pytest.raises(OSError):
+                session(address, context, before)
+
+
+def session(address, context, before=None):
+    """A new connection's session, after an answer to the first bytes."""
+    host, _, port = address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=30) as opened,
+        context.wrap_socket(opened, server_hostname="localhost", session=before) as secure,
+    ):
+        secure.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+        if not secure.recv(1):
+            raise ConnectionResetError
+        found = secure.session
+        with contextlib.suppress(OSError):
+            secure.unwrap()  # otherwise the server forgets the session
+        return found
 
 
 def test_a_handshake_that_does_not_come_ends_the_connection(plain, files, tmp_path):

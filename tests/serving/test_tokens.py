@@ -12,6 +12,8 @@ from running_server import serve
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from dmgan_tf.serving.rest import openapi
+
 BODY = b'{"instances": [21]}'
 
 
@@ -19,7 +21,7 @@ BODY = b'{"instances": [21]}'
 def guarded(plain, tmp_path_factory):
     """A server, and the file of its tokens."""
     folder = tmp_path_factory.mktemp("guarded")
-    (folder / "tokens").write_text("first-token\nsecond.token==\n")
+    (folder / "tokens").write_text("first-token-of-all\nsecond.token.of.all==\n")
     with serve(plain, folder / "log.txt", "--token-file", folder / "tokens") as server:
         yield server, folder / "tokens"
 
@@ -46,7 +48,7 @@ def code(channel, header):
 
 @pytest.mark.parametrize(
     "header",
-    ["Bearer first-token", "bearer second.token==", "BEARER  first-token"],
+    ["Bearer first-token-of-all", "bearer second.token.of.all==", "BEARER  first-token-of-all"],
 )
 def test_each_token_of_the_file_is_answered(guarded, channel, header):
     assert status(guarded[0], header)[0] == 200
@@ -59,12 +61,12 @@ def test_each_token_of_the_file_is_answered(guarded, channel, header):
         None,
         "Bearer",
         "Bearer ",
-        "Bearer first-toke",
-        "Bearer first-token2",
-        "Bearer first-token second.token==",
-        "Bearer FIRST-TOKEN",
-        "Basic first-token",
-        "first-token",
+        "Bearer first-token-of-al",
+        "Bearer first-token-of-all2",
+        "Bearer first-token-of-all second.token.of.all==",
+        "Bearer FIRST-TOKEN-OF-ALL",
+        "Basic first-token-of-all",
+        "first-token-of-all",
     ],
 )
 def test_nothing_else_is(guarded, channel, header):
@@ -103,11 +105,25 @@ def test_health_and_readiness_are_open(guarded, channel):
     assert triton.ModelReady(service_pb2.ModelReadyRequest(name="dmgan")).ready
 
 
+def test_the_description_says_which_paths_are_open(guarded):
+    values = {"name": "dmgan", "version": "2", "label": "stable"}
+    for path, item in openapi()["paths"].items():
+        for method in item.keys() - {"parameters"}:
+            answered = ask(guarded[0].root + path.format(**values), None, method.upper())[0]
+            assert (answered == 401) == ("401" in item[method]["responses"])
+            assert (answered == 401) == (item[method].get("security") != [])
+
+
 def test_the_client_sends_the_first_token_of_its_file(guarded, tmp_path):
     server, tokens = guarded
-    command = "serving.client", "--address", server.address, "--status", "--token-file"
+    command = "serving.client", "--address", server.address, "--status", "--plaintext-token"
+    command += ("--token-file",)
     assert json.loads(run(*command, tokens).stdout) == {"2": "AVAILABLE"}
-    for content, words in (("another", "UNAUTHENTICATED"), ("", "holds no token")):
+    for content, words in (
+        ("another", "UNAUTHENTICATED"),
+        ("", "holds no token"),
+        ("two words", "holds no token"),
+    ):
         (tmp_path / "token").write_text(content)
         process = run(*command, tmp_path / "token")
         assert process.returncode == 2
@@ -116,23 +132,36 @@ def test_the_client_sends_the_first_token_of_its_file(guarded, tmp_path):
 
 def test_new_tokens_are_used_without_a_restart_and_damaged_ones_are_not(plain, tmp_path):
     tokens = tmp_path / "tokens"
-    tokens.write_text("old")
+    old, new = "the-old-token-of-all", "the-new-token-of-all"
+
+    def replace(content):
+        (tmp_path / "partial").write_bytes(content.encode("latin-1"))
+        (tmp_path / "partial").rename(tokens)
+
+    def kept(times):
+        return server.log.read_text().count("the one before stays in use") == times
+
+    replace(f"{old}\n")
     with (
         serve(plain, tmp_path / "log.txt", "--token-file", tokens) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
-        tokens.write_bytes(b"\xff half")
-        eventually(lambda: "the one before stays in use" in server.log.read_text())
-        assert status(server, "Bearer old")[0] == 200
+        # No text, half a token, one that could be guessed, a line of several.
+        damaged = "\xff half\n", f"{new}\n{new}", "short\n", f"user {new}\n"
+        for times, content in enumerate(damaged, start=1):
+            replace(content)
+            eventually(lambda times=times: kept(times))
+            assert status(server, f"Bearer {old}")[0] == 200
+            assert status(server, f"Bearer {new}")[0] == 401
         tokens.unlink()
-        eventually(lambda: server.log.read_text().count("the one before stays in use") == 2)
-        assert code(channel, "Bearer old") == grpc.StatusCode.OK
-        tokens.write_text("old\nnew")
-        eventually(lambda: status(server, "Bearer new")[0] == 200)
-        assert status(server, "Bearer old")[0] == 200
-        tokens.write_text("new")
-        eventually(lambda: status(server, "Bearer old")[0] == 401)
-        assert code(channel, "Bearer old") == grpc.StatusCode.UNAUTHENTICATED
-        assert code(channel, "Bearer new") == grpc.StatusCode.OK
-        answer = ask(f"{server.root}/metrics", headers={"Authorization": "Bearer new"})
+        eventually(lambda: kept(5))
+        assert code(channel, f"Bearer {old}") == grpc.StatusCode.OK
+        replace(f"{old}\n\n  {new} \n")
+        eventually(lambda: status(server, f"Bearer {new}")[0] == 200)
+        assert status(server, f"Bearer {old}")[0] == 200
+        replace(f"{new}\n")
+        eventually(lambda: status(server, f"Bearer {old}")[0] == 401)
+        assert code(channel, f"Bearer {old}") == grpc.StatusCode.UNAUTHENTICATED
+        assert code(channel, f"Bearer {new}") == grpc.StatusCode.OK
+        answer = ask(f"{server.root}/metrics", headers={"Authorization": f"Bearer {new}"})
         assert b'protocol="rest"' in answer[2] and b'code="UNAUTHENTICATED"' in answer[2]

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from plain_model import HANG
-from requests_and_answers import ask, doubled, eventually, numbers
+from requests_and_answers import ask, doubled, eventually, metric, numbers
 from running_server import serve
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -97,8 +97,11 @@ def test_a_request_is_a_span_with_its_wait_and_the_model(plain, tmp_path, monkey
         with pytest.raises(grpc.RpcError):
             predict(numbers(1, model="nobody"))
         assert ask(f"{server.root}/v2/models/dmgan/infer", b"{}")[0] == 400
-        with pytest.raises(grpc.RpcError):
-            predict(numbers(HANG), timeout=0.5)
+        call = predict.future(numbers(HANG), timeout=10)
+        eventually(lambda: metric(server, "serving_in_flight") == 1)
+        assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        code = "DEADLINE_EXCEEDED"
+        eventually(lambda: metric(server, "serving_requests_total", code=code) == 1)
         assert server.stop() == 0  # what is left is sent
         assert {path for path, _ in receiver.requests} == {"/v1/traces"}
         for resource in receiver.resources():
@@ -176,9 +179,22 @@ def test_what_can_not_be_traced_is_one_line(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     with pytest.raises(UserError, match=r"must be http/protobuf\. Received: grpc\."):
         tracing.start()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json")
+    with pytest.raises(UserError, match=r"TRACES_PROTOCOL must be .*Received: http/json\."):
+        tracing.start()
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
     tracing.start()
     monkeypatch.delenv("OTEL_TRACES_EXPORTER")
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     tracing.start()
     assert tracing.current() is None
+
+
+@pytest.mark.parametrize(("of_traces", "of_all"), [("http/protobuf", "grpc"), ("", "")])
+def test_the_protocol_of_traces_overrides_that_of_all(monkeypatch, of_traces, of_all):
+    monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", of_traces)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", of_all)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(UserError, match="traces need more packages"):  # past the protocol
+        tracing.start()

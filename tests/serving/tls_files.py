@@ -11,8 +11,7 @@ class Files:
         self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
         self.root, self.clients = folder / "root.pem", folder / "clients.pem"
         self.renew()
-        self.client_authority = trustme.CA()
-        self.client_authority.cert_pem.write_to_path(self.clients)
+        self.client_authority = self.renew_clients()
 
     def renew(self):
         """A new certificate, of a new authority."""
@@ -23,8 +22,13 @@ class Files:
             (issued.cert_chain_pems[0], self.certificate),
             (authority.cert_pem, self.root),
         ):
-            pem.write_to_path(path.with_suffix(".part"))
-            path.with_suffix(".part").rename(path)
+            replace(path, pem.bytes())
+
+    def renew_clients(self):
+        """A new authority of clients, the only one."""
+        authority = trustme.CA()
+        replace(self.clients, authority.cert_pem.bytes())
+        return authority
 
     @property
     def server(self):
@@ -34,6 +38,12 @@ class Files:
         """(key, certificate) of a client."""
         issued = (authority or self.client_authority).issue_cert("client@example.org")
         return issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes()
+
+
+def replace(path, content):
+    """Never half-written where the server looks."""
+    path.with_suffix(".part").write_bytes(content)
+    path.with_suffix(".part").rename(path)
 
 
 def localhost(address):
