@@ -218,9 +218,11 @@ def dispatch(name: str, description: str, commands: Mapping[str, tuple[str, str]
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dmgan_tf {__version__}")
-    parser.add_argument("command", help=argparse.SUPPRESS)
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.command is None:
+        parser.error(f"name a command: {', '.join(commands)}.")
     if chosen.command not in commands:
         meant = nearest(chosen.command, commands)
         hint = f"Did you mean `{name} {meant}`?" if meant else f"There are {', '.join(commands)}."

@@ -78,6 +78,12 @@ def test_an_unknown_command_is_named_with_what_may_be_meant(command, hint):
     assert f"there is no command {command!r}. {hint}" in process.stderr
 
 
+def test_without_a_command_those_there_are_are_named():
+    process = python("-m", "dmgan_tf", "export")
+    assert process.returncode == 2
+    assert process.stderr.endswith("error: name a command: saved-model, onnx, preset.\n")
+
+
 @pytest.mark.parametrize(
     "script",
     [f"export/{name}.py" for name in ("saved_model", "to_onnx", "preset")]

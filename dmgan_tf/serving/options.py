@@ -141,9 +141,12 @@ def _folder(text):
 
 def _name_and_folder(text):
     name, _, folder = text.partition("=")
-    if not name or not folder:
-        raise argparse.ArgumentTypeError(f"must be NAME=FOLDER. Received: {text}")
-    return name, _folder(folder)
+    if not (name and folder and Path(folder).is_dir()):
+        raise argparse.ArgumentTypeError(
+            f"must be NAME=FOLDER, the folder of an export. Received: {text}. "
+            "Export a model first: dmgan export saved-model --model MODEL --out FOLDER."
+        )
+    return name, Path(folder)
 
 
 def _name_and_number(text):

@@ -233,6 +233,8 @@ def test_a_reload_says_which_versions_and_labels(plain, tmp_path):
         (("--version", "dmgan=x"), "must be NAME=N. Received: dmgan=x"),
         (("--label", "dmgan=1"), "must be NAME/LABEL=N. Received: dmgan=1"),
         (("--allow-reload", "absent"), "absent is no folder"),
+        (("--model", "toy_birds"), "first: dmgan export saved-model --model MODEL --out FOLDER."),
+        (("--model", "birds=absent"), "must be NAME=FOLDER, the folder of an export."),
     ],
 )
 def test_wrong_options_are_one_line(tmp_path, options, message):
