@@ -211,14 +211,18 @@ def test_encoders_of_another_size_than_the_config_wants_are_refused(tiny_judge, 
 
 
 @pytest.mark.slow
-def test_training_begins_with_the_networks_of_a_model(tiny_run, tmp_path):
+@pytest.mark.parametrize("stages", [2, 3])
+def test_training_begins_with_the_networks_of_a_model(stages, tiny_run, tmp_path):
     settings = {"initial_model": tiny_run, "steps": 1, "generator_learning_rate": 1e-9}
     options = [o for k, v in settings.items() for o in ("--set", f"training.{k}={v}")]
+    options += ["--set", f"generator.stages={stages}"]
     succeed("train", *TINY, *options, "--run-dir", tmp_path / "run")
     kernels = []
     for run_folder in (tiny_run, tmp_path / "run"):
         with h5py.File(run_folder / "model" / "generator.weights.h5") as file:
-            kernels.append(file["initial_stage/dense/vars/0"][()])
+            kernels.append(file["image_heads/conv2d_1/vars/0"][()])  # the last that both have
+            heads = len(file["image_heads"])
+    assert heads == stages
     np.testing.assert_allclose(*kernels, rtol=0, atol=1e-7)
     assert not (tmp_path / "run" / "damsm").exists()
     line = fail(

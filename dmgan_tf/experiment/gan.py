@@ -76,7 +76,10 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
 
 
 def _take_weights(trainer, initial_model):
-    """Gives a trainer the networks of the model directory that its training begins with."""
+    """Gives a trainer the networks of the model directory that its training begins with.
+
+    Of a generator with fewer stages the ones that it has; the later ones begin as they are.
+    """
     if not initial_model:
         return
     directory = resolve(Path(initial_model))
@@ -86,10 +89,10 @@ def _take_weights(trainer, initial_model):
         network.name: (network,) for network in trainer.discriminators if network.name in held
     }
     for name, networks in taken.items():
-        weights = load_network(directory, name).get_weights()
+        source = load_network(directory, name)
         for network in networks:
             try:
-                network.set_weights(weights)
+                _copy(source, network)
             except ValueError as error:
                 reason = " ".join(str(error).split())[:200]
                 raise UserError(
@@ -97,3 +100,24 @@ def _take_weights(trainer, initial_model):
                     f"the config's: {reason}"
                 ) from error
     _LOGGER.info("%s: training begins with its %s.", directory, ", ".join(taken))
+
+
+_FREE = ("name", "trainable", "dtype", "stages")  # of a generator that has more stages
+
+
+def _copy(source, network):
+    own, grown = source.get_config(), network.get_config()
+    if own.get("stages", 0) >= grown.get("stages", 0):
+        network.set_weights(source.get_weights())
+        return
+    names = [key for key in own if key not in _FREE and own[key] != grown[key]]
+    if names:
+        raise ValueError(", ".join(f"{key} is {own[key]}, not {grown[key]}" for key in names))
+    places = {_place(variable): variable for variable in network.weights}
+    for variable in source.weights:
+        places[_place(variable)].assign(variable)
+
+
+def _place(variable):
+    """Where a variable stands in its network, whatever that one is called."""
+    return variable.path.partition("/")[2]
