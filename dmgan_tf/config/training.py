@@ -49,8 +49,8 @@ class TrainingConfig:
     steps: int = 530_000
     seed: int = 0
     # A model directory (of `convert`, or of a run) or a preset that training begins with: its
-    # generator, which may have fewer stages, the discriminators where it holds any, and its encoders
-    # unless `damsm.directory` names others.
+    # generator (which may have fewer stages), the discriminators where it holds any, and its
+    # encoders unless `damsm.directory` names others.
     initial_model: str | None = None
     generator_learning_rate: float = 2e-4
     discriminator_learning_rate: float = 2e-4
