@@ -139,7 +139,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.model_spec.signature_name = spec.signature_name
         response.model_spec.version.value = version
         for name in dict.fromkeys(request.output_filter) or outputs:
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(outputs[name]))
+            _write(outputs[name], response.outputs[name])
         return response
 
     @answered
@@ -181,6 +181,18 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def HandleReloadConfigRequest(self, request, context):  # noqa: N802
         self.models.replace(self._reload.sources(request.config))
         return model_management_pb2.ReloadConfigResponse()
+
+
+def _write(array, proto):
+    """Fills a TensorProto, several times as fast as `tf.make_tensor_proto` and its copy."""
+    proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
+    proto.tensor_shape.SetInParent()
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    if array.dtype == object:
+        proto.string_val.extend(array.ravel().tolist())
+    else:
+        proto.tensor_content = array.tobytes()
 
 
 def _array(name, proto, expected: ExpectedInputs):
