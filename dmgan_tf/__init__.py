@@ -1,10 +1,13 @@
 """DM-GAN for TensorFlow: pictures from sentences with a dynamic memory (arXiv:1904.01310).
 
-The names below are imported when they are used: `import dmgan_tf` alone imports no TensorFlow.
+The names below are imported when they are used: `import dmgan_tf` alone imports no TensorFlow. From
+then on `keras.models.load_model` knows the package's classes.
 """
 
 import importlib
 from typing import TYPE_CHECKING
+
+from dmgan_tf.keras_files import register_classes as _register_classes
 
 __version__ = "0.1.0"
 
@@ -75,3 +78,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *_MODULE_OF})
+
+
+_register_classes()

@@ -23,15 +23,23 @@ from dmgan_tf.whole_file import write_text
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--config", required=True, help="a YAML file, or one of configs/")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--config", required=True, help="YAML file, or the name of one in configs/")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="value to use instead of the config's; may be given several times",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each row")
-    parser.add_argument("--rows", help=f"some of {','.join(ROWS)} (default: all)")
-    parser.add_argument("--run-dir", type=Path, help="default: runs/CONFIG_ablation")
+    parser.add_argument("--rows", help=f"rows to train, of {','.join(ROWS)} (default: all)")
+    parser.add_argument(
+        "--run-dir", type=Path, help="folder of all runs (default: runs/CONFIG_ablation)"
+    )
     parser.add_argument(
         "--evaluate",
         default="--metrics fid,r_precision",
-        help="what to ask of dmgan_tf.evaluate, in quotes",
+        help="options of `dmgan evaluate`, in quotes",
     )
     arguments = parser.parse_args()
     if arguments.seeds < 1:

@@ -1,8 +1,11 @@
 """What `import dmgan_tf` and the console command offer, and what they leave unloaded."""
 
+import argparse
 import ast
+import importlib
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from command_lines import ROOT, environment
@@ -59,6 +62,38 @@ def test_help_of_every_command_names_it_and_loads_no_tensorflow(words):
     process = python("-c", code, *words, "--help")
     assert process.stdout.startswith(f"usage: dmgan {' '.join(words)} "), process.stderr
     assert process.stdout.endswith("loaded False\n")
+
+
+def options_of(module):
+    """The options of a command line: as its parser has them when it begins to parse."""
+    seen = []
+
+    def stop(parser, *_):
+        seen.append(parser)
+        raise SystemExit
+
+    with (
+        mock.patch.object(argparse.ArgumentParser, "parse_args", stop),
+        pytest.raises(SystemExit),
+    ):
+        importlib.import_module(module).main()
+    return seen[0]
+
+
+MODULES = [module for module, _ in (*COMMANDS.values(), *FORMATS.values())]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.endswith("__main__")])
+def test_every_option_is_explained_by_a_fragment_that_tells_its_default(module):
+    parser = options_of(module)
+    for action in parser._actions[1:]:  # the first is --help
+        if action.help == argparse.SUPPRESS:
+            continue
+        told = parser._get_formatter()._expand_help(action)
+        name = action.option_strings or action.dest
+        assert told and told[-1] != "." and (told[0].islower() or told[:2].isupper()), name
+        if action.default not in (None, False, []):
+            assert f"(default: {action.default})" in told, name
 
 
 @pytest.mark.parametrize("words", [["--help"], ["export", "--help"]], ids=" ".join)
