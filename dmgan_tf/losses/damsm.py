@@ -49,7 +49,7 @@ def word_attention(region_features, word_features, word_mask, gamma_attention):
 
 
 def word_similarity(region_features, word_features, word_mask, gamma_attention, gamma_words):
-    """Similarity of every caption to every picture by words: log Σ_w exp(γ2·cos) (Eq. 10).
+    """Similarity of every caption to every picture by words: log Σ_w exp(γ2·cos) (AttnGAN Eq. 10).
 
     Inputs as in `word_attention`; gamma_words: γ2.
     Returns: float32 [S, I].
@@ -72,7 +72,7 @@ def sentence_similarity(image_codes, sentence_features):
 
 
 def matching_loss(similarity, gamma, class_ids=None):
-    """Cross-entropy of finding the right caption of a picture, and the right picture (Eq. 11, 12).
+    """Cross-entropy of finding the right caption of a picture, and the right picture (AttnGAN Eq. 11, 12).
 
     Args:
         similarity: float [B, B], captions by pictures; the diagonal holds the pairs.
@@ -92,7 +92,7 @@ def matching_loss(similarity, gamma, class_ids=None):
 
 
 def damsm_losses(image_features, text_features, word_mask, class_ids, gammas):
-    """Sentence and word losses, each both ways (Eq. 13).
+    """Sentence and word losses, each both ways (AttnGAN Eq. 13).
 
     Args:
         image_features: (region_features [B, N, C], image_codes [B, C]).
