@@ -72,7 +72,7 @@ def sentence_similarity(image_codes, sentence_features):
 
 
 def matching_loss(similarity, gamma, class_ids=None):
-    """Cross-entropy of finding the right caption of a picture, and the right picture (AttnGAN Eq. 11, 12).
+    """Cross-entropy of finding a picture's caption, and a caption's picture (AttnGAN Eq. 11, 12).
 
     Args:
         similarity: float [B, B], captions by pictures; the diagonal holds the pairs.
