@@ -21,11 +21,20 @@ if TYPE_CHECKING:  # what `_MODULES` says, for editors and type checkers
     from dmgan_tf.errors import UserError
     from dmgan_tf.inference.text_to_image import TextToImage
     from dmgan_tf.layers import (
+        BatchDeviation,
+        BatchNorm,
         ConditioningAugmentation,
+        DownsampleBlock,
         DynamicMemory,
+        GatedLinearUnit,
+        JointBlock,
+        LSTMCell,
         MemoryReader,
         MemoryWriter,
+        ResidualBlock,
         ResponseGate,
+        SpectralNormConv2D,
+        UpsampleBlock,
     )
     from dmgan_tf.models import (
         CompactEncoder,
@@ -48,11 +57,20 @@ _MODULES = {
     "errors": ("UserError",),
     "inference.text_to_image": ("TextToImage",),
     "layers": (
+        "BatchDeviation",
+        "BatchNorm",
         "ConditioningAugmentation",
+        "DownsampleBlock",
         "DynamicMemory",
+        "GatedLinearUnit",
+        "JointBlock",
+        "LSTMCell",
         "MemoryReader",
         "MemoryWriter",
+        "ResidualBlock",
         "ResponseGate",
+        "SpectralNormConv2D",
+        "UpsampleBlock",
     ),
     "models": (
         "CompactEncoder",

@@ -20,6 +20,8 @@ from dmgan_tf.whole_file import whole_file
 
 _RETRIED_FIRST_AFTER, _RETRIED_LAST_AFTER = "0.2s", "5s"
 _MEBIBYTE = 2**20
+# gRPC's own words of a server that is not there; a server that refuses has others.
+_NOT_REACHED = "last error|failed to connect|errors resolving|DNS"
 _WORDS_A_CALL = 16  # rows of a request, of which servers take few
 
 _LOGGER = logging.getLogger(__name__)
@@ -253,8 +255,8 @@ def _told(error, timeout):
             f"no answer within {timeout:g} s. Look whether a server runs there, or give a longer "
             "--timeout."
         )
-    if code is grpc.StatusCode.UNAVAILABLE and re.match("failed to connect|DNS", details):
-        reason = details.rpartition(": ")[2].rstrip(".")
+    if code is grpc.StatusCode.UNAVAILABLE and re.search(_NOT_REACHED, details):
+        reason = details.rpartition(": ")[2].strip("].")  # before it, gRPC's names of its parts
         return (
             f"no server can be reached ({reason}). Start one with `dmgan serve`, or give the "
             "--address of one; one with TLS needs --root-certificates."
