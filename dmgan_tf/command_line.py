@@ -73,16 +73,21 @@ def picture_path(text: str) -> Path:
     return path
 
 
-def add_captions(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """The options of every command that draws sentences; `captions_of` reads them."""
-    what = parser.add_mutually_exclusive_group(required=required)
-    what.add_argument(
+def add_caption(options: argparse._ActionsContainer) -> None:
+    """The option that names sentences, one or several."""
+    options.add_argument(
         "--caption",
         nargs="+",
         action="extend",
         metavar="SENTENCE",
         help="one sentence or several, each in quotes",
     )
+
+
+def add_captions(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """The options of every command that draws sentences; `captions_of` reads them."""
+    what = parser.add_mutually_exclusive_group(required=required)
+    add_caption(what)
     what.add_argument(
         "--captions-file",
         type=Path,
@@ -129,6 +134,17 @@ def _lines(path):
     if not numbered:
         raise UserError(f"{path}: holds no caption.")
     return numbered
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """The option `--set`, for `load_config`."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="value to use instead of the config's; may be given several times",
+    )
 
 
 def run_config(
@@ -197,13 +213,7 @@ def _config_parser(description):
         "--config",
         help="YAML file, or the name of one in configs/ (default with --resume: that of --run-dir)",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="value to use instead of the config's; may be given several times",
-    )
+    add_overrides(parser)
     parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/CONFIG)")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument(

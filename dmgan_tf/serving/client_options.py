@@ -4,20 +4,14 @@ import argparse
 import re
 from pathlib import Path
 
-from dmgan_tf.command_line import argument_parser
+from dmgan_tf.command_line import add_caption, argument_parser
 from dmgan_tf.errors import UserError
 
 
 def _parser(description):
     parser = argument_parser(description)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--caption",
-        nargs="+",
-        action="extend",
-        metavar="SENTENCE",
-        help="one sentence or several, each in quotes",
-    )
+    add_caption(what)
     what.add_argument(
         "--status", action="store_true", help="print the state of the model's versions"
     )
