@@ -139,3 +139,21 @@ def test_edge_draws_where_only_its_own_packages_are(onnx_folder, tmp_path):
     assert process.returncode == 0, process.stderr
     assert process.stdout == f"Picture: {tmp_path / 'birds.webp'}\n"
     assert (tmp_path / "birds.webp").stat().st_size > 100
+
+
+@pytest.mark.parametrize(
+    ("words", "package", "told"),
+    [
+        (["edge", "--model", ".", "--caption", "a"], "onnxruntime", "pip install onnxruntime"),
+        (["serve", "--model", "a=."], "prometheus_client", "pip install 'dmgan_tf[serving]'"),
+        (["ask", "--status"], "grpc", "pip install 'dmgan_tf[client]'"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_a_missing_package_is_one_line_that_says_how_to_get_it(words, package, told):
+    code = f"import sys\nsys.modules[{package!r}] = None\n"
+    code += "from dmgan_tf.__main__ import main\nmain()"
+    process = python("-c", code, *words)
+    assert process.returncode == 2
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("error: ") and told in line
