@@ -104,8 +104,8 @@ def few_test_pictures(splits: Iterable[str]) -> str:
     if count >= FEWEST_TEST_PICTURES:
         return ""
     return (
-        f"The test split has {count:,} pictures. R-precision looks for a picture's caption among "
-        f"{FEWEST_TEST_PICTURES}: with fewer it is too high and comparable with no other."
+        f"Test pictures: {count:,}. R-precision looks for a picture's caption among "
+        f"{FEWEST_TEST_PICTURES}; with fewer it is too high and comparable with no other."
     )
 
 

@@ -45,7 +45,7 @@ def test_dry_run_tells_and_writes_nothing(many, tmp_path):
         process = run("prepare_data", "folder", source, "--out", out, "--dry-run")
         printed = process.stdout
         (warning,) = process.stderr.splitlines()
-        assert warning.startswith("WARNING: The test split has 1 pictures. R-precision looks for")
+        assert warning.startswith("WARNING: Test pictures: 0. R-precision looks for a picture's")
         assert "train: " in printed and "vocabulary: " in printed and "size: about" in printed
         assert "left out so far, pictures and captions: 6\n  0.jpg: has no caption" in printed
         assert printed.rstrip().endswith("… and 1 more")
@@ -57,7 +57,8 @@ def test_what_is_left_out_is_told_and_strict_stops(many, tmp_path):
     (many / "5.txt").unlink()
     process = run("prepare_data", "folder", many, "--out", tmp_path / "out")
     printed = process.stdout
-    assert "WARNING: The test split has 1 pictures. " in process.stderr
+    (warning,) = (line for line in process.stderr.splitlines() if "WARNING" in line)
+    assert warning.startswith("WARNING: Test pictures: 0. R-precision looks for a picture's")
     assert "left out: 2, each with its reason in" in printed
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {item["name"] for item in report["left_out"]} == {"3.jpg", "5.jpg"}
@@ -69,7 +70,7 @@ def test_what_is_left_out_is_told_and_strict_stops(many, tmp_path):
 def test_a_hundred_test_pictures_are_enough():
     assert not few_test_pictures(["train", *["test"] * FEWEST_TEST_PICTURES])
     told = few_test_pictures(["train", *["test"] * (FEWEST_TEST_PICTURES - 1)])
-    assert told.startswith("The test split has 99 pictures.")
+    assert told.startswith("Test pictures: 99. ")
 
 
 def test_mistakes_are_one_line(many, tmp_path):
