@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo test test-slow test-lowest test-gpu gpu-report fuzz bench bench-data soak lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -73,12 +73,16 @@ soak: setup
 	$(BIN)/python benchmarks/soak.py --saved-model runs/soak/dmgan --minutes 10
 
 # On a machine with an NVIDIA card: the tests of parity and those marked `gpu`, on the card.
-test-gpu: $(GPU_VENV)/installed
+test-gpu: nvidia-gpu $(GPU_VENV)/installed
 	$(GPU_VENV)/bin/python -m pytest -m "gpu or not gpu" tests/gpu tests/parity
 
 # Step time, memory and rounding there: runs/gpu_report.md.
-gpu-report: $(GPU_VENV)/installed
+gpu-report: nvidia-gpu $(GPU_VENV)/installed
 	$(GPU_VENV)/bin/python benchmarks/gpu_report.py
+
+# Looked for first: the GPU's packages are gigabytes. `make` exits with 2.
+nvidia-gpu:
+	@nvidia-smi > /dev/null 2>&1 || { echo "error: no NVIDIA GPU here: nvidia-smi finds none." >&2; false; }
 
 $(GPU_VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(GPU_VENV)

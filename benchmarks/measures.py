@@ -8,21 +8,18 @@ are those of `random_model`.
 import ctypes
 import gc
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from random_model import random_artist, random_trainer
+from turns import axis, take_turns, waited_for
 
 from dmgan_tf.config_file import find_config, load_config
 
 _WORDS = 12  # of a caption
 _SECONDS = {1: 8.0, 4: 12.0, 16: 24.0}  # of a form, by batch
-_FEWEST_RUNS = 3
-_PAUSE = 0.1  # seconds before each run: threads of the form before it look for work a while
 
 
 def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> list[dict]:
@@ -79,7 +76,7 @@ def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> l
     pictures = {name: form().astype(int) for name, form in forms.items()}
     for name, drawn in pictures.items():
         assert np.abs(drawn - pictures["this"]).max() <= 1, f"{name}: draws other pictures"
-    return _take_turns("a picture from a caption", count, forms, _SECONDS.get(count, 10.0))
+    return take_turns("a picture from a caption", count, forms, _SECONDS.get(count, 10.0))
 
 
 def training(references: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
@@ -90,7 +87,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
     forms = {"this": _step(trainer, data)}
     if "plain" in references:
         forms["plain"] = _step(_trainer(config, int(batch), "plain")[0], data)
-    rows = _take_turns("training step", int(batch), forms, 40.0)
+    rows = take_turns("training step", int(batch), forms, 40.0)
     text = trainer.encode_text(data)
     noise = data["noise"], data["condition_noise"]
 
@@ -125,7 +122,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
     }
     for name, part in parts.items():
         graph = tf.function(part, autograph=False)
-        rows += _take_turns(name, int(batch), {"this": _waited_for(graph)}, 8.0)
+        rows += take_turns(name, int(batch), {"this": waited_for(graph)}, 8.0)
     return rows
 
 
@@ -159,7 +156,7 @@ def start(config: str = "toy_birds.yaml") -> list[dict]:
         def generate():
             subprocess.run(command, check=True, capture_output=True)
 
-        return _take_turns("start to first picture", 1, {"this": generate}, 25.0)
+        return take_turns("start to first picture", 1, {"this": generate}, 25.0)
 
 
 def evaluation(config: str = "toy_birds.yaml") -> list[dict]:
@@ -175,7 +172,7 @@ def evaluation(config: str = "toy_birds.yaml") -> list[dict]:
 
         numbers = iter(range(1000))
         forms = {"this": lambda: evaluate(next(numbers))}
-        return _take_turns("evaluation of 1,000 pictures", 1000, forms, 30.0)
+        return take_turns("evaluation of 1,000 pictures", 1000, forms, 30.0)
 
 
 def scaling(config: str = "cub.yaml") -> list[dict]:
@@ -190,17 +187,17 @@ def scaling(config: str = "cub.yaml") -> list[dict]:
     for count in (1, 2, 4, 8):
         captions = [f"word{i + 1}" for i in range(count)]
         forms = {"this": lambda c=captions: artist.generate(c, list(range(len(c))))}
-        rows += _axis("batch", count, _take_turns("generation", count, forms, 5.0))
+        rows += axis("batch", count, take_turns("generation", count, forms, 5.0))
     for stages in (1, 2, 3):
         small = folded(f"generator.stages={stages}")
         side = small.generator.sides[-1]
         forms = {"this": lambda artist=small: artist.generate("word1 word2")}
-        rows += _axis("side", side, _take_turns("generation", 1, forms, 5.0))
+        rows += axis("side", side, take_turns("generation", 1, forms, 5.0))
     for words in (5, 25, 50, 100):
         wide = _like(artist, artist.generator, words)
         caption = " ".join(f"word{i + 1}" for i in range(words))
         forms = {"this": lambda artist=wide, text=caption: artist.generate(text)}
-        rows += _axis("words", words, _take_turns("generation", 1, forms, 5.0))
+        rows += axis("words", words, take_turns("generation", 1, forms, 5.0))
     return rows
 
 
@@ -219,36 +216,7 @@ def replicas(count: str, config: str = "toy_birds.yaml") -> list[dict]:
         trainer, data = _trainer(config, 8 // int(count))
     step = tf.function(trainer.train_step)
     forms = {"this": lambda: strategy.experimental_local_results(strategy.run(step, (data,)))}
-    return _axis("replicas", int(count), _take_turns("training step, toy", 8, forms, 8.0))
-
-
-def _axis(name, value, rows):
-    return [row | {"axis": name, "value": value} for row in rows]
-
-
-def _take_turns(what, batch, forms, seconds):
-    """Rounds in which each form runs once, until the time is up; two rounds before don't count."""
-    for form in forms.values():
-        form(), form()
-    times = {name: [] for name in forms}
-    started, rounds = time.perf_counter(), 0
-    while rounds < _FEWEST_RUNS or time.perf_counter() - started < seconds * len(forms):
-        for name, form in forms.items():
-            time.sleep(_PAUSE)
-            begun = time.perf_counter()
-            form()
-            times[name].append(1e3 * (time.perf_counter() - begun))
-        rounds += 1
-    return [
-        {"what": what, "form": name, "batch": batch, "milliseconds": _spread(found), "runs": rounds}
-        for name, found in times.items()
-    ]
-
-
-def _spread(times):
-    """First decile, median and last decile."""
-    tenths = statistics.quantiles(times, n=10, method="inclusive")
-    return [round(value, 1) for value in (tenths[0], statistics.median(times), tenths[-1])]
+    return axis("replicas", int(count), take_turns("training step, toy", 8, forms, 8.0))
 
 
 def _resident_mebibytes(name):
@@ -312,19 +280,7 @@ def _plain_trainer(settings, text_encoder, image_encoder):
 def _step(trainer, data):
     import tensorflow as tf
 
-    return _waited_for(tf.function(lambda: trainer.train_step(data), autograph=False))
-
-
-def _waited_for(function):
-    """TensorFlow returns before its kernels have: reads one number of each result."""
-    import tensorflow as tf
-
-    def call():
-        for tensor in tf.nest.flatten(function()):
-            if tensor is not None:
-                tf.reshape(tensor, [-1])[:1].numpy()
-
-    return call
+    return waited_for(tf.function(lambda: trainer.train_step(data), autograph=False))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """DM-GAN for TensorFlow: pictures from sentences with a dynamic memory (arXiv:1904.01310).
 
-The names below are imported when they are used: `import dmgan_tf` alone imports no TensorFlow.
+The names below are imported when they are used: `import dmgan_tf` alone imports no TensorFlow. From
+then on `keras.models.load_model` knows the package's classes.
 """
 
 import importlib
 from typing import TYPE_CHECKING
+
+from dmgan_tf.keras_files import register_classes as _register_classes
 
 __version__ = "0.1.0"
 
@@ -18,11 +21,20 @@ if TYPE_CHECKING:  # what `_MODULES` says, for editors and type checkers
     from dmgan_tf.errors import UserError
     from dmgan_tf.inference.text_to_image import TextToImage
     from dmgan_tf.layers import (
+        BatchDeviation,
+        BatchNorm,
         ConditioningAugmentation,
+        DownsampleBlock,
         DynamicMemory,
+        GatedLinearUnit,
+        JointBlock,
+        LSTMCell,
         MemoryReader,
         MemoryWriter,
+        ResidualBlock,
         ResponseGate,
+        SpectralNormConv2D,
+        UpsampleBlock,
     )
     from dmgan_tf.models import (
         CompactEncoder,
@@ -45,11 +57,20 @@ _MODULES = {
     "errors": ("UserError",),
     "inference.text_to_image": ("TextToImage",),
     "layers": (
+        "BatchDeviation",
+        "BatchNorm",
         "ConditioningAugmentation",
+        "DownsampleBlock",
         "DynamicMemory",
+        "GatedLinearUnit",
+        "JointBlock",
+        "LSTMCell",
         "MemoryReader",
         "MemoryWriter",
+        "ResidualBlock",
         "ResponseGate",
+        "SpectralNormConv2D",
+        "UpsampleBlock",
     ),
     "models": (
         "CompactEncoder",
@@ -75,3 +96,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *_MODULE_OF})
+
+
+_register_classes()

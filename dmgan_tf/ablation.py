@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from dmgan_tf.ablation_table import ROWS, read_scores, save_plot, save_table
-from dmgan_tf.command_line import argument_parser, run
+from dmgan_tf.command_line import add_overrides, argument_parser, run
 from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.whole_file import write_text
@@ -23,15 +23,17 @@ from dmgan_tf.whole_file import write_text
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--config", required=True, help="a YAML file, or one of configs/")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--config", required=True, help="YAML file, or the name of one in configs/")
+    add_overrides(parser)
     parser.add_argument("--seeds", type=int, default=3, help="runs of each row")
-    parser.add_argument("--rows", help=f"some of {','.join(ROWS)} (default: all)")
-    parser.add_argument("--run-dir", type=Path, help="default: runs/CONFIG_ablation")
+    parser.add_argument("--rows", help=f"rows to train, of {','.join(ROWS)} (default: all)")
+    parser.add_argument(
+        "--run-dir", type=Path, help="folder of all runs (default: runs/CONFIG_ablation)"
+    )
     parser.add_argument(
         "--evaluate",
         default="--metrics fid,r_precision",
-        help="what to ask of dmgan_tf.evaluate, in quotes",
+        help="options of `dmgan evaluate`, in quotes",
     )
     arguments = parser.parse_args()
     if arguments.seeds < 1:

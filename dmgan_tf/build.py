@@ -37,6 +37,7 @@ __all__ = [
     "feature_discriminators",
     "generator",
     "image_encoder",
+    "initial_image_encoder",
     "local_strategy",
     "parameter_table",
     "pictures",
@@ -55,15 +56,10 @@ def strategy(config: Config) -> tf.distribute.Strategy:
     """
     tf.config.threading.set_intra_op_parallelism_threads(config.training.threads_per_operation)
     tf.config.experimental.enable_tensor_float_32_execution(config.training.tf32)
-    found = _strategy()
+    several = os.environ.get("TF_CONFIG")
+    found = tf.distribute.MultiWorkerMirroredStrategy() if several else local_strategy()
     check_xla(config.training.xla, found.num_replicas_in_sync)
     return found
-
-
-def _strategy():
-    if os.environ.get("TF_CONFIG"):
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    return local_strategy()
 
 
 def local_strategy() -> tf.distribute.Strategy:
@@ -114,6 +110,19 @@ def image_encoder(config: Config) -> keras.Model:
     else:
         encoder = CompactEncoder(size, section.widths, section.input_side, name="image_encoder")
     encoder.build()
+    return encoder
+
+
+def initial_image_encoder(config: Config) -> keras.Model:
+    """The image encoder as pretraining begins with it: on ImageNet's weights where it has any.
+
+    Raises: UserError: when their file is missing or holds something else.
+    """
+    encoder, section = image_encoder(config), config.image_encoder
+    if section.kind == "inception_v3":
+        load_imagenet_weights(encoder.backbone, section.weights)
+    elif section.kind == "efficientnet_lite2":
+        load_efficientnet_weights(encoder.backbone, section.weights)
     return encoder
 
 
@@ -232,11 +241,7 @@ def damsm_trainer(config: Config, vocabulary_size: int, steps_per_epoch: int) ->
     """Encoders, optimizer and trainer for pretraining; call it in the strategy's scope."""
     section = config.damsm
     keras.utils.set_random_seed(config.training.seed)
-    image = image_encoder(config)
-    if config.image_encoder.kind == "inception_v3":
-        load_imagenet_weights(image.backbone, config.image_encoder.weights)
-    elif config.image_encoder.kind == "efficientnet_lite2":
-        load_efficientnet_weights(image.backbone, config.image_encoder.weights)
+    image = initial_image_encoder(config)  # first: the order decides initial weights
     trainer = DAMSMTrainer(
         text_encoder(config, vocabulary_size),
         image,

@@ -73,17 +73,27 @@ def picture_path(text: str) -> Path:
     return path
 
 
-def add_captions(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """The options of every command that draws sentences; `captions_of` reads them."""
-    what = parser.add_mutually_exclusive_group(required=required)
-    what.add_argument(
+def add_caption(options: argparse._ActionsContainer) -> None:
+    """The option that names sentences, one or several."""
+    options.add_argument(
         "--caption",
         nargs="+",
         action="extend",
         metavar="SENTENCE",
         help="one sentence or several, each in quotes",
     )
-    what.add_argument("--captions-file", type=Path, help="a text file with a sentence a line")
+
+
+def add_captions(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """The options of every command that draws sentences; `captions_of` reads them."""
+    what = parser.add_mutually_exclusive_group(required=required)
+    add_caption(what)
+    what.add_argument(
+        "--captions-file",
+        type=Path,
+        metavar="FILE",
+        help="text file with one sentence on each line",
+    )
 
 
 def captions_of(
@@ -126,13 +136,28 @@ def _lines(path):
     return numbered
 
 
-def run_config(
-    description: str, start: Callable[[Config, Path, bool], str], subfolder: str = ""
-) -> int:
-    """Parses the options of a run, then starts it, or only builds it with `--dry-run`.
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """The option `--set`, for `load_config`."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="value to use instead of the config's; may be given several times",
+    )
 
-    Args: start: function (config, run's folder, resume) → what to print at the end. subfolder: of
-        the default run's folder.
+
+def run_config(
+    description: str,
+    start: Callable[[Config, Path, bool], str],
+    lacking: Callable[[Config, Path, bool], list[str]],
+    subfolder: str = "",
+) -> int:
+    """Parses the options of a run, then starts it, or only looks ahead with `--dry-run`.
+
+    Args: start: function (config, run's folder, resume) → what to print at the end. lacking: of the
+        same → what would stop the run, in sentences. subfolder: of the default run's folder.
+    Raises: UserError: also where a dry run finds something lacking.
     """
     from dmgan_tf.config_file import find_config, load_config
 
@@ -140,16 +165,18 @@ def run_config(
     arguments = parser.parse_args()
     path = find_config(arguments.config or _config_of_run(parser, arguments))
     config = load_config(path, arguments.set)
+    directory = arguments.run_dir or Path("runs") / path.stem / subfolder
     import_tensorflow()
     if arguments.dry_run:
         from dmgan_tf import build
 
         print(config.to_yaml())
         print(build.parameter_table(config))
+        if found := lacking(config, directory, arguments.resume):
+            raise UserError(" ".join(found))
+        print("All that this run needs is there.")
         return 0
-    print(
-        start(config, arguments.run_dir or Path("runs") / path.stem / subfolder, arguments.resume)
-    )
+    print(start(config, directory, arguments.resume))
     return 0
 
 
@@ -184,21 +211,16 @@ def _config_parser(description):
     parser = argument_parser(description)
     parser.add_argument(
         "--config",
-        help="a YAML file, or the name of one in configs/ (with --resume: that of --run-dir)",
+        help="YAML file, or the name of one in configs/ (default with --resume: that of --run-dir)",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="override a value of the config; may be given several times",
-    )
+    add_overrides(parser)
     parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/CONFIG)")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="build everything, print config and parameters, train nothing",
+        help="print the config and the number of parameters, check that all is there that the run "
+        "needs (data, weights, folders), and train nothing",
     )
     return parser
 

@@ -21,19 +21,21 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     authors = parser.add_argument_group("the authors' files, any of them")
-    authors.add_argument("--generator", type=Path, help="bird_DMGAN.pth, netG_epoch_….pth")
+    authors.add_argument("--generator", type=Path, help="bird_DMGAN.pth or netG_epoch_….pth")
     authors.add_argument("--text-encoder", type=Path, help="text_encoder….pth")
     authors.add_argument("--image-encoder", type=Path, help="image_encoder….pth")
     authors.add_argument("--discriminators", type=Path, help="folder of netD0.pth, netD1.pth, …")
-    authors.add_argument("--captions", type=Path, help="captions.pickle: the vocabulary")
+    authors.add_argument("--captions", type=Path, help="captions.pickle, which holds the words")
     parser.add_argument(
         "--config",
-        help="what the model's config.yaml begins with, the number of words that count included "
+        help="config that the model's begins with, and that says how many words of a caption count "
         "(default: coco.yaml for a generator of three residual blocks, else cub.yaml)",
     )
     parser.add_argument("--out", type=Path, help="model directory to write")
-    parser.add_argument("--model", type=locate, help="run, model or preset to export")
-    parser.add_argument("--export-torch", type=Path, metavar="DIR", help="folder for .pth files")
+    parser.add_argument("--model", type=locate, help="folder of a run or of a model, or a preset")
+    parser.add_argument(
+        "--export-torch", type=Path, metavar="DIR", help="folder to write .pth files into"
+    )
     arguments = parser.parse_args()
     networks = [name for name in _NETWORKS if getattr(arguments, name)]
     if bool(arguments.model) != bool(arguments.export_torch):

@@ -132,11 +132,20 @@ def main() -> int:
     parser = argument_parser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of the ONNX export")
     add_captions(parser)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the picture's noise")
-    parser.add_argument("--precision", default="float32", help="float32, float16 or int8")
-    parser.add_argument("--ort", action="store_true", help="use the .ort file")
-    parser.add_argument("--threads", type=int, default=0, help="0: one per core")
-    parser.add_argument("--out", type=picture_path, default="picture.png", help="file to write")
+    parser.add_argument("--seed", type=int, default=0, help="seed of every picture's noise")
+    parser.add_argument(
+        "--precision", default="float32", help="float32, float16 or int8, of those exported"
+    )
+    parser.add_argument("--ort", action="store_true", help="use the .ort file, not the .onnx file")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads to draw with; 0: one per core"
+    )
+    parser.add_argument(
+        "--out",
+        type=picture_path,
+        default="picture.png",
+        help="file to write; several pictures become one grid with their captions",
+    )
     arguments = parser.parse_args()
     if not -(2**63) <= arguments.seed < 2**63:
         parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")

@@ -19,39 +19,62 @@ from dmgan_tf.inference.presets import locate, preset_name
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=locate, help="run, model or preset")
-    parser.add_argument("--images-dir", type=Path, help="pictures of any program instead of it")
+    parser.add_argument("--model", type=locate, help="folder of a run or of a model, or a preset")
+    parser.add_argument(
+        "--images-dir", type=Path, help="folder of another program's pictures, instead of a model"
+    )
     parser.add_argument(
         "--judge",
         type=locate,
-        help="DAMSM encoders (default: a preset's judge, or the model's own)",
+        help="run, model or preset whose encoders judge (default: a preset's judge, or the model "
+        "itself)",
     )
-    parser.add_argument("--data", type=Path, help="prepared folder (default: the model's)")
-    parser.add_argument("--metrics", default="fid,r_precision", help=f"of {','.join(METRICS)}")
+    parser.add_argument("--data", type=Path, help="prepared folder of data (default: the model's)")
     parser.add_argument(
-        "--features", default="damsm", help="networks for fid, kid and is, such as inception-2015"
+        "--metrics", default="fid,r_precision", help=f"scores, with commas, of {','.join(METRICS)}"
     )
     parser.add_argument(
-        "--weights", action="append", default=[], metavar="NETWORK=FILE", help="their weights"
+        "--features",
+        default="damsm",
+        help="networks for fid, kid and is, with commas, such as inception-2015",
     )
-    parser.add_argument("--images", type=int, help="how many (default: one per test picture)")
-    parser.add_argument("--seed", type=int, default=0, help="of choice and noise")
     parser.add_argument(
-        "--unseen", action="store_true", help="only captions that training has not seen"
+        "--weights",
+        action="append",
+        default=[],
+        metavar="NETWORK=FILE",
+        help="weights of one of these networks; may be given several times",
+    )
+    parser.add_argument(
+        "--images", type=int, help="number of pictures (default: one for each test picture)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of captions and noise")
+    parser.add_argument(
+        "--unseen", action="store_true", help="take only captions that training has not seen"
     )
     parser.add_argument(
         "--negatives", choices=("other_classes", "random"), default="other_classes",
-        help="R-precision's wrong captions: as the authors' code, or as the paper says",
+        help="wrong captions of R-precision: as in the authors' code, or as in the paper",
     )  # fmt: skip
     parser.add_argument(
-        "--drop-last-of-fold", action="store_true", help="R-precision: the authors' habit"
+        "--drop-last-of-fold",
+        action="store_true",
+        help="leave each fold's last picture out of R-precision, as the authors' code does",
     )
-    parser.add_argument("--subset-size", type=int, default=1000, help="KID's")
-    parser.add_argument("--reference", type=Path, help="FID: .npz of mu and sigma to compare with")
+    parser.add_argument(
+        "--subset-size", type=int, default=1000, help="pictures in each subset of KID"
+    )
+    parser.add_argument(
+        "--reference", type=Path, help="mu and sigma (.npz) for FID, instead of the test pictures'"
+    )
     parser.add_argument("--blurred", action="store_true", help="score blurred real pictures too")
-    parser.add_argument("--keep-images", type=Path, help="folder for the pictures")
-    parser.add_argument("--out", type=Path, help="report (default: evaluation.json in the folder)")
-    parser.add_argument("--since", type=float, help="Unix time that `seconds` count from")
+    parser.add_argument("--keep-images", type=Path, help="folder to write the pictures into")
+    parser.add_argument(
+        "--out", type=Path, help="report to write (default: evaluation.json in the model's folder)"
+    )
+    parser.add_argument(
+        "--since", type=float, help="Unix time from which to count `seconds` (default: now)"
+    )
     arguments = parser.parse_args()
     arguments.metrics = tuple(arguments.metrics.split(","))
     if unknown := [m for m in arguments.metrics if m not in METRICS]:

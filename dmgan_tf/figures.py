@@ -21,15 +21,22 @@ _MOST_NOISES = 120
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
     parser.add_argument(
-        "--compare", type=locate, action="append", default=[], help="another; may be given again"
+        "--model", type=locate, required=True, help="folder of a run or of a model, or a preset"
+    )
+    parser.add_argument(
+        "--compare",
+        type=locate,
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="another model for comparison.png; may be given several times",
     )
     add_captions(parser, required=False)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
-    parser.add_argument("--seed", type=int, default=0, help="of the first or only noise")
-    parser.add_argument("--noises", type=int, default=12, help="pictures of the first caption")
-    parser.add_argument("--only", default=",".join(_FIGURES), help="some of %(default)s")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write them into")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first picture's noise")
+    parser.add_argument("--noises", type=int, default=12, help="pictures in noises.png")
+    parser.add_argument("--only", default=",".join(_FIGURES), help="figures to draw, with commas")
     arguments = parser.parse_args()
     arguments.only = arguments.only.split(",")
     if unknown := [name for name in arguments.only if name not in _FIGURES]:

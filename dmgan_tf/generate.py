@@ -19,21 +19,27 @@ _COLUMNS, _MOST_COLUMNS = 4, 8
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
+    parser.add_argument(
+        "--model", type=locate, required=True, help="folder of a run or of a model, or a preset"
+    )
     add_captions(parser)
-    parser.add_argument("--count", type=int, default=1, help="pictures a caption, of seeds seed, …")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first picture's noise")
+    parser.add_argument(
+        "--count", type=int, default=1, help="pictures of each caption: seeds SEED, SEED + 1, …"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of each caption's first picture")
     parser.add_argument(
         "--out",
         type=picture_path,
         default="picture.png",
-        help="file to write; more than one picture: a grid with their captions",
+        help="file to write; several pictures become one grid with their captions: all seeds of "
+        "the first caption, then of the next",
     )
-    parser.add_argument("--stages", action="store_true", help="every resolution, side by side")
+    parser.add_argument("--stages", action="store_true", help="draw every resolution into a grid")
     parser.add_argument(
         "--attention",
         action="store_true",
-        help="also NAME_attention.png: heat maps, writing gates, most-read words",
+        help="write heat maps, writing gates and the words that are read most to "
+        "NAME_attention.png; of several captions to NAME_attention_1.png, NAME_attention_2.png, …",
     )
     arguments = parser.parse_args()
     if arguments.count < 1:

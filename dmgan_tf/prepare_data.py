@@ -6,7 +6,7 @@ pictures), fluent-emoji. The result is one folder for `data.directory` of a conf
 
 import argparse
 import hashlib
-import os
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,29 +14,49 @@ from pathlib import Path
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.sole_use import sole_use
+from dmgan_tf.whole_file import check_writable
 
 SOURCES = ("cub", "coco", "attngan", "folder", "fluent-emoji")
 _DOWNLOADED = ("cub", "coco")
+_LOGGER = logging.getLogger(__name__)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
-    parser.add_argument("source", choices=SOURCES)
-    parser.add_argument("path", type=Path, help="the data set as it was found: a folder or tarball")
+    parser.add_argument("source", choices=SOURCES, help="kind of the data set")
+    parser.add_argument(
+        "path", type=Path, help="folder or archive of the data set, as people find it"
+    )
     parser.add_argument(
         "--out", type=Path, required=True, help="prepared folder to write; a new one"
     )
-    parser.add_argument("--captions", type=Path, help="where the captions are, if not beside them")
-    parser.add_argument("--words", type=int, help="vocabulary at most, the end included")
-    parser.add_argument("--split", help="folder: fraction (default), class, or a file of names")
-    parser.add_argument("--test-share", type=float, help="folder: of the test split (default: 0.1)")
-    parser.add_argument("--strict", action="store_true", help="leave nothing out: stop instead")
     parser.add_argument(
-        "--dry-run", action="store_true", help="tell what there is; archives are unpacked for it"
+        "--captions",
+        type=Path,
+        help="file or folder of the captions (default: beside the pictures)",
     )
-    parser.add_argument("--download", action="store_true", help="cub, coco: fetch into PATH first")
-    parser.add_argument("--processes", type=int, help="default: one per core")
+    parser.add_argument(
+        "--words", type=int, help="largest size of the vocabulary, its end included (default: all)"
+    )
+    parser.add_argument(
+        "--split", help="folder only: fraction, class, or a file of names (default: fraction)"
+    )
+    parser.add_argument(
+        "--test-share", type=float, help="folder only: share of the test split (default: 0.1)"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at the first picture that can't be used"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="tell what there is, and write nothing"
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="cub and coco only: fetch the data into PATH first"
+    )
+    parser.add_argument(
+        "--processes", type=int, help="processes that read pictures (default: one per core)"
+    )
     arguments = parser.parse_args()
     if arguments.download and arguments.source not in _DOWNLOADED:
         parser.error(f"--download knows {' and '.join(_DOWNLOADED)}, not {arguments.source}.")
@@ -64,9 +84,7 @@ def main() -> int:
     out, source = arguments.out, arguments.path
     if out.exists():
         raise UserError(f"{out} is there already: name another --out, or remove it.")
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise UserError(f"--out {out}: {parent} is no folder that can be written to.")
+    check_writable(out)
     if arguments.download and source.is_file():
         raise UserError(f"{source} is a file: --download fetches into the folder PATH.")
     if arguments.download:
@@ -75,7 +93,8 @@ def main() -> int:
         raise UserError(f"{source}: there is no such file or folder.")
     work = _work_folder(out, source, arguments.captions)
     if arguments.dry_run:
-        work = Path(tempfile.mkdtemp(prefix=".dry_run", dir=parent))
+        beside = next(folder for folder in out.absolute().parents if folder.exists())
+        work = Path(tempfile.mkdtemp(prefix=".dry_run", dir=beside))
     with sole_use(work):
         try:
             _prepare(arguments, source, out, work)
@@ -87,7 +106,7 @@ def main() -> int:
 
 
 def _prepare(arguments, source, out, work):
-    from dmgan_tf.preparation.plan import plan
+    from dmgan_tf.preparation.plan import few_test_pictures, plan
     from dmgan_tf.preparation.sources import find
     from dmgan_tf.preparation.writer import write
 
@@ -95,10 +114,13 @@ def _prepare(arguments, source, out, work):
     found = find(arguments.source, source, arguments.captions, work, **options)
     planned = plan(found, arguments.source, arguments.words, arguments.strict)
     print(planned.summary())
-    if not arguments.dry_run:
-        import_tensorflow()
-        print(write(planned, out, arguments.strict, arguments.processes))
-        print(f"Prepared: {out}")
+    if arguments.dry_run:
+        if warning := few_test_pictures(entry.split for entry in planned.entries):
+            _LOGGER.warning(warning)
+        return
+    import_tensorflow()
+    print(write(planned, out, arguments.strict, arguments.processes))
+    print(f"Prepared: {out}")
 
 
 def _work_folder(out, *found):

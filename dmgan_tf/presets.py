@@ -44,7 +44,9 @@ def _number(scores, name):
 def main() -> int:
     """Lists, or shows one."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--show", metavar="NAME", help="print the card of a preset")
+    parser.add_argument(
+        "--show", metavar="NAME", help="preset whose card to print (default: list all)"
+    )
     parser.add_argument("name", nargs="?", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.name:

@@ -11,9 +11,16 @@ def start(config, directory, resume):
     return f"Trained: {model}\nUse it:  --set damsm.directory={model}"
 
 
+def lacking(config, directory, resume):
+    """What would stop it, in sentences."""
+    from dmgan_tf import experiment
+
+    return experiment.lacking_for_pretraining(config, directory, resume)
+
+
 def main() -> int:
     """Trains, or with `--dry-run` only builds."""
-    return run_config(__doc__ or "", start, "damsm")  # where `train` will find them
+    return run_config(__doc__ or "", start, lacking, "damsm")  # where `train` will find them
 
 
 if __name__ == "__main__":

@@ -12,9 +12,16 @@ def start(config, directory, resume):
     return f"Trained: {directory}/model\nDraw:    {draw}"
 
 
+def lacking(config, directory, resume):
+    """What would stop it, in sentences."""
+    from dmgan_tf import experiment
+
+    return experiment.lacking_for_training(config, directory, resume)
+
+
 def main() -> int:
     """Trains, or with `--dry-run` only builds."""
-    return run_config(__doc__ or "", start)
+    return run_config(__doc__ or "", start, lacking)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,18 @@
 
 import contextlib
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from dmgan_tf.errors import UserError
+
+
+def check_writable(folder: Path) -> None:
+    """Raises UserError where a folder, which need not exist yet, can't be written to."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        raise UserError(f"{folder}: {existing} is no folder that can be written to.")
 
 
 @contextlib.contextmanager

@@ -54,7 +54,8 @@ def test_pretraining_leaves_the_two_encoders(tiny_judge):
 
 @pytest.mark.slow
 def test_dry_run_prints_config_and_the_authors_parameter_counts_and_writes_nothing(tmp_path):
-    lines = succeed("train", "--config", "cub.yaml", "--dry-run", cwd=tmp_path).splitlines()
+    process = run("train", "--config", "cub.yaml", "--dry-run", cwd=tmp_path)
+    lines = process.stdout.splitlines()
     assert "  vocabulary_size: 5450" in lines
     counts = dict(line.split() for line in lines[-6:])
     assert counts == {
@@ -65,6 +66,10 @@ def test_dry_run_prints_config_and_the_authors_parameter_counts_and_writes_nothi
         "discriminator_128": "5,155,810",
         "discriminator_256": "18,264,546",
     }
+    assert process.returncode == 2
+    (line,) = process.stderr.splitlines()
+    assert "data/cub: is no prepared folder" in line
+    assert "`image_encoder.weights` must name Keras' ImageNet weights" in line
     assert not list(tmp_path.iterdir())
 
 
@@ -160,17 +165,13 @@ def test_vocabulary_of_another_model_is_refused(tiny_run, tmp_path):
     assert "generator.weights.h5: was trained with another vocabulary" in line
 
 
-def test_run_folder_is_not_begun_again_without_resume(tiny_run):
-    line = fail("train", *TINY, "--run-dir", tiny_run)
-    assert f"{tiny_run} holds a run already. Use --resume to go on with it" in line
-
-
 def test_a_run_that_still_trains_its_encoders_goes_on_by_itself(tmp_path):
     config = load_config(TINY[1], [TINY[3], "training.steps=77"])
     with RunFolder(config, tmp_path / "run" / "damsm", resume=False):
         pass
     printed = succeed("train", "--resume", "--run-dir", tmp_path / "run", "--dry-run")
     assert "  steps: 77\n" in printed
+    assert printed.endswith("All that this run needs is there.\n")
 
 
 def refuse_to_train(strategy, config, run_dir, *settings, resume=False):
@@ -181,6 +182,15 @@ def refuse_to_train(strategy, config, run_dir, *settings, resume=False):
         experiment.train(load_config(config, settings), run_dir, strategy, resume)
     (line,) = str(caught.value).splitlines()
     return line
+
+
+@pytest.mark.parametrize("folder", ["", "damsm"], ids=["the GAN", "the encoders"])
+def test_a_run_that_was_begun_is_refused_without_resume(folder, tmp_path, strategy):
+    config = load_config(TINY[1], [TINY[3]])
+    with RunFolder(config, tmp_path / "run" / folder, resume=False):
+        pass
+    line = refuse_to_train(strategy, TINY[1], tmp_path / "run", TINY[3])
+    assert line.startswith(f"{tmp_path / 'run' / folder} holds a run already. Use --resume to")
 
 
 def test_run_folder_of_another_config_is_refused_with_what_differs(tiny_run, strategy):

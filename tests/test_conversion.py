@@ -15,12 +15,10 @@ from dmgan_tf.inference.model_directory import (
     load_metadata,
     load_network,
     load_vocabulary,
-    save_model,
 )
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.interop.authors_layout import to_authors
 from dmgan_tf.interop.torch_file import read_state_dict, write_state_dict
-from dmgan_tf.models.image_encoder import CompactEncoder
 
 NAMES = ("generator", "text_encoder", "discriminator_64", "discriminator_128")
 FILES = ("netG.pth", "text_encoder.pth", "netD0.pth", "netD1.pth")
@@ -286,34 +284,3 @@ def test_place_that_cannot_be_written_is_told(originals, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="model: cannot be written"):
         convert(files(originals[0]), tmp_path / "file" / "model")
-
-
-# --- export -------------------------------------------------------------------------------------
-
-
-def test_compact_image_encoder_is_left_out_with_a_warning(originals, tmp_path, caplog):
-    image_encoder = CompactEncoder(6, (2, 3, 4, 5, 6), 16, name="image_encoder")
-    image_encoder.build()
-    made = {"text_encoder": originals[1][1], "image_encoder": image_encoder}
-    save_model(tmp_path / "model", made, None, "", feature_size=6)
-    written = export(tmp_path / "model", tmp_path / "back")
-    assert [path.name for path in written] == ["text_encoder.pth"]
-    assert "Left out the image_encoder" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("networks", "told"), [({}, "holds no networks"), ({"../a": {}}, "no network '../a'")]
-)
-def test_model_of_other_networks_is_refused(tmp_path, networks, told):
-    content = {"format": 1, "networks": networks}
-    (tmp_path / "metadata.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match=told):
-        export(tmp_path, tmp_path / "back")
-
-
-def test_generator_that_the_authors_lack_is_refused(tmp_path):
-    generator = build.generator(with_generator(response_gate=False))
-    save_model(tmp_path / "model", {"generator": generator}, None, "", feature_size=6)
-    with pytest.raises(UserError, match="no generator without response_gate"):
-        export(tmp_path / "model", tmp_path / "back")
-    assert not (tmp_path / "back").exists()

@@ -1,8 +1,11 @@
 """What `import dmgan_tf` and the console command offer, and what they leave unloaded."""
 
+import argparse
 import ast
+import importlib
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from command_lines import ROOT, environment
@@ -61,6 +64,38 @@ def test_help_of_every_command_names_it_and_loads_no_tensorflow(words):
     assert process.stdout.endswith("loaded False\n")
 
 
+def options_of(module):
+    """The options of a command line: as its parser has them when it begins to parse."""
+    seen = []
+
+    def stop(parser, *_):
+        seen.append(parser)
+        raise SystemExit
+
+    with (
+        mock.patch.object(argparse.ArgumentParser, "parse_args", stop),
+        pytest.raises(SystemExit),
+    ):
+        importlib.import_module(module).main()
+    return seen[0]
+
+
+MODULES = [module for module, _ in (*COMMANDS.values(), *FORMATS.values())]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.endswith("__main__")])
+def test_every_option_is_explained_by_a_fragment_that_tells_its_default(module):
+    parser = options_of(module)
+    for action in parser._actions[1:]:  # the first is --help
+        if action.help == argparse.SUPPRESS:
+            continue
+        told = parser._get_formatter()._expand_help(action)
+        name = action.option_strings or action.dest
+        assert told and told[-1] != ".", name
+        if action.default not in (None, False, []):
+            assert f"(default: {action.default})" in told, name
+
+
 @pytest.mark.parametrize("words", [["--help"], ["export", "--help"]], ids=" ".join)
 def test_help_lists_the_commands(words):
     process = python("-m", "dmgan_tf", *words)
@@ -104,3 +139,21 @@ def test_edge_draws_where_only_its_own_packages_are(onnx_folder, tmp_path):
     assert process.returncode == 0, process.stderr
     assert process.stdout == f"Picture: {tmp_path / 'birds.webp'}\n"
     assert (tmp_path / "birds.webp").stat().st_size > 100
+
+
+@pytest.mark.parametrize(
+    ("words", "package", "told"),
+    [
+        (["edge", "--model", ".", "--caption", "a"], "onnxruntime", "pip install onnxruntime"),
+        (["serve", "--model", "a=."], "prometheus_client", "pip install 'dmgan_tf[serving]'"),
+        (["ask", "--status"], "grpc", "pip install 'dmgan_tf[client]'"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_a_missing_package_is_one_line_that_says_how_to_get_it(words, package, told):
+    code = f"import sys\nsys.modules[{package!r}] = None\n"
+    code += "from dmgan_tf.__main__ import main\nmain()"
+    process = python("-c", code, *words)
+    assert process.returncode == 2
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("error: ") and told in line

@@ -2,25 +2,16 @@
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from dmgan_tf.data.tokens import tokenize
 from dmgan_tf.whole_file import write_text
 
 END = "<end>"
-
-
-def tokenize(caption: str) -> list[str]:
-    """Lower-case runs of letters, digits and underscore, less what isn't ASCII: "café" → "caf".
-
-    As the authors' code cuts them, so that the words are those of their `captions.pickle`.
-    """
-    words = re.findall(r"\w+", caption.lower())
-    return [ascii for word in words if (ascii := word.encode("ascii", "ignore").decode())]
 
 
 class Vocabulary:

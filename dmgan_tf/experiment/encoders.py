@@ -75,11 +75,23 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
 
 
 def encoders_of(config: Config, directory: Path, strategy, resume: bool) -> Path:
-    """The model directory of a run's encoders: the config's, or pretrained into the run.
+    """The model directory of a run's encoders, which are pretrained into the run if need be.
+
+    Raises: UserError, Interrupted.
+    """
+    ready = ready_encoders(config, directory, resume)
+    if not every_worker(strategy, ready is not None):
+        ready = pretrain(config, directory / "damsm", strategy, resume)
+        every_worker(strategy, True)  # the others wait here until the chief has written
+    return ready or directory / "damsm" / "model"
+
+
+def ready_encoders(config: Config, directory: Path, resume: bool) -> Path | None:
+    """The model directory of a run's encoders; None where they are still to be pretrained.
 
     A run that goes on takes those that it began with, which stand in its own model.
 
-    Raises: UserError, Interrupted.
+    Raises: UserError: when the config names a directory that holds no model.
     """
     if resume:
         with contextlib.suppress(UserError):  # stopped before it had a model
@@ -88,10 +100,7 @@ def encoders_of(config: Config, directory: Path, strategy, resume: bool) -> Path
         return resolve(Path(named))
     model = directory / "damsm" / "model"
     done = model.is_dir() and load_metadata(model).get("step") == config.damsm.steps
-    if not every_worker(strategy, done):
-        pretrain(config, directory / "damsm", strategy, resume=True)
-        every_worker(strategy, True)  # the others wait here until the chief has written
-    return model
+    return model if done else None
 
 
 def check_feature_size(config: Config, text_encoder: TextEncoder, directory: Path) -> None:

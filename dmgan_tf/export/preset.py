@@ -25,12 +25,12 @@ from dmgan_tf.inference import presets
 from dmgan_tf.inference.presets import Card
 
 _TEXTS = {
-    "title": "one line",
+    "title": "what the model is, in one line",
     "data": "what it was trained on",
     "cost": "how long the training took",
-    "machine": "where",
-    "licence": "of the weights and of what they draw",
-    "limitations": "what it does not do",
+    "machine": "the machine that trained it",
+    "licence": "licence of the weights and of what they draw",
+    "limitations": "what the model can't do",
 }
 _GRID_PICTURES = 16
 
@@ -38,10 +38,14 @@ _GRID_PICTURES = 16
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=presets.locate, required=True, help="a run, or its model")
-    parser.add_argument("--name", required=True, help="of the preset: a-z, 0-9 and _")
-    parser.add_argument("--evaluation", type=Path, help="report of dmgan_tf.evaluate")
-    parser.add_argument("--judge", help="the preset that was its --judge")
+    parser.add_argument(
+        "--model", type=presets.locate, required=True, help="folder of a run, or of its model"
+    )
+    parser.add_argument("--name", required=True, help="name of the preset: a-z, 0-9 and _")
+    parser.add_argument(
+        "--evaluation", type=Path, help="report of `dmgan evaluate`, for a model that draws"
+    )
+    parser.add_argument("--judge", help="preset that was the report's --judge")
     for name, what in _TEXTS.items():
         parser.add_argument(f"--{name}", required=True, help=what)
     arguments = parser.parse_args()

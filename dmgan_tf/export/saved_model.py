@@ -18,9 +18,18 @@ _WARM_UP_BATCHES = (1, 4)
 def main() -> int:
     """Exports."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
-    parser.add_argument("--out", type=Path, required=True, help="the served model's folder")
-    parser.add_argument("--version", type=int, default=1, help="a number above 0; higher is newer")
+    parser.add_argument(
+        "--model", type=locate, required=True, help="folder of a run or of a model, or a preset"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder of the served model, which holds its versions",
+    )
+    parser.add_argument(
+        "--version", type=int, default=1, help="number of the version, above 0; higher is newer"
+    )
     arguments = parser.parse_args()
     if arguments.version < 1:
         parser.error(f"--version must be above 0. Received: {arguments.version}.")

@@ -23,15 +23,22 @@ PRECISIONS = ("float32", "float16", "int8")  # `onnx_files` knows them too late 
 def main() -> int:
     """Exports and prints the report."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=locate, required=True, help="run, model or preset")
+    parser.add_argument(
+        "--model", type=locate, required=True, help="folder of a run or of a model, or a preset"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write; a new one")
-    parser.add_argument("--precision", default="float32", help=f"a list of {','.join(PRECISIONS)}")
+    parser.add_argument(
+        "--precision", default="float32", help=f"some of {','.join(PRECISIONS)}, with commas"
+    )
     parser.add_argument(
         "--captions-file",
         type=Path,
-        help="a caption a line, for int8's ranges and the report (default: the model's own data)",
+        help="text file with one caption on each line, for the ranges of int8 and the report "
+        "(default: captions of the model's own data)",
     )
-    parser.add_argument("--float-images", action="store_true", help="float32 in [−1, 1], not uint8")
+    parser.add_argument(
+        "--float-images", action="store_true", help="give pictures as float32 in [−1, 1], not uint8"
+    )
     arguments = parser.parse_args()
     precisions = arguments.precision.split(",")
     if wrong := [p for p in precisions if p not in PRECISIONS]:

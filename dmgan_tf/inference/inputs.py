@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dmgan_tf.data.vocabulary import Vocabulary, tokenize
+from dmgan_tf.data.tokens import tokenize
+from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.noise import seeded_noise
 

@@ -24,18 +24,19 @@ def _word_weights(region_features, word_features, word_mask, gamma_attention):
     """exp(γ1 · softmax over words), [I, N, S, T]: the numerators of `word_attention`."""
     captions, words = tf.shape(word_mask)[0], tf.shape(word_mask)[1]
     flat = tf.reshape(word_features, [-1, word_features.shape[-1]])  # [S·T, C]
-    similarity = tf.matmul(region_features, flat, transpose_b=True)  # Eq. 7, [I, N, S·T]
+    similarity = tf.matmul(region_features, flat, transpose_b=True)  # AttnGAN Eq. 7, [I, N, S·T]
     shape = [tf.shape(similarity)[0], tf.shape(similarity)[1], captions, words]
     similarity = tf.where(word_mask, tf.reshape(similarity, shape), similarity.dtype.min)
-    over_words = tf.nn.softmax(similarity, axis=-1)  # Eq. 8
+    over_words = tf.nn.softmax(similarity, axis=-1)  # AttnGAN Eq. 8
     # Between 0 and 1, so the exponential needs no shift by the largest.
     return tf.exp(gamma_attention * over_words)
 
 
 def word_attention(region_features, word_features, word_mask, gamma_attention):
-    """Attention of every word of every caption over the regions of every picture (Eq. 8 and 9).
+    """Attention of every word of every caption over the regions of every picture.
 
-    Softmax over the words of a region, then, times `gamma_attention` (γ1), over the regions.
+    Softmax over the words of a region, then, times `gamma_attention` (γ1), over the regions
+    (AttnGAN, Eq. 8 and 9).
 
     Args:
         region_features: float [I, N, C], I pictures. word_features: float [S, T, C], S captions.
@@ -43,12 +44,12 @@ def word_attention(region_features, word_features, word_mask, gamma_attention):
     Returns: float32 [S, I, T, N]; values at padded words are unspecified.
     """
     weights = _word_weights(region_features, word_features, word_mask, gamma_attention)
-    attention = weights / tf.reduce_sum(weights, axis=1, keepdims=True)  # Eq. 9
+    attention = weights / tf.reduce_sum(weights, axis=1, keepdims=True)  # AttnGAN Eq. 9
     return tf.transpose(attention, [2, 0, 3, 1])
 
 
 def word_similarity(region_features, word_features, word_mask, gamma_attention, gamma_words):
-    """Similarity of every caption to every picture by words: log Σ_w exp(γ2·cos) (Eq. 10).
+    """Similarity of every caption to every picture by words: log Σ_w exp(γ2·cos) (AttnGAN Eq. 10).
 
     Inputs as in `word_attention`; gamma_words: γ2.
     Returns: float32 [S, I].
@@ -71,7 +72,7 @@ def sentence_similarity(image_codes, sentence_features):
 
 
 def matching_loss(similarity, gamma, class_ids=None):
-    """Cross-entropy of finding the right caption of a picture, and the right picture (Eq. 11, 12).
+    """Cross-entropy of finding a picture's caption, and a caption's picture (AttnGAN Eq. 11, 12).
 
     Args:
         similarity: float [B, B], captions by pictures; the diagonal holds the pairs.
@@ -91,7 +92,7 @@ def matching_loss(similarity, gamma, class_ids=None):
 
 
 def damsm_losses(image_features, text_features, word_mask, class_ids, gammas):
-    """Sentence and word losses, each both ways (Eq. 13).
+    """Sentence and word losses, each both ways (AttnGAN Eq. 13).
 
     Args:
         image_features: (region_features [B, N, C], image_codes [B, C]).

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dmgan_tf.data.vocabulary import Vocabulary, tokenize
+from dmgan_tf.data.tokens import tokenize
+from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 
+FEWEST_TEST_PICTURES = 100  # R-precision looks for a picture's caption among as many
 _GROWTH_AS_PNG = 6  # of a WebP picture; 3,092 emoji grew from 15 to 97 MB
 _TOLD = 5  # of what is left out, in the summary
 
@@ -93,6 +95,17 @@ def plan(found: Found, source: str, most_words: int | None, strict: bool = False
         left_out=left_out.items,
         excluded=found.excluded,
         picture_bytes=size,
+    )
+
+
+def few_test_pictures(splits: Iterable[str]) -> str:
+    """A warning where a data set, of these splits of its pictures, is too small; else empty."""
+    count = sum(split == "test" for split in splits)
+    if count >= FEWEST_TEST_PICTURES:
+        return ""
+    return (
+        f"Test pictures: {count:,}. R-precision looks for a picture's caption among "
+        f"{FEWEST_TEST_PICTURES}; with fewer it is too high and comparable with no other."
     )
 
 

@@ -7,6 +7,7 @@ stopped goes on after the last whole shard.
 
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
 import shutil
@@ -25,11 +26,12 @@ from dmgan_tf.data.square_crop import square_crop
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.entry import Entry, LeftOut
 from dmgan_tf.preparation.picture_file import LEAST_SIDE, TURNED, Picture, read_picture
-from dmgan_tf.preparation.plan import Plan, Report, stamp
+from dmgan_tf.preparation.plan import Plan, Report, few_test_pictures, stamp
 from dmgan_tf.preparation.sole_use import sole_use
 
 PICTURES_PER_SHARD = 512
 _BEGUN = "plan.txt"
+_LOGGER = logging.getLogger(__name__)
 _FRAME_BYTES = 12  # of a record in a TFRecord file: its length and the length's checksum
 
 
@@ -75,6 +77,8 @@ def _write(plan, partial, out, strict, processes):
         f"{split}: {n:,} pictures" for split, n in sorted(Counter(r.split for r in rows).items())
     ]
     lines += [f"{what}: {n:,}" for what, n in sorted(changed.items())]
+    if warning := few_test_pictures(row.split for row in rows):
+        _LOGGER.warning(warning)
     lines.append(f"left out: {len(left_out.items):,}, each with its reason in {out / REPORT}")
     return "\n".join(lines)
 

@@ -8,16 +8,23 @@ As a library: `Client("localhost:8500").generate(["a red bird"], [1])` → PNG b
 
 import functools
 import json
+import logging
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from dmgan_tf.command_line import argument_parser, run
+from dmgan_tf.command_line import run
+from dmgan_tf.data.tokens import tokenize
 from dmgan_tf.errors import UserError
+from dmgan_tf.serving import client_options
 from dmgan_tf.whole_file import whole_file
 
 _RETRIED_FIRST_AFTER, _RETRIED_LAST_AFTER = "0.2s", "5s"
 _MEBIBYTE = 2**20
+# gRPC's own words of a server that is not there; a server that refuses has others.
+_NOT_REACHED = "last error|failed to connect|errors resolving|DNS"
+_WORDS_A_CALL = 16  # rows of a request, of which servers take few
+
+_LOGGER = logging.getLogger(__name__)
 
 try:
     import grpc
@@ -116,19 +123,41 @@ class Client:
                 "`captions` must not be empty, and `seeds` hold one each. "
                 f"Received: {len(captions)} captions, {len(seeds)} seeds."
             )
-        request = wire.PredictRequest(model_spec=self._spec)
-        caption, seed = request.inputs["caption"], request.inputs["seed"]
-        caption.dtype, seed.dtype = wire.DATA_TYPES["DT_STRING"], wire.DATA_TYPES["DT_INT64"]
-        for tensor in (caption, seed):
-            tensor.tensor_shape.dim.add(size=len(captions))
-        # Bytes of a command line that are no UTF-8; the server reads past them.
-        caption.string_val.extend(text.encode("utf-8", "surrogateescape") for text in captions)
+        request = self._request_of(captions)
+        seed = request.inputs["seed"]
+        seed.dtype = wire.DATA_TYPES["DT_INT64"]
+        seed.tensor_shape.dim.add(size=len(seeds))
         seed.int64_val.extend(seeds)
         outputs = self._predict(request).outputs
         for text, error in zip(captions, outputs["error"].string_val, strict=True):
             if error:
                 raise CaptionError(f"{text!r}: {error.decode()}")
         return list(outputs["image_bytes"].string_val)
+
+    def unknown_words(self, captions: Sequence[str]) -> set[str]:
+        """The words of captions that the model does not know, and so leaves out.
+
+        Raises: grpc.RpcError: also where the model has no signature `encode_text`.
+        """
+        words = sorted({word for caption in captions for word in tokenize(caption)})
+        unknown = set()
+        for start in range(0, len(words), _WORDS_A_CALL):
+            part = words[start : start + _WORDS_A_CALL]
+            request = self._request_of(part)
+            request.model_spec.signature_name = "encode_text"
+            request.output_filter.append("error")
+            errors = self._predict(request).outputs["error"].string_val
+            unknown |= {word for word, error in zip(part, errors, strict=True) if error}
+        return unknown
+
+    def _request_of(self, captions):
+        request = wire.PredictRequest(model_spec=self._spec)
+        caption = request.inputs["caption"]
+        caption.dtype = wire.DATA_TYPES["DT_STRING"]
+        caption.tensor_shape.dim.add(size=len(captions))
+        # Bytes of a command line that are no UTF-8; the server reads past them.
+        caption.string_val.extend(text.encode("utf-8", "surrogateescape") for text in captions)
+        return request
 
     def status(self) -> dict[int, str]:
         """State of each version that the server knows, such as {1: "AVAILABLE"}."""
@@ -185,60 +214,9 @@ def _described(info):
     return f"{dtype.removeprefix('DT_').lower()}[{sizes}]"
 
 
-def _parser():
-    parser = argument_parser(__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--caption", nargs="+", action="extend", help="one sentence or several, each in quotes"
-    )
-    what.add_argument("--status", action="store_true", help="state of the model's versions")
-    what.add_argument("--metadata", action="store_true", help="signatures of the model")
-    parser.add_argument("--address", default="localhost:8500", help="host:port of the gRPC service")
-    parser.add_argument("--model", default="dmgan", help="name of the served model")
-    parser.add_argument("--version", type=int, help="default: the newest")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first picture")
-    parser.add_argument("--count", type=int, default=1, help="pictures a caption, of seeds seed, …")
-    parser.add_argument("--out", type=Path, default=Path("picture.png"))
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for a call")
-    parser.add_argument("--attempts", type=int, default=5, choices=range(1, 6))
-    parser.add_argument("--max-message-mib", type=int, default=64)
-    parser.add_argument("--root-certificates", type=Path, help="PEM file; connects with TLS")
-    parser.add_argument("--certificate", type=Path, help="PEM file, if the server asks for one")
-    parser.add_argument("--private-key", type=Path, help="PEM file of the certificate's key")
-    parser.add_argument("--token-file", type=Path, help="bearer token, on the first line")
-    parser.add_argument("--plaintext-token", action="store_true", help="send it without TLS")
-    return parser
-
-
-def _arguments():
-    parser = _parser()
-    arguments = parser.parse_args()
-    ranges = {
-        "count": (1, 10_000),
-        "seed": (-(2**63), 2**63 - arguments.count),
-        "version": (0, 2**63 - 1),
-        "max_message_mib": (1, 2047),
-        "timeout": (0.001, 86_400),
-    }
-    for name, (least, most) in ranges.items():
-        value = getattr(arguments, name)
-        if value is not None and not least <= value <= most:
-            option = name.replace("_", "-")
-            parser.error(f"--{option} must lie in {least} … {most}. Received: {value}.")
-    if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":
-        parser.error(f"--out must name a .png file. Received: {arguments.out}.")
-    if bool(arguments.certificate) != bool(arguments.private_key):
-        parser.error("--certificate and --private-key belong together.")
-    if arguments.certificate and not arguments.root_certificates:
-        parser.error("--certificate needs --root-certificates.")
-    if arguments.token_file and not (arguments.root_certificates or arguments.plaintext_token):
-        parser.error("--token-file needs --root-certificates, or --plaintext-token.")
-    return arguments
-
-
 def main() -> int:
     """Asks, and saves the answer."""
-    arguments = _arguments()
+    arguments = client_options.parse(__doc__ or "")
     _check_packages()
     try:
         roots = arguments.root_certificates and arguments.root_certificates.read_bytes()
@@ -254,7 +232,7 @@ def main() -> int:
             max_message_bytes=arguments.max_message_mib * _MEBIBYTE,
             root_certificates=roots,
             certificate=own,
-            token=_token(arguments.token_file),
+            token=client_options.token(arguments.token_file),
             plaintext_token=arguments.plaintext_token,
         ) as client:
             if arguments.status or arguments.metadata:
@@ -263,33 +241,52 @@ def main() -> int:
             else:
                 _draw(client, arguments)
     except grpc.RpcError as error:
-        reason = f"{arguments.address}: {error.code().name}: {error.details()}"
-        raise UserError(reason) from error
+        raise UserError(f"{arguments.address}: {_told(error, arguments.timeout)}") from error
     except (CaptionError, OSError) as error:
         raise UserError(str(error)) from error
     return 0
 
 
-def _token(path):
-    """The first of the file, which may be the server's own."""
-    if path is None:
-        return None
-    found = path.read_text("utf-8", "replace").partition("\n")[0].strip()
-    if not re.fullmatch("[!-~]+", found):
-        raise UserError(f"{path} holds no token on its first line.")
-    return found
+def _told(error, timeout):
+    """What failed and, where that can be known, what to do."""
+    code, details = error.code(), " ".join(error.details().split())
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return (
+            f"no answer within {timeout:g} s. Look whether a server runs there, or give a longer "
+            "--timeout."
+        )
+    if code is grpc.StatusCode.UNAVAILABLE and re.search(_NOT_REACHED, details):
+        reason = details.rpartition(": ")[2].strip("].")  # before it, gRPC's names of its parts
+        return (
+            f"no server can be reached ({reason}). Start one with `dmgan serve`, or give the "
+            "--address of one; one with TLS needs --root-certificates."
+        )
+    return f"{code.name}: {details}"
 
 
 def _draw(client, arguments):
     seeds = list(range(arguments.seed, arguments.seed + arguments.count))
     captions = [caption for caption in arguments.caption for _ in seeds]
     pictures = client.generate(captions, seeds * len(arguments.caption))
-    for i, picture in enumerate(pictures, start=1):
-        number = f"_{i}" if len(pictures) > 1 else ""
-        path = arguments.out.with_stem(arguments.out.stem + number)
+    _warn_of_unknown_words(client, arguments.caption)
+    for i, picture in enumerate(pictures):
+        path, label = arguments.out, ""
+        if len(pictures) > 1:
+            path = path.with_stem(f"{path.stem}_{i + 1}")
+            label = f"  {captions[i]}" + f" (seed {seeds[i % len(seeds)]})" * (len(seeds) > 1)
         with whole_file(path) as partial:
             partial.write_bytes(picture)
-        print(f"Picture: {path}")
+        print(f"Picture: {path}{label}")
+
+
+def _warn_of_unknown_words(client, captions):
+    try:
+        unknown = client.unknown_words(captions)
+    except grpc.RpcError:  # a model of another export; its pictures are there all the same
+        return
+    for caption in captions:
+        if left_out := [word for word in tokenize(caption) if word in unknown]:
+            _LOGGER.warning("Left out of %r, not known to this model: %s", caption, left_out)
 
 
 if __name__ == "__main__":

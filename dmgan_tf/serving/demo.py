@@ -3,24 +3,23 @@
 python -m dmgan_tf.serving.demo --model runs/demo --out runs/demo/served.png
 """
 
-import argparse
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from dmgan_tf.command_line import run
+from dmgan_tf.command_line import argument_parser, run
 
 _CAPTION = "a small yellow bird with blue wings and a red crown in the snow"
 
 
 def main() -> int:
     """Runs the three commands as a person would."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True, help="run, model or preset")
-    parser.add_argument("--caption", default=_CAPTION)
-    parser.add_argument("--seed", default="1")
+    parser = argument_parser(__doc__)
+    parser.add_argument("--model", required=True, help="folder of a run or of a model, or a preset")
+    parser.add_argument("--caption", default=_CAPTION, help="sentence to draw")
+    parser.add_argument("--seed", default="1", help="seed of its noise")
     parser.add_argument("--out", type=Path, default=Path("served.png"), help="PNG file to write")
     arguments = parser.parse_args()
     if arguments.out.is_dir() or arguments.out.suffix.lower() != ".png":

@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+from dmgan_tf.command_line import argument_parser
 from dmgan_tf.serving.source import Source
 
 _MOST_MESSAGE_MIB = 2047  # a size is a 32-bit number to gRPC
@@ -31,7 +32,7 @@ _RANGES = {
 
 def parser(description: str) -> argparse.ArgumentParser:
     """All options, with their defaults."""
-    found = argparse.ArgumentParser(description=description)
+    found = argument_parser(description)
     add = found.add_argument
     add(
         "--model",
@@ -39,16 +40,16 @@ def parser(description: str) -> argparse.ArgumentParser:
         required=True,
         metavar="NAME=FOLDER",
         type=_name_and_folder,
-        help="a model's name and the folder of its versions; may be given several times",
+        help="name of a model and the folder of its versions; may be given several times",
     )
-    add("--num-versions", type=int, default=1, help="that answer of each model, the newest first")
+    add("--num-versions", type=int, default=1, help="how many of a model's newest versions answer")
     add(
         "--version",
         action="append",
         default=[],
         metavar="NAME=N",
         type=_name_and_number,
-        help="a version that answers instead of the newest; may be given several times",
+        help="version that answers instead of the newest; may be given several times",
     )
     add(
         "--label",
@@ -56,7 +57,7 @@ def parser(description: str) -> argparse.ArgumentParser:
         default=[],
         metavar="NAME/LABEL=N",
         type=_label_and_number,
-        help="a name for a version, such as dmgan/stable=7; may be given several times",
+        help="name for a version, such as dmgan/stable=7; may be given several times",
     )
     add(
         "--allow-reload",
@@ -64,40 +65,81 @@ def parser(description: str) -> argparse.ArgumentParser:
         default=[],
         metavar="FOLDER",
         type=_folder,
-        help="take reload requests over gRPC, for models below this folder; default: none",
+        help="folder below which reload requests over gRPC may name models; may be given several "
+        "times (default: no reload requests)",
     )
-    add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: all")
-    add("--port", type=int, default=8500, help="gRPC; 0: any free port")
-    add("--rest-port", type=int, default=8501, help="REST and metrics; 0: any")
-    add("--no-batching", action="store_true")
-    add("--max-batch-size", type=int, default=32, help="rows of a request or batch")
-    add("--batch-timeout-ms", type=float, default=2.0, help="wait for others to share a batch")
-    add("--max-calls", type=int, default=8, help="of a model at a time without batching")
-    add("--max-queued-rows", type=int, default=256, help="that wait for a model")
-    add("--max-row-values", type=int, default=1024, help="of an input of no fixed size, in a row")
-    add("--max-string-bytes", type=int, default=2000, help="of one input string")
-    add("--max-message-mib", type=int, default=1, help="of a gRPC request")
-    add("--max-body-kib", type=int, default=1024, help="of a REST request")
-    add("--max-connections", type=int, default=512, help="of REST")
-    add("--max-connection-age-seconds", type=float, default=300.0, help="of gRPC")
-    add("--max-connection-idle-seconds", type=float, default=60.0, help="of gRPC, without a call")
+    add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: all addresses")
+    add("--port", type=int, default=8500, help="port of gRPC; 0: any free port")
+    add("--rest-port", type=int, default=8501, help="port of REST and metrics; 0: any free port")
+    add("--no-batching", action="store_true", help="run every request by itself")
+    add("--max-batch-size", type=int, default=32, help="most rows of a request, and of a batch")
+    add(
+        "--batch-timeout-ms",
+        type=float,
+        default=2.0,
+        help="how long a request waits for others to share a batch",
+    )
+    add(
+        "--max-calls",
+        type=int,
+        default=8,
+        help="most calls of a model at a time, with --no-batching",
+    )
+    add("--max-queued-rows", type=int, default=256, help="most rows that wait for a model")
+    add(
+        "--max-row-values",
+        type=int,
+        default=1024,
+        help="most values in a row of an input whose size is not fixed",
+    )
+    add("--max-string-bytes", type=int, default=2000, help="largest input string")
+    add("--max-message-mib", type=int, default=1, help="largest gRPC request")
+    add("--max-body-kib", type=int, default=1024, help="largest REST request")
+    add("--max-connections", type=int, default=512, help="most connections to REST at a time")
+    add(
+        "--max-connection-age-seconds",
+        type=float,
+        default=300.0,
+        help="how long a gRPC connection may last",
+    )
+    add(
+        "--max-connection-idle-seconds",
+        type=float,
+        default=60.0,
+        help="how long a gRPC connection may last without a call",
+    )
     add(
         "--receive-seconds",
         type=float,
         default=10.0,
-        help="for a handshake; a REST request's head, its body; a gRPC request",
+        help="how long a handshake, the head or the body of a REST request, or a gRPC request may "
+        "take to arrive",
     )
-    add("--answer-seconds", type=float, default=60.0, help="for an answer, if no deadline is given")
-    add("--poll-seconds", type=float, default=1.0, help="to look for new versions")
-    add("--drain-seconds", type=float, default=30.0, help="for accepted requests")
-    add("--certificate", type=Path, help="PEM file; serves with TLS")
+    add(
+        "--answer-seconds",
+        type=float,
+        default=60.0,
+        help="how long an answer may take, where the request names no deadline",
+    )
+    add("--poll-seconds", type=float, default=1.0, help="time between looks for new versions")
+    add(
+        "--drain-seconds",
+        type=float,
+        default=30.0,
+        help="how long accepted requests may go on when the server is told to stop",
+    )
+    add("--certificate", type=Path, help="PEM file of the server's certificate; serves with TLS")
     add("--private-key", type=Path, help="PEM file of the certificate's key")
     add(
         "--client-authorities",
         type=Path,
-        help="PEM file; takes only clients with a certificate that one of these has signed",
+        help="PEM file of authorities; only clients with a certificate of one of them are served",
     )
-    add("--token-file", type=Path, help="bearer tokens, one a line; calls must carry one of them")
+    add(
+        "--token-file",
+        type=Path,
+        help="file with a bearer token on each line, one of which a call must carry",
+    )
     return found
 
 

@@ -24,7 +24,7 @@ from dmgan_tf.config import Config
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.training.devices import device_names
-from dmgan_tf.whole_file import write_text
+from dmgan_tf.whole_file import check_writable, write_text
 
 # Keys of `training` that change nothing in the weights.
 _FREE = {
@@ -56,8 +56,8 @@ class RunFolder:
 
     Args: depends_on: sections of the config, and keys as `section.key`, that the run depends on;
         all others may change as well. None: it depends on all.
-    Raises: UserError: when the folder holds the run of another config, or any while `resume` is
-        False.
+    Raises: UserError: when the folder can't be written to, holds the run of another config, or any
+        while `resume` is False.
     """
 
     def __init__(
@@ -66,8 +66,7 @@ class RunFolder:
         self.path = path
         self._config = config
         self._log = None
-        if path.exists() and not path.is_dir():
-            raise UserError(f"--run-dir {path}: is a file, not a folder.")
+        check_writable(path)
         config_path = path / "config.yaml"
         if config_path.exists():
             _check_same_config(config, config_path, depends_on)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmgan_tf.data.vocabulary import END, Vocabulary, tokenize
+from dmgan_tf.data.tokens import tokenize
+from dmgan_tf.data.vocabulary import END, Vocabulary
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dmgan_tf.data.vocabulary import END, Vocabulary, tokenize
+from dmgan_tf.data.tokens import tokenize
+from dmgan_tf.data.vocabulary import END, Vocabulary
 from dmgan_tf.inference.graph_noise import seeded_noise_in_graph
 from dmgan_tf.inference.graph_text import GraphVocabulary, tokenize_in_graph
 from dmgan_tf.inference.noise import seeded_noise

@@ -17,6 +17,7 @@ from small_pictures import COLORS, save_picture
 from dmgan_tf import build, prepare_data
 from dmgan_tf.config_file import load_config
 from dmgan_tf.data.pipeline import training_dataset
+from dmgan_tf.preparation.plan import FEWEST_TEST_PICTURES, few_test_pictures
 from dmgan_tf.preparation.sole_use import sole_use
 
 # Enough pictures for a batch of four and for evaluation's shares.
@@ -41,7 +42,10 @@ def test_dry_run_tells_and_writes_nothing(many, tmp_path):
         tar.add(many, "many")
     before = sorted(tmp_path.rglob("*"))
     for source in (many, tmp_path / "many.tgz"):
-        printed = succeed("prepare_data", "folder", source, "--out", out, "--dry-run")
+        process = run("prepare_data", "folder", source, "--out", out, "--dry-run")
+        printed = process.stdout
+        (warning,) = process.stderr.splitlines()
+        assert warning.startswith("WARNING: Test pictures: 0. R-precision looks for a picture's")
         assert "train: " in printed and "vocabulary: " in printed and "size: about" in printed
         assert "left out so far, pictures and captions: 6\n  0.jpg: has no caption" in printed
         assert printed.rstrip().endswith("… and 1 more")
@@ -51,13 +55,22 @@ def test_dry_run_tells_and_writes_nothing(many, tmp_path):
 def test_what_is_left_out_is_told_and_strict_stops(many, tmp_path):
     (many / "3.jpg").write_bytes(b"")
     (many / "5.txt").unlink()
-    printed = succeed("prepare_data", "folder", many, "--out", tmp_path / "out")
+    process = run("prepare_data", "folder", many, "--out", tmp_path / "out")
+    printed = process.stdout
+    (warning,) = (line for line in process.stderr.splitlines() if "WARNING" in line)
+    assert warning.startswith("WARNING: Test pictures: 0. R-precision looks for a picture's")
     assert "left out: 2, each with its reason in" in printed
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {item["name"] for item in report["left_out"]} == {"3.jpg", "5.jpg"}
     line = fail("prepare_data", "folder", many, "--out", tmp_path / "strict", "--strict")
     assert line.startswith("error: 5.jpg: has no caption: there is no 5.txt")
     assert not (tmp_path / "strict").exists()
+
+
+def test_a_hundred_test_pictures_are_enough():
+    assert not few_test_pictures(["train", *["test"] * FEWEST_TEST_PICTURES])
+    told = few_test_pictures(["train", *["test"] * (FEWEST_TEST_PICTURES - 1)])
+    assert told.startswith("Test pictures: 99. ")
 
 
 def test_mistakes_are_one_line(many, tmp_path):

@@ -1,18 +1,16 @@
-"""The prepared folder: what is in it, that it is whole or not there, and that it goes on."""
+"""Writing the prepared folder: whole or not there, gone on with, and what is left out."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from small_pictures import COLORS, save_picture
+from small_entries import entries, prepare
+from small_pictures import save_picture
 
-from dmgan_tf.data.pipeline import read_pictures
-from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
-from dmgan_tf.data.vocabulary import Vocabulary
+from dmgan_tf.data.prepared import load_prepared
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation import writer
 from dmgan_tf.preparation.entry import Entry, Found
@@ -23,28 +21,6 @@ from dmgan_tf.preparation.sources import folder as folder_source
 HALF = "a \ud800 bird"  # what `json` reads of half of an escape of two
 
 
-def entries(tmp_path, count=5, **changes):
-    """Entries of one picture each; every fifth is a test picture."""
-    colors = list(COLORS)
-    made = []
-    for i in range(count):
-        color = colors[i % len(colors)]
-        values = {
-            "name": f"picture {i}",
-            "split": "test" if i % 5 == 4 else "train",
-            "path": save_picture(tmp_path / "files" / f"{i}.png", color),
-            "captions": (f"a {color} bird", f"number {i}"),
-            "class_id": i,
-        }
-        made.append(Entry(**values | changes))
-    return made
-
-
-def prepare(found, out, strict=False, **options):
-    planned = plan(found, "test", None, strict)
-    return writer.write(planned, out, strict, processes=1, **options)
-
-
 def report(out):
     left_out = json.loads((out / "report.json").read_text())["left_out"]
     return {(item["name"], item["reason"]) for item in left_out}
@@ -52,21 +28,6 @@ def report(out):
 
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def test_what_was_written_is_read_back(tmp_path):
-    found = entries(tmp_path)
-    prepare(Found(entries=found), tmp_path / "out")
-    train, test = (load_prepared(tmp_path / "out", split) for split in ("train", "test"))
-    assert train.captions == tuple(e.captions for e in found[:4])
-    assert train.class_ids.tolist() == [0, 1, 2, 3] and test.class_ids.tolist() == [4]
-    expected = [np.asarray(Image.open(e.path).resize((8, 8))) for e in found[:4]]
-    drawn = read_pictures(train, np.arange(4), 8)
-    for picture, wanted in zip(drawn, expected, strict=True):
-        assert np.abs(picture[4, 4].astype(int) - wanted[4, 6]).max() <= 2
-    words = load_prepared_vocabulary(tmp_path / "out")
-    assert words.encode("a red bird number 2")[1] == []
-    assert words.encode("number 4")[1] == ["4"]  # of the test split alone
 
 
 def test_shards_are_tfrecords_of_examples(tmp_path):
@@ -217,58 +178,11 @@ def test_nothing_to_train_with_is_an_error(tmp_path):
         prepare(Found(entries=[]), tmp_path / "out")
 
 
-def test_vocabulary_of_the_source_is_kept_id_for_id(tmp_path):
-    words = ("<end>", "bird", "never", "red", "a")
-    found = Found(entries=entries(tmp_path, captions=("a red bird",)), words=words)
-    prepare(found, tmp_path / "out")
-    assert load_prepared_vocabulary(tmp_path / "out").words == words
-
-
-def test_crop_is_cubs_square(tmp_path):
-    found = entries(tmp_path, box=(10.0, 5.0, 20.0, 16.0))
-    prepare(Found(entries=found), tmp_path / "out")
-    # Middle (20, 13), half side 15, cut at the top edge.
-    assert load_prepared(tmp_path / "out", "train").records.crops[0].tolist() == [5, 0, 30, 28]
-
-
-def cut_shard(out):
-    (shard,) = out.glob("train-*.tfrecord")
-    shard.write_bytes(shard.read_bytes()[:-200])
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda out: (out / "metadata.json").unlink(), "is no prepared folder"),
-        (lambda out: (out / "metadata.json").write_text("{"), "metadata.json: is damaged"),
-        (lambda out: (out / "metadata.json").write_text('{"format": 0}'), "format 0 is not 1"),
-        (lambda out: (out / "index.jsonl").write_text("{}\n"), "index.jsonl: is damaged"),
-        (lambda out: (out / "index.jsonl").write_text(""), "holds no picture of the train split"),
-        (lambda out: next(out.glob("train-*")).unlink(), "the shard train-00000-of-00001.tfrecord"),
-        (cut_shard, "is cut short"),
-    ],
-    ids=["no metadata", "metadata", "format", "index", "empty index", "no shard", "cut shard"],
-)
-def test_damaged_folder_is_told_in_one_line(tmp_path, damage, message):
-    out = tmp_path / "out"
-    prepare(Found(entries=entries(tmp_path)), out)
-    damage(out)
-    with pytest.raises(UserError, match=message) as caught:
-        load_prepared(out, "train")
-    assert "\n" not in str(caught.value)
-
-
 def test_anybodys_folder_becomes_one(mine, tmp_path):
     found = folder_source.find(mine, None, tmp_path, test_share=0.5)
     prepare(found, tmp_path / "out")
     train, test = (load_prepared(tmp_path / "out", split) for split in ("train", "test"))
     assert len(train) + len(test) == 4
-
-
-def test_captions_may_hold_any_line_end(tmp_path):
-    captions = ("a red\u2028bird", "a\u0085bird")
-    prepare(Found(entries=entries(tmp_path, captions=captions)), tmp_path / "out")
-    assert load_prepared(tmp_path / "out", "train").captions[0] == captions
 
 
 def test_a_run_killed_within_its_last_step_goes_on(tmp_path, monkeypatch):
@@ -309,10 +223,3 @@ def test_box_in_a_turned_picture_and_a_tiny_one_are_left_out(tmp_path):
         ("tiny", "its box [9.0, 9.0, 1.0, 1.0] is too small"),
         ("odd", f"has the class {2**40}, which is not in [0, 2³¹)"),
     }
-
-
-def test_vocabulary_of_another_folder_is_refused(tmp_path):
-    prepare(Found(entries=entries(tmp_path)), tmp_path / "out")
-    Vocabulary(["<end>", "other"]).save(tmp_path / "out" / "vocabulary.json")
-    with pytest.raises(UserError, match="is of another data set"):
-        load_prepared_vocabulary(tmp_path / "out")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
 
@@ -34,6 +35,24 @@ def test_a_picture_over_grpc_is_the_one_of_the_python_interface(server, tiny_run
     for i in (1, 2):
         found = np.asarray(Image.open(tmp_path / f"bird_{i}.png")).astype(int)
         assert np.abs(found - expected[i - 1]).max() <= 1
+    assert process.stderr == ""
+
+
+def test_several_captions_are_numbered_in_the_order_of_generates_grid(server, tiny_run, tmp_path):
+    captions = ["a zeppelin of a red bird, über alles", "blue bird"]
+    options = "--caption", *captions, "--seed", 3, "--count", 2, "--out", tmp_path / "a.png"
+    process = client(server, *options)
+    labels = [f"{caption} (seed {seed})" for caption in captions for seed in (3, 4)]
+    paths = [tmp_path / f"a_{i}.png" for i in (1, 2, 3, 4)]
+    lines = [f"Picture: {path}  {label}" for path, label in zip(paths, labels, strict=True)]
+    assert process.stdout.splitlines() == lines
+    expected = TextToImage.from_preset(tiny_run).generate(sorted(captions * 2), [3, 4] * 2)
+    for path, wanted in zip(paths, expected, strict=True):
+        assert np.abs(np.asarray(Image.open(path)).astype(int) - wanted).max() <= 1
+    assert process.stderr == (
+        f"WARNING: Left out of {captions[0]!r}, not known to this model: "
+        "['zeppelin', 'ber', 'alles']\n"
+    )
 
 
 def test_a_caption_of_no_known_word_is_a_one_line_error(server, tmp_path):
@@ -59,8 +78,20 @@ def test_an_unknown_model_and_an_absent_server_are_one_line_errors(server):
     assert "NOT_FOUND: Servable not found for request: Latest(nobody)" in process.stderr
     process = run("serving.client", "--address", "127.0.0.1:1", "--status", "--attempts", 1)
     assert process.returncode == 2
-    assert process.stderr.startswith("error: 127.0.0.1:1: UNAVAILABLE")
+    assert process.stderr.startswith("error: 127.0.0.1:1: no server can be reached (Connection re")
+    assert "Start one with `dmgan serve`, or give the --address of one;" in process.stderr
     assert len(process.stderr.splitlines()) == 1
+
+
+def test_a_server_that_does_not_answer_is_named_with_what_to_do():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        process = run("serving.client", "--address", address, "--status", "--timeout", 1)
+    assert process.returncode == 2
+    assert process.stderr == (
+        f"error: {address}: no answer within 1 s. Look whether a server runs there, or give a "
+        "longer --timeout.\n"
+    )
 
 
 def test_the_client_starts_without_tensorflow():
@@ -70,7 +101,7 @@ def test_the_client_starts_without_tensorflow():
     )
     modules = process.stdout.split()
     assert "grpc" in modules
-    assert "tensorflow" not in modules
+    assert not {"tensorflow", "numpy"} & set(modules)
 
 
 def requests():

@@ -1,6 +1,7 @@
 """A SavedModel of today in the TensorFlow of TF Serving's newest release."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -44,7 +45,8 @@ def test_saved_model_draws_the_same_pictures_in_tf_servings_tensorflow(python, e
 
     (version,) = exported.iterdir()
     command = [python, "-c", PROGRAM, version, json.dumps(CAPTIONS), json.dumps(SEEDS)]
-    environment = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    shown = os.environ["CUDA_VISIBLE_DEVICES"]  # conftest's, or the caller's
+    environment = {"CUDA_VISIBLE_DEVICES": shown, "TF_CPP_MIN_LOG_LEVEL": "3"}
     process = subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=300, check=False
     )

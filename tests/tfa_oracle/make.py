@@ -9,7 +9,7 @@ be imported beside the TensorFlow of this project. The same bytes every time.
 import os
 from pathlib import Path
 
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np

@@ -1,8 +1,12 @@
 """What a run says of the machine that it computes on."""
 
 import logging
+import os
+import shutil
+import subprocess
 
 import pytest
+from command_lines import ROOT
 
 from dmgan_tf import build
 from dmgan_tf.errors import UserError
@@ -25,6 +29,24 @@ def test_a_card_that_is_not_used_is_warned_of(caplog, tmp_path, monkeypatch):
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "pip install 'dmgan_tf[gpu]'" in told(caplog, 64)[1]
+
+
+@pytest.mark.parametrize("target", ["test-gpu", "gpu-report"])
+def test_what_measures_a_card_ends_with_2_before_it_installs_anything(target, tmp_path):
+    failing = tmp_path / "nvidia-smi"  # as where there is a driver and no card
+    failing.symlink_to(shutil.which("false"))
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.run(
+        ["make", "--no-print-directory", target, f"GPU_VENV={tmp_path / 'venv'}"],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert process.stderr.startswith("error: no NVIDIA GPU here: nvidia-smi finds none.\n")
+    assert not (tmp_path / "venv").exists()
 
 
 def test_pictures_too_large_for_a_cpu_are_warned_of(caplog):

@@ -1,7 +1,10 @@
 """What Keras offers for any model, for all networks and both trainers: files, clones, configs."""
 
+import ast
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +13,8 @@ import tensorflow as tf
 from command_lines import environment
 from small_trainer import FEATURES, make_batch, make_damsm_trainer, make_trainer
 
+import dmgan_tf
+from dmgan_tf.keras_files import CLASSES
 from dmgan_tf.layers.augmentation import Augmentation
 from dmgan_tf.models import (
     CompactEncoder,
@@ -22,14 +27,26 @@ from dmgan_tf.models import (
 from dmgan_tf.training import Adam, DAMSMTrainer, DMGANTrainer
 from dmgan_tf.training.schedule import ConstantThenLinear
 
-IN_A_FRESH_PROCESS = """
+# Nothing of the package is imported but itself, before Keras or after it.
+LOAD = """
 import sys
-import keras, numpy as np, tensorflow as tf
-import dmgan_tf.models  # registers the classes
-network = keras.models.load_model(sys.argv[1])
-inputs = list(np.load(sys.argv[2]).values())
-np.savez(sys.argv[3], *[np.asarray(x) for x in tf.nest.flatten(network(*inputs))])
+import {}
+import {}
+assert not [name for name in sys.modules if name.startswith("dmgan_tf.layers")]
+import json, numpy as np, tensorflow as tf
+for folder in sys.argv[1:]:
+    loaded = keras.models.load_model(folder + "/model.keras")
 """
+OUTPUTS = """
+    inputs = np.load(folder + "/inputs.npz").values()
+    found = [np.asarray(x) for x in tf.nest.flatten(loaded(*inputs))]
+    np.savez(folder + "/found.npz", *found)
+"""
+STATE = """
+    np.savez(folder + "/found.npz", *loaded.get_weights())
+    print(json.dumps(loaded.get_config()))
+"""
+PACKAGE = Path(dmgan_tf.__file__).parent
 
 
 def normal(*shape):
@@ -64,28 +81,56 @@ def efficientnet_encoder():
     return EfficientNetLite2Encoder(FEATURES), [normal(1, 32, 32, 3)]
 
 
-LARGE = [pytest.param(f, marks=pytest.mark.slow) for f in (inception_encoder, efficientnet_encoder)]
-NETWORKS = [generator, discriminator, text_encoder, compact_encoder, *LARGE]
+SMALL = [generator, discriminator, text_encoder, compact_encoder]
+LARGE = [inception_encoder, efficientnet_encoder]
+NETWORKS = [*SMALL, *(pytest.param(make, marks=pytest.mark.slow) for make in LARGE)]
 
 
 def outputs(network, inputs):
     return [np.asarray(x) for x in tf.nest.flatten(network(*inputs))]
 
 
-@pytest.mark.parametrize("make", NETWORKS)
-def test_a_fresh_process_loads_every_network_with_identical_outputs(make, tmp_path):
-    network, inputs = make()
-    expected = outputs(network, inputs)
-    network.save(tmp_path / "network.keras")
-    np.savez(tmp_path / "inputs.npz", *inputs)
-    files = [tmp_path / name for name in ("network.keras", "inputs.npz", "outputs.npz")]
-    line = [sys.executable, "-c", IN_A_FRESH_PROCESS, *map(str, files)]
+def in_a_fresh_process(order, code, folders):
+    """What a process prints that loads the model of each folder and then runs `code`."""
+    line = [sys.executable, "-c", LOAD.format(*order) + code, *map(str, folders)]
     process = subprocess.run(line, env=environment(), capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
-    found = list(np.load(tmp_path / "outputs.npz").values())
-    assert len(found) == len(expected)
+    return process.stdout
+
+
+def assert_found(folder, expected):
+    found = np.load(folder / "found.npz").values()
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "makers", [SMALL, pytest.param(LARGE, marks=pytest.mark.slow)], ids=["small", "large"]
+)
+def test_a_fresh_process_loads_every_network_with_identical_outputs(makers, tmp_path):
+    expected = {}
+    for make in makers:
+        network, inputs = make()
+        folder = tmp_path / make.__name__
+        folder.mkdir()
+        expected[folder] = outputs(network, inputs)
+        network.save(folder / "model.keras")
+        np.savez(folder / "inputs.npz", *inputs)
+    in_a_fresh_process(("dmgan_tf", "keras"), OUTPUTS, expected)
+    for folder, values in expected.items():
+        assert_found(folder, values)
+
+
+def test_every_registered_class_has_its_stand_in_until_it_is_imported():
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and any(
+                "register_keras_serializable" in ast.unparse(d) for d in node.decorator_list
+            ):
+                found.setdefault(module, set()).add(node.name)
+    assert found == {module: set(names) for module, names in CLASSES.items()}
 
 
 @pytest.mark.parametrize("make", NETWORKS)
@@ -147,6 +192,20 @@ def test_a_trainer_that_was_saved_goes_on_where_it_was(make, tmp_path):
     loaded = keras.models.load_model(tmp_path / "trainer.keras")
     assert isinstance(loaded, (DMGANTrainer, DAMSMTrainer))
     assert_trains_alike(loaded, trainer)
+
+
+def test_a_fresh_process_loads_every_trainer(tmp_path):
+    trainers = {}
+    for make in TRAINERS:
+        trainer = trainers[tmp_path / make.__name__] = make()
+        trainer.train_step(make_batch())
+        (tmp_path / make.__name__).mkdir()
+        trainer.save(tmp_path / make.__name__ / "model.keras")
+    printed = in_a_fresh_process(("keras", "dmgan_tf"), STATE, trainers)
+    configs = [json.loads(line) for line in printed.splitlines()]
+    for config, (folder, trainer) in zip(configs, trainers.items(), strict=True):
+        assert config == json.loads(json.dumps(trainer.get_config()))
+        assert_found(folder, trainer.get_weights())
 
 
 def test_a_trainer_is_cloned_with_its_augmentation():

@@ -1,0 +1,64 @@
+"""What a run needs and is not there, found before it begins: for `--dry-run`.
+
+Everything is read, and checked, as the run itself would; nothing is trained or written.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dmgan_tf import build
+from dmgan_tf.config import Config
+from dmgan_tf.errors import UserError
+from dmgan_tf.experiment.encoders import DEPENDS_ON, check_feature_size, ready_encoders
+from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
+from dmgan_tf.training.run_folder import RunFolder
+
+
+def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[str]:
+    """What would stop `train`, in sentences; empty when nothing would."""
+    return _complaints(
+        lambda: RunFolder(config, directory, resume),
+        lambda: _read_data(config),
+        lambda: _find_encoders(config, directory, resume),
+        lambda: _load_initial_generator(config),
+    )
+
+
+def lacking_for_pretraining(config: Config, directory: Path, resume: bool) -> list[str]:
+    """What would stop `pretrain-damsm`, in sentences; empty when nothing would."""
+    return _complaints(
+        lambda: RunFolder(config, directory, resume, DEPENDS_ON),
+        lambda: _read_data(config),
+        lambda: build.initial_image_encoder(config),
+    )
+
+
+def _complaints(*checks: Callable[[], object]) -> list[str]:
+    found = []
+    for check in checks:
+        try:
+            check()
+        except UserError as error:
+            found.append(str(error))
+    return found
+
+
+def _read_data(config):
+    if config.data.source == "prepared":  # others are drawn, and lack nothing
+        build.vocabulary(config, build.pictures(config, "train"))
+
+
+def _find_encoders(config, directory, resume):
+    encoders = ready_encoders(config, directory, resume)
+    if encoders is None:
+        RunFolder(config, directory / "damsm", resume, DEPENDS_ON)
+        build.initial_image_encoder(config)
+        return
+    load_vocabulary(encoders)
+    check_feature_size(config, load_network(encoders, "text_encoder"), encoders)
+    load_network(encoders, "image_encoder")
+
+
+def _load_initial_generator(config):
+    if config.training.initial_model:
+        load_network(resolve(Path(config.training.initial_model)), "generator")

@@ -1,0 +1,87 @@
+"""What `--dry-run` finds lacking, and that it leaves everything as it was."""
+
+import shutil
+
+import pytest
+from command_lines import TINY, call, refuse
+
+from dmgan_tf import experiment
+from dmgan_tf.config_file import load_config
+from dmgan_tf.experiment.encoders import ready_encoders
+from dmgan_tf.training.run_folder import RunFolder
+
+
+def config(*settings):
+    return load_config(TINY[1], [TINY[3], *settings])
+
+
+def lacking(run_dir, *settings, resume=False):
+    return experiment.lacking_for_training(config(*settings), run_dir, resume)
+
+
+def test_a_run_that_draws_its_own_data_lacks_nothing(tmp_path):
+    printed = call("train", *TINY, "--dry-run", "--run-dir", tmp_path / "run")
+    assert "\ngenerator " in printed
+    assert printed.endswith("All that this run needs is there.\n")
+    assert not list(tmp_path.iterdir())
+
+
+EFFICIENTNET = "image_encoder.kind=efficientnet_lite2", "discriminator.feature_maps=[]"
+PREPARED = "data.source=prepared", "data.directory=nowhere"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (PREPARED, "nowhere: is no prepared folder: it has no metadata.json."),
+        (EFFICIENTNET, "`image_encoder.weights` must name the ImageNet weights"),
+        (("damsm.directory=nowhere",), "nowhere: there is no such folder and no preset of that"),
+        (("damsm.directory=runs/nowhere",), "runs/nowhere: holds no model"),
+        (("damsm.directory=toy_birds",), "`text_encoder.feature_size` must be that of the encode"),
+    ],
+    ids=["data", "ImageNet weights", "preset", "encoders", "size of the encoders"],
+)
+def test_what_is_not_there_is_named(settings, told, tmp_path):
+    (found,) = lacking(tmp_path / "run", *settings)
+    assert found.startswith(told)
+
+
+def test_all_that_lacks_is_told_in_one_line(tmp_path):
+    settings = *PREPARED, "training.initial_model=runs/nowhere"
+    (tmp_path / "file").touch()
+    options = [option for setting in settings for option in ("--set", setting)]
+    command = *TINY, *options, "--dry-run", "--run-dir", tmp_path / "file" / "run"
+    line = refuse("train", *command)
+    for told in (
+        "file is no folder that can be written to.",
+        "nowhere: is no prepared",
+        "no model",
+    ):
+        assert told in line
+    assert "no folder that can be written to. nowhere: is no" in refuse("pretrain_damsm", *command)
+
+
+def test_weights_that_cannot_be_read_are_named(tmp_path):
+    from dmgan_tf.inference import presets
+
+    copy = shutil.copytree(presets.ROOT / "toy_birds_judge", tmp_path / "judge")
+    weights = copy / "image_encoder.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    (found,) = lacking(tmp_path / "run", f"damsm.directory={copy}", "text_encoder.feature_size=128")
+    assert found.startswith(f"{weights}: cannot be loaded as image_encoder")
+
+
+@pytest.mark.parametrize("folder", ["", "damsm"], ids=["the GAN", "the encoders"])
+def test_a_folder_that_holds_a_run_is_named_unless_it_goes_on(folder, tmp_path):
+    with RunFolder(config(), tmp_path / folder, resume=False):
+        pass
+    (found,) = lacking(tmp_path)
+    assert found.startswith(f"{tmp_path / folder} holds a run already. Use --resume")
+    assert not lacking(tmp_path, resume=True)
+
+
+def test_encoders_that_were_trained_apart_are_taken(tiny_judge, tmp_path):
+    shutil.copytree(tiny_judge, tmp_path / "damsm")
+    assert ready_encoders(config(), tmp_path, False) == tmp_path / "damsm" / "model"
+    assert not lacking(tmp_path)
+    assert ready_encoders(config("damsm.steps=9"), tmp_path, False) is None
