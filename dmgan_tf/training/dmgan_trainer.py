@@ -286,9 +286,8 @@ class DMGANTrainer(Trainer):
         return own + damsm, terms
 
     def _damsm_losses(self, encoded, batch, text):
-        regions, codes = encoded
         return damsm_losses(
-            (gather_global(regions), gather_global(codes)),
+            tuple(map(gather_global, encoded)),
             (gather_global(text.word_features), gather_global(text.sentence_feature)),
             gather_global(text.word_mask),
             gather_global(batch["class_ids"]),
