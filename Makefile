@@ -74,6 +74,8 @@ soak: setup
 
 # On a machine with an NVIDIA card: the tests of parity and those marked `gpu`, on the card.
 test-gpu: nvidia-gpu $(GPU_VENV)/installed
+	@$(GPU_VENV)/bin/python -c "import tensorflow as tf; \
+		exit(not tf.config.list_physical_devices('GPU') and 'error: TensorFlow finds no GPU.')"
 	$(GPU_VENV)/bin/python -m pytest -m "gpu or not gpu" tests/gpu tests/parity
 
 # Step time, memory and rounding there: runs/gpu_report.md.

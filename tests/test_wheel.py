@@ -47,14 +47,10 @@ def environment(distributions, tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    zipfile.ZipFile(distributions[1]).extractall(site)
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    script = folder / "bin" / "dmgan"
-    (entry,) = site.glob("dmgan_tf-*.dist-info/entry_points.txt")
-    module, function = re.search(r"^dmgan = (\S+):(\S+)$", entry.read_text(), re.M).groups()
-    python = folder / "bin" / "python"
-    script.write_text(f"#!{python}\nfrom {module} import {function}\n{function}()\n")
-    script.chmod(0o755)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    options = ["--no-deps", "--no-index", "--quiet", "--ignore-installed"]
+    subprocess.run([*pip, "install", *options, str(distributions[1])], check=True)
     return folder / "bin"
 
 
