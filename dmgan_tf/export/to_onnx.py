@@ -7,8 +7,10 @@ Into OUT, whole or not at all:
     dmgan_PRECISION.onnx, .ort      captions' ids, lengths, noise, condition noise → picture
     text_encoder_PRECISION.onnx     its first half, for many pictures of one caption
     generator_PRECISION.onnx        its second half
+    stages_PRECISION.onnx           with --stages: the picture of every stage, attention and gates
     dmgan_PRECISION.required_operators.config    for an ONNX Runtime of these operators alone
-    vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, differences, costs
+    vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, differences, costs,
+                                    and what to make of some captions and seeds (`golden`)
 """
 
 from pathlib import Path
@@ -32,6 +34,9 @@ def main() -> int:
         help="a caption a line, for int8's ranges and the report (default: the model's own data)",
     )
     parser.add_argument("--float-images", action="store_true", help="float32 in [−1, 1], not uint8")
+    parser.add_argument(
+        "--stages", action="store_true", help="also every stage's picture, attention and gates"
+    )
     arguments = parser.parse_args()
     precisions = arguments.precision.split(",")
     if wrong := [p for p in precisions if p not in PRECISIONS]:

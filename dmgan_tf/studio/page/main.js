@@ -1,0 +1,172 @@
+/** The page: fields, pictures, links. */
+
+import { Comparison } from "./comparison.js";
+import { byId, element } from "./elements.js";
+import { Engine } from "./engine.js";
+import { fromFragment, toFragment } from "./link.js";
+import { MemoryView } from "./memory.js";
+import { parseSeed } from "./noise.js";
+import { toCanvas, toImage, toPng } from "./pictures.js";
+import { SentenceField } from "./sentence.js";
+
+const MOST_ROLLED = 2 ** 31;
+
+/** @param {unknown} error */
+function tell(error) {
+  byId("problem").textContent = error instanceof Error ? error.message : String(error);
+}
+
+/** A picture with what belongs to it. */
+async function shown(drawing, link) {
+  const last = drawing.stages.at(-1);
+  const canvas = toCanvas(last);
+  const image = await toImage(canvas, drawing.sentence);
+  const overlay = element("canvas", { className: "overlay", hidden: true, "aria-hidden": true });
+  const frame = element(
+    "div",
+    {
+      className: "frame",
+      tabIndex: 0,
+      role: "group",
+      "aria-label": `Picture of seed ${drawing.seed}; arrow keys: the words that a pixel reads`,
+    },
+    image,
+    overlay,
+  );
+  const stages = drawing.stages.map((stage) => {
+    const small = toCanvas(stage);
+    small.setAttribute("aria-hidden", "true");
+    return element("li", {}, small, `${stage.side} px`);
+  });
+  const save = element("button", { type: "button", onclick: () => download(canvas, drawing) });
+  save.append("Save PNG", element("span", { className: "hidden" }, ` of seed ${drawing.seed}`));
+  const anchor = element("a", { href: link }, "Link");
+  anchor.append(element("span", { className: "hidden" }, ` to the picture of seed ${drawing.seed}`));
+  const figure = element(
+    "figure",
+    {},
+    frame,
+    element("figcaption", {}, `Seed ${drawing.seed}`, save, anchor),
+    element("ol", { className: "stages", "aria-label": "Stages" }, ...stages),
+  );
+  return { figure, drawing, frame, overlay };
+}
+
+async function download(canvas, { sentence, seed }) {
+  const name = sentence.replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 80);
+  const href = URL.createObjectURL(await toPng(canvas));
+  element("a", { href, download: `${name}_seed_${seed}.png` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+}
+
+class Page {
+  /** @param {Engine} engine */
+  constructor(engine) {
+    this.engine = engine;
+    this.sentence = new SentenceField(engine.vocabulary, engine.maxWords);
+    this.memory = new MemoryView();
+    this.comparison = new Comparison(engine, tell);
+    this.turn = 0; // what is drawn for an older question is not shown
+    const { name, title, fingerprint, limitations } = engine.studio;
+    byId("model").textContent = title ?? name;
+    byId("card").textContent = [`Model ${name}, ${fingerprint}.`, limitations ?? ""].join(" ");
+    byId("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.draw();
+    });
+    byId("roll").addEventListener("click", () => {
+      byId("seed").value = Math.floor(Math.random() * MOST_ROLLED);
+      if (!byId("draw").disabled && this.sentence.value) this.draw();
+    });
+    window.addEventListener("hashchange", () => this.follow());
+  }
+
+  /** Draws what the address names, if it names anything. */
+  follow() {
+    const link = fromFragment(location.hash);
+    if (!link) return;
+    this.sentence.value = link.sentence;
+    byId("seed").value = link.seed;
+    const counts = [...byId("count").options].map((option) => Number(option.value));
+    byId("count").value = counts.includes(link.count) ? link.count : 1;
+    this.draw(link.model);
+  }
+
+  /** @param {string} [model] that a link was made with */
+  async draw(model) {
+    const turn = ++this.turn;
+    tell("");
+    for (const id of ["sentence", "seed"]) byId(id).removeAttribute("aria-invalid");
+    let sentence;
+    let first;
+    try {
+      sentence = this.sentence.drawable();
+    } catch (error) {
+      this.#refuse("sentence", error);
+      return;
+    }
+    try {
+      first = parseSeed(byId("seed").value);
+      const count = BigInt(byId("count").value);
+      parseSeed(String(first + count - 1n));
+      await this.#draw(turn, sentence, first, Number(count));
+    } catch (error) {
+      if (first === undefined) this.#refuse("seed", error);
+      else tell(error);
+      return;
+    }
+    const { fingerprint } = this.engine.studio;
+    if (model && model !== fingerprint && turn === this.turn) {
+      tell(`The link was made with another model (${model}); this one is ${fingerprint}.`);
+    }
+  }
+
+  async #draw(turn, sentence, first, count) {
+    const { fingerprint: model } = this.engine.studio;
+    const seeds = Array.from({ length: count }, (_, i) => first + BigInt(i));
+    const link = (seed, pictures) =>
+      toFragment({ sentence, seed: String(seed), count: pictures, model });
+    history.replaceState(null, "", link(first, count));
+    const pictures = [];
+    const started = performance.now();
+    for (const seed of seeds) {
+      byId("status").textContent = `Drawing ${pictures.length + 1} of ${count} …`;
+      const picture = await shown(await this.engine.draw(sentence, seed), link(seed, 1));
+      if (turn !== this.turn) return;
+      if (!pictures.length) this.#clear();
+      pictures.push(picture);
+      byId("drawn").append(picture.figure);
+    }
+    const seconds = ((performance.now() - started) / 1000).toFixed(2);
+    byId("status").textContent = `Drawn in ${seconds} s.`;
+    this.memory.show(pictures);
+    this.comparison.offer(pictures[0].drawing);
+  }
+
+  #clear() {
+    for (const image of document.querySelectorAll("img")) URL.revokeObjectURL(image.src);
+    byId("drawn").replaceChildren();
+    byId("drawn").hidden = false;
+  }
+
+  #refuse(id, error) {
+    byId(id).setAttribute("aria-invalid", "true");
+    byId(id).focus();
+    tell(error);
+  }
+}
+
+try {
+  byId("help").hidden = true;
+  const engine = await Engine.open();
+  const page = new Page(engine);
+  await engine.load((share) => {
+    byId("progress").value = share;
+  });
+  byId("draw").disabled = false;
+  page.follow();
+  navigator.serviceWorker?.register("offline.js").catch(() => {}); // without it: online alone
+} catch (error) {
+  tell(error);
+}
+byId("loading").hidden = true;
