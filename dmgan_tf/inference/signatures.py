@@ -110,9 +110,15 @@ class Signatures(tf.Module):
 def named_stages(output: GeneratorOutput, images: Sequence, sides: Sequence[int]) -> dict:
     """The outputs of the signature `stages`, but for `error`; images: a stage each."""
     named = {f"image_{side}": image for side, image in zip(sides, images, strict=True)}
-    parts = ("attention", output.attention), ("writing_gate", output.writing_gates)
-    for name, values in (*parts, ("response_gate", output.response_gates)):
-        named |= {f"{name}_{s}": value for s, value in zip(sides[:-1], values, strict=True)}
+    refinements = zip(
+        sides[:-1], output.attention, output.writing_gates, output.response_gates, strict=True
+    )
+    for side, attention, writing_gate, response_gate in refinements:
+        named |= {
+            f"attention_{side}": attention,
+            f"writing_gate_{side}": writing_gate,
+            f"response_gate_{side}": tf.ensure_shape(response_gate, [None, side, side, 1]),
+        }
     return named
 
 

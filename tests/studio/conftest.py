@@ -13,7 +13,7 @@ _OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-_MOST_SECONDS = 60
+_MOST_SECONDS = 15
 
 
 @pytest.fixture(scope="session")
