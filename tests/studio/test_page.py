@@ -60,16 +60,17 @@ def fill(page, sentence=SENTENCE, seed=SEED, count=COUNT):
 def draw(page, sentence=SENTENCE, seed=SEED, count=COUNT):
     """Draws, and returns the pictures' locator."""
     fill(page, sentence, seed, count)
+    page.mouse.move(0, 0)
     page.get_by_role("button", name="Draw").click()
-    page.get_by_role("status").get_by_text("Drawn in").wait_for()
+    drawn(page)
     pictures = page.get_by_role("img", name=sentence, exact=True)
     assert pictures.count() == count
     return pictures
 
 
-@pytest.fixture
-def page(open_page, studio_address):
-    return open_page(studio_address)
+def drawn(page):
+    """Waits for all pictures."""
+    page.get_by_role("status").get_by_text("Drawn in").wait_for()
 
 
 def overlay(page, place=0):
@@ -142,7 +143,8 @@ def test_pointing_at_a_pixel_shows_the_words_that_it_reads(page, drawing):
     assert sum(int(share.split()[1]) for share in shares) == pytest.approx(100, abs=10)
 
 
-def test_everything_goes_by_keyboard_alone(page, drawing):
+def test_everything_goes_by_keyboard_alone(open_page, studio_address, drawing):
+    page = open_page(studio_address)
     page.get_by_role("button", name="Draw").and_(page.locator(":enabled")).wait_for()
     keys = page.keyboard
     keys.press("Tab")
@@ -154,7 +156,7 @@ def test_everything_goes_by_keyboard_alone(page, drawing):
     keys.press("Control+A")
     keys.type(str(SEED))
     keys.press("Enter")
-    page.get_by_role("status").get_by_text("Drawn in").wait_for()
+    drawn(page)
     seen = set()
     for _ in range(100):
         keys.press("Tab")
@@ -227,12 +229,12 @@ def test_link_brings_back_sentence_seed_and_pictures(page, open_page, studio_add
     address = page.url
     assert address.startswith(studio_address) and "#sentence=a+small+yellow" in address
     page.reload()
-    page.get_by_role("status").get_by_text("Drawn in").wait_for()
+    drawn(page)
     again = page.get_by_role("img", name=SENTENCE, exact=True)
     assert [within(pixels(p), q) for p, q in zip(again.all(), first, strict=True)] == [0] * COUNT
     single = page.get_by_role("link", name="Link to the picture of seed 2").get_attribute("href")
     other = open_page(studio_address + single)
-    other.get_by_role("status").get_by_text("Drawn in").wait_for()
+    drawn(other)
     assert other.get_by_role("spinbutton", name="Seed").input_value() == "2"
     assert within(pixels(other.get_by_role("img", name=SENTENCE)), first[1]) == 0
 
@@ -259,7 +261,7 @@ def test_rolled_seed_draws_something_else(page):
     before = pixels(draw(page, count=1).first)
     page.get_by_role("button", name="Roll a seed").click()
     page.wait_for_function("!location.hash.includes('seed=1&')")
-    page.get_by_role("status").get_by_text("Drawn in").wait_for()
+    drawn(page)
     assert int(page.get_by_role("spinbutton", name="Seed").input_value()) >= 0
     assert within(pixels(page.get_by_role("img", name=SENTENCE).first), before) > 20
 
@@ -356,7 +358,7 @@ def test_it_draws_without_a_network_once_it_was_opened(open_page, studio_folder,
         draw(page)
         page.wait_for_function("navigator.serviceWorker.controller !== null")
     page.reload()
-    page.get_by_role("status").get_by_text("Drawn in").wait_for()
+    drawn(page)
     picture = page.get_by_role("img", name=SENTENCE, exact=True).first
     assert within(pixels(picture), drawing.images[-1][0]) <= 1
 

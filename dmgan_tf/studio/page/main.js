@@ -97,27 +97,25 @@ class Page {
     const turn = ++this.turn;
     tell("");
     for (const id of ["sentence", "seed"]) byId(id).removeAttribute("aria-invalid");
-    let sentence;
-    let first;
-    try {
-      sentence = this.sentence.drawable();
-    } catch (error) {
-      this.#refuse("sentence", error);
-      return;
-    }
-    try {
-      first = parseSeed(byId("seed").value);
-      const count = BigInt(byId("count").value);
-      parseSeed(String(first + count - 1n));
-      await this.#draw(turn, sentence, first, Number(count));
-    } catch (error) {
-      if (first === undefined) this.#refuse("seed", error);
-      else tell(error);
-      return;
-    }
     const { fingerprint } = this.engine.studio;
-    if (model && model !== fingerprint && turn === this.turn) {
-      tell(`The link was made with another model (${model}); this one is ${fingerprint}.`);
+    let field = "sentence"; // which is wrong, if one is
+    try {
+      const sentence = this.sentence.drawable();
+      field = "seed";
+      const first = parseSeed(byId("seed").value);
+      const count = Number(byId("count").value);
+      parseSeed(String(first + BigInt(count - 1)));
+      field = "";
+      await this.#draw(turn, sentence, first, count);
+      if (model && model !== fingerprint && turn === this.turn) {
+        tell(`The link was made with another model (${model}); this one is ${fingerprint}.`);
+      }
+    } catch (error) {
+      if (field) {
+        byId(field).setAttribute("aria-invalid", "true");
+        byId(field).focus();
+      }
+      tell(error);
     }
   }
 
@@ -147,12 +145,6 @@ class Page {
     for (const image of document.querySelectorAll("img")) URL.revokeObjectURL(image.src);
     byId("drawn").replaceChildren();
     byId("drawn").hidden = false;
-  }
-
-  #refuse(id, error) {
-    byId(id).setAttribute("aria-invalid", "true");
-    byId(id).focus();
-    tell(error);
   }
 }
 
