@@ -98,6 +98,11 @@ def parser(description: str) -> argparse.ArgumentParser:
         help="PEM file; takes only clients with a certificate that one of these has signed",
     )
     add("--token-file", type=Path, help="bearer tokens, one a line; calls must carry one of them")
+    add(
+        "--studio",
+        action="store_true",
+        help="a web page at / of REST's port, which draws with the (first) --model",
+    )
     return found
 
 
@@ -113,6 +118,8 @@ def parse(description: str) -> argparse.Namespace:
         found.error("--certificate and --private-key belong together.")
     if arguments.client_authorities and not arguments.certificate:
         found.error("--client-authorities needs --certificate and --private-key.")
+    if arguments.studio and arguments.token_file:
+        found.error("--studio and --token-file exclude each other: a browser shows no token.")
     folders = dict(arguments.model)
     for option, names in (
         ("version", [name for name, _ in arguments.version]),

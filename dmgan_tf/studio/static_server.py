@@ -8,7 +8,7 @@ import re
 from http import HTTPStatus
 from pathlib import Path
 
-_TYPES = {
+TYPES = {
     "": "application/octet-stream",
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -42,7 +42,7 @@ def headers(index: str) -> dict[str, str]:
 class _Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
-    extensions_map = _TYPES
+    extensions_map = TYPES
 
     def __init__(self, *arguments, always, **keywords):
         self._always = always

@@ -1,20 +1,12 @@
-"""A folder of the studio behind a real server, and what to do where something isn't installed."""
+"""A folder of the studio behind a real server."""
 
 import contextlib
-import os
 import threading
 from pathlib import Path
-
-import pytest
 
 from dmgan_tf.studio.static_server import make_server
 
 _SECONDS = 60
-
-
-def lack(reason):
-    """Skips, but in CI, which has everything, fails."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import lack, pixels
 from PIL import Image
-from served_studio import lack, served
+from served_studio import served
 
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.studio import folder
@@ -19,24 +20,6 @@ pytestmark = pytest.mark.slow
 SENTENCE = "a small yellow bird with blue wings and a red crown in the snow"
 SEED, COUNT = 1, 3
 SIDES = (16, 32, 64)
-# The pixels of an image or canvas, RGB, as a list.
-PIXELS = """element => {
-    const canvas = document.createElement("canvas");
-    canvas.width = element.naturalWidth ?? element.width;
-    canvas.height = element.naturalHeight ?? element.height;
-    const context = canvas.getContext("2d");
-    context.drawImage(element, 0, 0);
-    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-    return [canvas.width, ...data];
-}"""
-
-
-def pixels(locator):
-    """RGB of an image or a canvas, int [side, side, 3]."""
-    side, *values = locator.evaluate(PIXELS)
-    found = np.array(values).reshape(side, side, 4)
-    assert (found[..., 3] == 255).all()
-    return found[..., :3]
 
 
 def within(one, other):

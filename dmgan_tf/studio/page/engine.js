@@ -1,7 +1,4 @@
-/** What draws: the model in this browser, in a worker. */
-
-import { fetchChecked, fetchJson } from "./files.js";
-import { Vocabulary } from "./tokens.js";
+/** What draws, whichever way: words, and drawings of a sentence and a seed. */
 
 /**
  * @typedef {object} Refinement what the memory did when a picture was refined
@@ -20,73 +17,33 @@ import { Vocabulary } from "./tokens.js";
  * @property {Refinement[]} refinements
  */
 
-/** A model that draws in this browser. */
 export class Engine {
   /**
-   * Fetches what is small: the description and the words; `load` fetches the rest.
-   *
-   * @returns {Promise<Engine>}
+   * @param {any} studio what studio.json says
+   * @param {import("./tokens.js").Vocabulary} vocabulary
+   * @param {number} maxWords
+   * @param {number[]} sides of the stages
    */
-  static async open() {
-    const [studio, manifest] = await Promise.all([
-      fetchJson("studio.json"),
-      fetchJson("model/manifest.json"),
-    ]);
-    const path = "vocabulary.json";
-    const text = new TextDecoder().decode(
-      await fetchChecked(`model/${path}`, manifest.files[path]),
-    );
-    return new Engine(studio, manifest, new Vocabulary(JSON.parse(text).words));
-  }
-
-  /**
-   * @param {any} studio
-   * @param {any} manifest
-   * @param {Vocabulary} vocabulary
-   */
-  constructor(studio, manifest, vocabulary) {
+  constructor(studio, vocabulary, maxWords, sides) {
     this.studio = studio;
     this.vocabulary = vocabulary;
-    /** @type {number} */
-    this.maxWords = manifest.max_words;
-    this.sides = manifest.sides;
-    this.manifest = manifest;
-    this.calls = new Map();
-    this.count = 0;
-    this.onProgress = (/** @type {number} */ _share) => {};
-    this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this.worker.onmessage = ({ data }) => this.#answer(data);
-    this.worker.onerror = (event) => {
-      const reason = event.message || "its script could not be loaded";
-      for (const { reject } of this.calls.values()) {
-        reject(new Error(`Drawing failed: ${reason}. Load the page again.`));
-      }
-    };
+    this.maxWords = maxWords;
+    this.sides = sides;
   }
 
-  #answer({ id, progress, result, error }) {
-    if (progress !== undefined) {
-      this.onProgress(progress);
-      return;
-    }
-    const { resolve, reject } = this.calls.get(id);
-    this.calls.delete(id);
-    if (error === undefined) resolve(result);
-    else reject(new Error(error));
-  }
+  /** Makes ready to draw. @param {(share: number) => void} _onProgress told how far, 0 … 1 */
+  async load(_onProgress) {}
 
-  #call(method, argument) {
-    return new Promise((resolve, reject) => {
-      const id = this.count++;
-      this.calls.set(id, { resolve, reject });
-      this.worker.postMessage({ id, method, argument });
-    });
-  }
-
-  /** @param {(share: number) => void} onProgress told how much has come, 0 … 1 */
-  async load(onProgress) {
-    this.onProgress = onProgress;
-    await this.#call("load", { studio: this.studio, manifest: this.manifest });
+  /**
+   * The outputs of the signature `stages` for one picture, flat, without padding.
+   *
+   * @param {string} _sentence
+   * @param {number[]} _ids of its words
+   * @param {bigint} _seed
+   * @returns {Promise<Record<string, any>>}
+   */
+  async outputs(_sentence, _ids, _seed) {
+    throw new Error("This engine doesn't draw.");
   }
 
   /**
@@ -96,7 +53,7 @@ export class Engine {
    */
   async draw(sentence, seed) {
     const ids = this.vocabulary.encode(sentence, this.maxWords);
-    const outputs = await this.#call("draw", { ids, seed });
+    const outputs = await this.outputs(sentence, ids, seed);
     return {
       sentence,
       words: ids.map((id) => this.vocabulary.words[id]),

@@ -1,13 +1,15 @@
 /** The page: fields, pictures, links. */
 
+import { BrowserEngine } from "./browser_engine.js";
 import { Comparison } from "./comparison.js";
 import { byId, element } from "./elements.js";
-import { Engine } from "./engine.js";
+import { fetchJson } from "./files.js";
 import { fromFragment, toFragment } from "./link.js";
 import { MemoryView } from "./memory.js";
 import { parseSeed } from "./noise.js";
 import { toCanvas, toImage, toPng } from "./pictures.js";
 import { SentenceField } from "./sentence.js";
+import { ServerEngine } from "./server_engine.js";
 
 const MOST_ROLLED = 2 ** 31;
 
@@ -60,7 +62,7 @@ async function download(canvas, { sentence, seed }) {
 }
 
 class Page {
-  /** @param {Engine} engine */
+  /** @param {import("./engine.js").Engine} engine */
   constructor(engine) {
     this.engine = engine;
     this.sentence = new SentenceField(engine.vocabulary, engine.maxWords);
@@ -150,14 +152,15 @@ class Page {
 
 try {
   byId("help").hidden = true;
-  const engine = await Engine.open();
+  const studio = await fetchJson("studio.json");
+  const engine = studio.model ? new ServerEngine(studio) : await BrowserEngine.open(studio);
   const page = new Page(engine);
   await engine.load((share) => {
     byId("progress").value = share;
   });
   byId("draw").disabled = false;
   page.follow();
-  navigator.serviceWorker?.register("offline.js").catch(() => {}); // without it: online alone
+  if (!studio.model) navigator.serviceWorker?.register("offline.js").catch(() => {});
 } catch (error) {
   tell(error);
 }
