@@ -46,6 +46,7 @@ def draw(page, sentence=SENTENCE, seed=SEED, count=COUNT):
     page.mouse.move(0, 0)
     page.get_by_role("button", name="Draw").click()
     drawn(page)
+    page.get_by_role("radio", name="16 → 32 px").check()
     pictures = page.get_by_role("img", name=sentence, exact=True)
     assert pictures.count() == count
     return pictures

@@ -26,6 +26,8 @@ export class Comparison {
     byId("changed").replaceChildren(
       ...drawing.words.map((word, place) => element("option", { value: place }, word)),
     );
+    const gates = drawing.refinements[0]?.writingGate ?? new Float32Array(1);
+    byId("changed").value = gates.indexOf(gates.reduce((one, other) => Math.max(one, other)));
   }
 
   async #compare() {
