@@ -39,7 +39,7 @@ def test_pictures_and_memory_are_those_of_generate(server, open_page, tiny_run):
     page.get_by_role("spinbutton", name="Seed").fill(str(SEED))
     page.get_by_role("combobox", name="Pictures").select_option("2")
     page.get_by_role("button", name="Draw").click()
-    page.get_by_role("status").get_by_text("Drawn in").wait_for()
+    page.get_by_role("status").get_by_text("Drawn").wait_for()
     expected = TextToImage.from_preset(tiny_run).draw([SENTENCE] * 2, [SEED, SEED + 1])
     pictures = page.get_by_role("img", name=SENTENCE, exact=True)
     for row, image in enumerate(expected.images[-1]):

@@ -54,7 +54,7 @@ def draw(page, sentence=SENTENCE, seed=SEED, count=COUNT):
 
 def drawn(page):
     """Waits for all pictures."""
-    page.get_by_role("status").get_by_text("Drawn in").wait_for()
+    page.get_by_role("status").get_by_text("Drawn").wait_for()
 
 
 def overlay(page, place=0):

@@ -128,7 +128,6 @@ class Page {
       toFragment({ sentence, seed: String(seed), count: pictures, model });
     history.replaceState(null, "", link(first, count));
     const pictures = [];
-    const started = performance.now();
     for (const seed of seeds) {
       byId("status").textContent = `Drawing ${pictures.length + 1} of ${count} …`;
       const picture = await shown(await this.engine.draw(sentence, seed), link(seed, 1));
@@ -137,8 +136,7 @@ class Page {
       pictures.push(picture);
       byId("drawn").append(picture.figure);
     }
-    const seconds = ((performance.now() - started) / 1000).toFixed(2);
-    byId("status").textContent = `Drawn in ${seconds} s.`;
+    byId("status").textContent = count === 1 ? "Drawn." : `Drawn: ${count} pictures.`;
     this.memory.show(pictures);
     this.comparison.offer(pictures[0].drawing);
   }
