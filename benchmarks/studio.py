@@ -22,6 +22,7 @@ OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 def visit(browser, address):
     """Bytes and seconds to the first picture; seconds to each of the next ones."""
     context = browser.new_context()
+    context.set_default_timeout(300_000)
     page = context.new_page()
     sizes = []
     page.on("response", lambda r: sizes.append(int(r.headers.get("content-length", 0))))
@@ -34,7 +35,7 @@ def visit(browser, address):
         page.get_by_role("spinbutton", name="Seed").fill(str(seed))
         started = time.perf_counter()
         page.get_by_role("button", name="Draw").click()
-        page.get_by_text(f"Seed {seed}", exact=True).wait_for()
+        page.get_by_role("group", name=f"Picture of seed {seed};").wait_for()
         following.append(time.perf_counter() - started)
     context.close()
     return size, first, statistics.median(following)

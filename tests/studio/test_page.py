@@ -336,6 +336,19 @@ def test_it_draws_on_a_host_without_isolation(open_page, studio_folder, drawing,
         assert within(pixels(pictures.first), drawing.images[-1][0]) <= 1
 
 
+def test_large_models_are_drawn_by_threads(open_page, studio_folder, tmp_path, drawing):
+    copy = shutil.copytree(studio_folder, tmp_path / "studio")
+    script = (copy / "worker.js").read_text(encoding="utf-8")
+    large = "THREADS_FROM_BYTES = 8 * 2 ** 20"
+    assert large in script
+    (copy / "worker.js").write_text(script.replace(large, "THREADS_FROM_BYTES = 0"))
+    with served(copy) as address:
+        page = open_page(address)
+        pictures = draw(page, count=1)
+        assert len(page.workers) > 1
+        assert within(pixels(pictures.first), drawing.images[-1][0]) <= 1
+
+
 def test_it_draws_without_a_network_once_it_was_opened(open_page, studio_folder, drawing):
     with served(studio_folder) as address:
         page = open_page(address, expect_errors=True)

@@ -7,6 +7,7 @@ import * as ort from "./runtime/ort.wasm.min.mjs";
 const RUNTIME = "runtime/ort-wasm-simd-threaded.wasm.gzip";
 const MODEL = "stages_float32.onnx";
 const MOST_THREADS = 4;
+const THREADS_FROM_BYTES = 8 * 2 ** 20; // of a model: smaller ones gain nothing from them
 
 /** @type {Promise<{session: ort.InferenceSession, manifest: any}>} */
 let loaded;
@@ -22,8 +23,8 @@ async function load({ studio, manifest }) {
   const [binary, model] = await Promise.all(files.map((file) => fetchChecked(...file, onBytes)));
   ort.env.wasm.wasmBinary = await unzip(binary);
   ort.env.wasm.wasmPaths = new URL("runtime/", import.meta.url).href;
-  const threads = Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS);
-  ort.env.wasm.numThreads = self.crossOriginIsolated ? threads : 1;
+  const many = self.crossOriginIsolated && model.length >= THREADS_FROM_BYTES;
+  ort.env.wasm.numThreads = many ? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) : 1;
   const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
   return { session, manifest };
 }
