@@ -14,6 +14,7 @@ Into OUT, whole or not at all:
 """
 
 from pathlib import Path
+from types import ModuleType
 
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
@@ -43,17 +44,24 @@ def main() -> int:
         parser.error(f"--precision knows {', '.join(PRECISIONS)}. Received: {', '.join(wrong)}.")
     if arguments.out.exists():
         raise UserError(f"{arguments.out} is there already: name another folder, or remove it.")
+    print(onnx_files().export(**vars(arguments) | {"precision": tuple(dict.fromkeys(precisions))}))
+    print(f"ONNX: {arguments.out}")
+    return 0
+
+
+def onnx_files() -> ModuleType:
+    """What exports, imported with TensorFlow.
+
+    Raises: UserError: when packages are missing.
+    """
     import_tensorflow()
     try:
-        from dmgan_tf.export.onnx_files import export
+        from dmgan_tf.export import onnx_files
     except ImportError as error:
         raise UserError(
             f"Exporting needs more packages: pip install 'dmgan_tf[onnx]' ({error})."
         ) from error
-
-    print(export(**vars(arguments) | {"precision": tuple(dict.fromkeys(precisions))}))
-    print(f"ONNX: {arguments.out}")
-    return 0
+    return onnx_files
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ import logging
 import shutil
 from pathlib import Path
 
-from dmgan_tf.command_line import import_tensorflow
 from dmgan_tf.edge import checked, read_manifest
 from dmgan_tf.errors import UserError
+from dmgan_tf.export.to_onnx import onnx_files
 from dmgan_tf.inference import presets
 from dmgan_tf.inference.whole_folder import whole_folder
 
@@ -65,14 +65,7 @@ def export(model: Path, target: Path) -> None:
 
     Raises: UserError: when packages are missing, or there is no such model.
     """
-    import_tensorflow()
-    try:
-        from dmgan_tf.export.onnx_files import write_stages
-    except ImportError as error:
-        raise UserError(
-            f"Exporting needs more packages: pip install 'dmgan_tf[onnx]' ({error})."
-        ) from error
-    write_stages(model, target)
+    onnx_files().write_stages(model, target)
 
 
 def exported(model):
