@@ -137,7 +137,7 @@ export class MemoryView {
     const read = () => this.#readPixel(place, row, column);
     const side = () => this.#memoryOf(this.shown[place]).side;
     const inside = (/** @type {number} */ value) => Math.min(Math.max(value, 0), side() - 1);
-    frame.onpointermove = (event) => {
+    frame.onpointerdown = frame.onpointermove = (event) => {
       const box = frame.getBoundingClientRect();
       row = inside(Math.floor(((event.clientY - box.top) / box.height) * side()));
       column = inside(Math.floor(((event.clientX - box.left) / box.width) * side()));
