@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.export.saved_model import DESCRIPTION
+from dmgan_tf.serving.request_error import RequestError
 from dmgan_tf.serving.served_models import ServedModels
 from dmgan_tf.studio import folder
 from dmgan_tf.studio.static_server import TYPES, headers
@@ -20,14 +21,18 @@ def routes(models: ServedModels, name: str) -> list[Route]:
 
     Raises: UserError: when that version doesn't say what its words are.
     """
-    _description(models, name)
+    if models[name].newest() is not None:
+        _description(models, name)
     always = headers((folder.PAGE / "index.html").read_text(encoding="utf-8"))
 
     async def describe(_: Request) -> Response:
         try:
             return JSONResponse(_description(models, name), headers=always)
-        except UserError as error:  # a version that has come since
-            return JSONResponse({"error": str(error)}, 404, headers=always)
+        except RequestError as error:
+            reason = str(error)
+        except UserError:  # of a version that has come since; callers needn't know its path
+            reason = "The model doesn't say what its words are: it must be exported again."
+        return JSONResponse({"error": reason}, 404, headers=always)
 
     found = [Route("/studio.json", describe)]
     for path in folder.PAGE.iterdir():

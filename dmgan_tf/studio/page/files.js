@@ -11,6 +11,8 @@ async function open(path) {
     throw new Error(`${path} can't be fetched. Is the server still running? Then load the page again.`);
   }
   if (!response.ok) {
+    const told = await response.json().catch(() => null); // a server that draws says why
+    if (told?.error) throw new Error(told.error);
     throw new Error(`${path} can't be fetched (${response.status}). Copy the whole folder again.`);
   }
   return response;
