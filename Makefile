@@ -122,3 +122,4 @@ types: setup
 
 clean:
 	rm -rf $(VENV) $(TFA_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf dmgan_tf/studio/node_modules dmgan_tf/studio/runtime dmgan_tf/studio/exported
