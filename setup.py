@@ -81,7 +81,7 @@ setup(
             "kubernetes-validate>=1.34",
             "mypy>=1.13",
             "ovmsclient>=2022.3",
-            "playwright>=1.50",
+            "playwright>=1.55",
             "pytest>=8",
             "ruff>=0.8",
             "tritonclient[grpc,http]>=2.41",
