@@ -28,7 +28,9 @@ LEVELS = (
         "prepare_data",
         "presets",
     ),
-    ("export", "serving"),
+    ("export",),
+    ("studio",),
+    ("serving",),
     ("__main__",),
 )
 LEVEL_OF = {unit: number for number, units in enumerate(LEVELS) for unit in units}
