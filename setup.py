@@ -28,6 +28,7 @@ SERVING = [
 TRACING = ["opentelemetry-sdk>=1.30,<2", "opentelemetry-exporter-otlp-proto-http>=1.30,<2"]
 ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
 FUZZ = ["atheris>=3,<4", "schemathesis>=4.20,<5"]
+HUB = ["huggingface_hub>=1.0,<3", "safetensors>=0.5,<1"]
 EMOJI = ["emoji>=2.14,<3"]
 
 setup(
@@ -66,6 +67,7 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
         "emoji": EMOJI,
+        "hub": HUB,
         "serving": SERVING,
         "tracing": TRACING,
         "client": CLIENT,
@@ -76,6 +78,7 @@ setup(
             *TRACING,
             *ONNX,
             *EMOJI,
+            *HUB,
             "build>=1.2",
             "jsonschema>=4.23",
             "kubernetes-validate>=1.34",

@@ -10,6 +10,7 @@ COMMANDS = {
     "train": ("dmgan_tf.train", "train encoders and GAN of a config"),
     "pretrain-damsm": ("dmgan_tf.pretrain_damsm", "train the encoders alone"),
     "evaluate": ("dmgan_tf.evaluate", "scores of a model or of a folder of pictures"),
+    "push": ("dmgan_tf.push", "a model with its card to the Hugging Face Hub"),
     "ablation": ("dmgan_tf.ablation", "the paper's Table 3"),
     "convert": ("dmgan_tf.convert", "the authors' PyTorch files to a model, and back"),
     "export": ("dmgan_tf.export.__main__", "a model as SavedModel, ONNX or preset"),

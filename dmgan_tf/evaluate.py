@@ -1,8 +1,9 @@
 """Scores a model's pictures: `dmgan evaluate --model RUN --metrics fid,r_precision`.
 
 Every score is written with its protocol into `evaluation.json`, in the model's folder (of a preset
-NAME: in NAME_evaluation, here) unless --out says otherwise; the first pictures go beside it as a
-grid. Stopped and started again it goes on.
+NAME or of hf://user/NAME: in NAME_evaluation, here) unless --out says otherwise; beside it go a
+table for a model card, `evaluation.md`, and the first pictures as a grid. Stopped and started again
+it goes on.
 """
 
 import argparse
@@ -13,21 +14,24 @@ from pathlib import Path
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.request import METRICS, Request
+from dmgan_tf.inference.hub import repository
 from dmgan_tf.inference.presets import locate, preset_name
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=locate, help="folder of a run or of a model, or a preset")
+    parser.add_argument(
+        "--model", type=locate, help="folder of a run or of a model, a preset, or hf://user/model"
+    )
     parser.add_argument(
         "--images-dir", type=Path, help="folder of another program's pictures, instead of a model"
     )
     parser.add_argument(
         "--judge",
         type=locate,
-        help="run, model or preset whose encoders judge (default: a preset's judge, or the model "
-        "itself)",
+        help="run, model, preset or hf://user/model whose encoders judge (default: a preset's "
+        "judge, or the model itself)",
     )
     parser.add_argument("--data", type=Path, help="prepared folder of data (default: the model's)")
     parser.add_argument(
@@ -77,6 +81,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     arguments = parser.parse_args()
     arguments.metrics = tuple(arguments.metrics.split(","))
+    if arguments.out and arguments.out.suffix == ".md":
+        parser.error("--out names the JSON report; its table goes beside it as .md.")
     if unknown := [m for m in arguments.metrics if m not in METRICS]:
         parser.error(f"--metrics knows {', '.join(METRICS)}, not {unknown[0]!r}.")
     if not (arguments.model or arguments.images_dir):
@@ -91,10 +97,10 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def _place(arguments: argparse.Namespace) -> Path:
-    """The report's folder: that of the pictures; nothing is written into the package."""
+    """The report's folder: that of the pictures; never the package's or the hub's cache."""
     if arguments.images_dir:
         return arguments.images_dir
-    name = preset_name(arguments.model)
+    name = preset_name(arguments.model) or Path(repository(arguments.model) or "").name
     return Path(f"{name}_evaluation") if name else arguments.model
 
 
@@ -109,7 +115,8 @@ def main() -> int:
     out = arguments.out or _place(arguments) / "evaluation.json"
     import_tensorflow()  # takes seconds: not before the arguments
     from dmgan_tf.evaluation.evaluate import evaluate
-    from dmgan_tf.evaluation.report import as_json, as_table, save
+    from dmgan_tf.evaluation.report import as_json, as_markdown, as_table, save
+    from dmgan_tf.whole_file import write_text
 
     request = Request(
         **{name: getattr(arguments, name) for name in (
@@ -123,7 +130,8 @@ def main() -> int:
     grid = out.with_name("grid.png")
     common, scores = evaluate(request, grid)
     common["seconds"] = round(time.time() - begun, 1)
-    save(out, as_json(common, scores))
+    save(out, report := as_json(common, scores))
+    write_text(out.with_suffix(".md"), as_markdown(report))
     shutil.rmtree(request.work, ignore_errors=True)
     print(as_table(common, scores))
     print(f"Report:   {out}")

@@ -15,7 +15,8 @@ from dmgan_tf.data.toy_birds import (
     judge_surroundings,
 )
 from dmgan_tf.feature_networks import FeatureNetwork
-from dmgan_tf.inference.model_directory import load_network, weights_hash
+from dmgan_tf.inference.model_directory import load_network
+from dmgan_tf.inference.weight_files import weight_file, weights_hash
 from dmgan_tf.training.replicas import map_batch
 
 DAMSM = "damsm"
@@ -36,7 +37,7 @@ class DamsmNetwork:
 
     def __init__(self, judge: Path):
         encoder = load_network(judge, "image_encoder")
-        self.weights_sha256 = weights_hash(judge / "image_encoder.weights.h5")
+        self.weights_sha256 = weights_hash(weight_file(judge, "image_encoder"))
         self.feature_size = encoder.feature_size
         self.protocol = (
             f"image codes of {type(encoder).__name__}; uint8 pictures at their own side, to [−1, 1]"

@@ -10,7 +10,6 @@ docs/presets.md says what a preset holds.
 """
 
 import argparse
-import json
 import re
 import shlex
 import shutil
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from dmgan_tf.command_line import argument_parser, import_tensorflow, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, read_json, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import presets
 from dmgan_tf.inference.presets import Card
@@ -57,7 +56,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Packs, draws and checks."""
     arguments = parse_arguments()
-    report = _read_json(arguments.evaluation) if arguments.evaluation else {}
+    report = read_json(arguments.evaluation) if arguments.evaluation else {}
     import_tensorflow()  # takes seconds: not before the arguments
     from dmgan_tf.inference.model_directory import load_metadata, resolve
     from dmgan_tf.inference.whole_folder import whole_folder
@@ -78,20 +77,12 @@ def main() -> int:
     return 0
 
 
-def _read_json(path):
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict):
-            return content
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON: {error}.") from error
-    raise UserError(f"{path}: must hold names and values.")
-
-
 def _check_report(arguments, report, model):
     """The scores must be of this model and judge: else nobody could repeat them."""
+    from dmgan_tf.evaluation.report import check_protocols
     from dmgan_tf.inference.model_directory import fingerprint, resolve
 
+    check_protocols(report, arguments.evaluation)
     judge = resolve(presets.find(arguments.judge)) if arguments.judge else model
     for key, folder in (("model", model), ("judge", judge)):
         found, wanted = report.get(key), fingerprint(folder)
@@ -104,7 +95,9 @@ def _check_report(arguments, report, model):
 
 def _copy(model, folder):
     """The model directory alone: reports and pictures may stand in it."""
-    weights = (path.name for path in model.glob("*.weights.h5"))
+    from dmgan_tf.inference.weight_files import weight_files
+
+    weights = (path.name for path in weight_files(model).values())
     for name in ("metadata.json", "config.yaml", "vocabulary.json", *weights):
         shutil.copyfile(model / name, folder / name)
 
@@ -113,7 +106,7 @@ def _origin(model):
     """What run.json of the model's run says."""
     for folder in (model, model.resolve().parent):
         if (folder / "run.json").is_file():
-            return _read_json(folder / "run.json")
+            return read_json(folder / "run.json")
     raise UserError(f"{model}: no run.json stands here or above: a preset comes from a run.")
 
 

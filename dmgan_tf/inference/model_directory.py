@@ -4,7 +4,8 @@
     config.yaml                the experiment it came from, for people and for `train`
     vocabulary.json            words and their fingerprint
     NETWORK.weights.h5         generator (moving average), text_encoder, image_encoder; of a
-                               converted model also discriminator_64, …
+                               converted model also discriminator_64, …; or NETWORK.safetensors
+    README.md                  only of one from a hub: the model card, with a fingerprint
 
 Every weight file carries the fingerprint of the vocabulary that it was trained with; a model that
 was converted without its vocabulary has neither.
@@ -23,8 +24,9 @@ import keras
 
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
-from dmgan_tf.inference import presets
+from dmgan_tf.inference import hub, presets
 from dmgan_tf.inference.stored_sizes import fits, stored_sizes
+from dmgan_tf.inference.weight_files import as_hdf5, weight_file, weight_files, weights_hash
 from dmgan_tf.inference.whole_folder import previous
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
@@ -52,14 +54,28 @@ _CLASSES = {
 
 
 def resolve(named: str | Path) -> Path:
-    """The model directory that is named: the folder of a run or of a model, or a preset.
+    """The model directory that is named: the folder of a run or of a model, a preset, `hf://…`.
 
-    Raises: UserError: when there is none, or the preset is damaged.
+    Raises: UserError: when there is none, or it is not what its card says.
     """
     folder = presets.locate(named)
     if presets.preset_name(folder):
         _check_preset(folder)
-    return model_in(folder)
+    model = model_in(folder)
+    _check_model_card(model)
+    return model
+
+
+def _check_model_card(model):
+    """Raises UserError when weights and words are not those that a model card was written for."""
+    expected = hub.card_fingerprint(model)
+    if expected and (found := fingerprint(model)) != expected:
+        cached = hub.repository(model)
+        removed = f"Remove {model.parents[1]} and load" if cached else "Take"
+        raise UserError(
+            f"{cached or model}: weights and words have the fingerprint {found}, "
+            f"in README.md it is {expected}. {removed} the model again from where it came from."
+        )
 
 
 def _check_preset(folder):
@@ -188,32 +204,11 @@ def load_metadata(directory: str | Path) -> dict:
 def fingerprint(directory: Path) -> str:
     """SHA-256 over weights and words of a model directory, 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for path in sorted(directory.glob("*.weights.h5")):
+    for path in weight_files(directory).values():
         digest.update(weights_hash(path).encode())
     if (directory / "vocabulary.json").is_file():
         digest.update(load_vocabulary(directory).fingerprint.encode())
     return digest.hexdigest()[:16]
-
-
-def weights_hash(path: Path) -> str:
-    """SHA-256 over names and values in a file of weights; the file itself has dates in it.
-
-    Raises: UserError: when it can't be read.
-    """
-    digest = hashlib.sha256()
-
-    def add(name, item):
-        if isinstance(item, h5py.Dataset):
-            digest.update(name.encode() + item[()].tobytes())
-
-    try:
-        with h5py.File(path, "r") as file:
-            stored_sizes(file)  # refuses what would take more memory than the file
-            file.visititems(add)  # in the order of names
-    except Exception as error:  # h5py has no class of its own for a damaged file
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"{path}: cannot be read: {reason}.") from error
-    return digest.hexdigest()
 
 
 def load_network(directory: str | Path, name: str, dtype: str = "float32") -> keras.Model:
@@ -231,8 +226,14 @@ def load_network(directory: str | Path, name: str, dtype: str = "float32") -> ke
         raise UserError(f"{directory}: holds no {name}; it holds {', '.join(networks) or 'none'}.")
     has_vocabulary = metadata.get(_FINGERPRINT, "") is not None
     expected = load_vocabulary(directory).fingerprint if has_vocabulary else None
-    path = directory / f"{name}.weights.h5"
-    with _loading(path, name), h5py.File(path, "r") as file:
+    path = weight_file(directory, name)
+    with as_hdf5(path) as readable:
+        return _load(path, readable, metadata, name, dtype, expected)
+
+
+def _load(path, readable, metadata, name, dtype, expected):
+    directory, networks = path.parent, metadata["networks"]
+    with _loading(path, name), h5py.File(readable, "r") as file:
         found = file.attrs.get(_FINGERPRINT)
         stored = stored_sizes(file)
     if found != expected:
@@ -254,7 +255,7 @@ def load_network(directory: str | Path, name: str, dtype: str = "float32") -> ke
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"{directory}/metadata.json: describes no {name}: {error!r}.") from error
     with _loading(path, name):
-        network.load_weights(path)
+        network.load_weights(readable)
     return network
 
 

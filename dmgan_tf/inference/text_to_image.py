@@ -74,11 +74,11 @@ class TextToImage:
     def from_preset(cls, preset: str | Path, portable: bool = False) -> "TextToImage":
         """Loads a model, which knows how many words of a caption count.
 
-        Args: preset: folder of a run or of a model, or the name of a preset. portable: draw with
-            what every runtime has, for exports; see `FoldedGenerator`.
+        Args: preset: folder of a run or of a model, name of a preset, or hf://user/model[@revision].
+            portable: draw with what every runtime has, for exports; see `FoldedGenerator`.
         Raises: UserError: when there is no model, or a part of it is damaged or does not fit.
         """
-        path = resolve(Path(preset))
+        path = resolve(preset)
         generator = FoldedGenerator(load_network(path, "generator"), portable)
         text_encoder = load_network(path, "text_encoder")
         max_words = load_metadata(path).get("max_words", 25)
