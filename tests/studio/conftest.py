@@ -2,9 +2,11 @@
 
 import pytest
 from browser import lack, visits
+from page_actions import COUNT, SEED, SENTENCE
 from served_studio import served
 
 from dmgan_tf.inference import presets
+from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.studio import folder
 
 
@@ -29,3 +31,10 @@ def page(chromium, studio_address):
     """One page for all tests that begin with drawing: to load the runtime takes a second."""
     with visits(chromium) as visit:
         yield visit(studio_address)
+
+
+@pytest.fixture(scope="session")
+def drawing():
+    """What Keras draws."""
+    artist = TextToImage.from_preset("toy_birds")
+    return artist.draw([SENTENCE] * COUNT, range(SEED, SEED + COUNT))
