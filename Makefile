@@ -38,7 +38,9 @@ dmgan_tf/studio/runtime: dmgan_tf/studio/package-lock.json dmgan_tf/studio/build
 	npm ci --no-audit --no-fund --prefix dmgan_tf/studio
 
 # dist/dmgan_tf-….whl, with the studio's page.
-wheel: studio
+wheel: setup dmgan_tf/studio/runtime
+	rm -rf dmgan_tf/studio/exported
+	$(BIN)/python -m dmgan_tf.studio.exported_presets
 	$(BIN)/python -m build --wheel
 
 test: setup

@@ -57,19 +57,21 @@ class StandIn:
 
 
 class _WhenKerasIsImported(MetaPathFinder):
-    """Finds nothing itself; the first import of Keras registers the stand-ins at its end."""
+    """Finds what the other finders find; an import of Keras registers the stand-ins at its end."""
 
     def find_spec(self, name, path=None, target=None):
         if name != "keras":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next(filter(None, found), None)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
             def execute_and_register(module):
                 execute(module)
                 _register(module)
+                sys.meta_path.remove(self)
 
             spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
         return spec

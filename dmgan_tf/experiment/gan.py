@@ -3,6 +3,8 @@
 import logging
 from pathlib import Path
 
+import keras
+
 from dmgan_tf import build
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
@@ -89,17 +91,24 @@ def _take_weights(trainer, initial_model):
         network.name: (network,) for network in trainer.discriminators if network.name in held
     }
     for name, networks in taken.items():
-        source = load_network(directory, name)
         for network in networks:
-            try:
-                _copy(source, network)
-            except ValueError as error:
-                reason = " ".join(str(error).split())[:200]
-                raise UserError(
-                    f"`training.initial_model`: the {name} of {directory} is of other sizes than "
-                    f"the config's: {reason}"
-                ) from error
+            take(directory, name, network)
     _LOGGER.info("%s: training begins with its %s.", directory, ", ".join(taken))
+
+
+def take(directory: Path, name: str, network: keras.Model) -> None:
+    """Gives a network the weights of the one of that name in a model directory.
+
+    Raises: UserError: when they don't fit, or the directory is no model.
+    """
+    try:
+        _copy(load_network(directory, name), network)
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"`training.initial_model`: the {name} of {directory} does not fit the config's: "
+            f"{reason}"
+        ) from error
 
 
 _FREE = ("name", "trainable", "dtype", "stages")  # of a generator that has more stages

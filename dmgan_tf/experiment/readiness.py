@@ -10,6 +10,7 @@ from dmgan_tf import build
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import DEPENDS_ON, check_feature_size, ready_encoders
+from dmgan_tf.experiment.gan import take
 from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
 from dmgan_tf.training.run_folder import RunFolder
 
@@ -20,7 +21,7 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
         lambda: RunFolder(config, directory, resume),
         lambda: _read_data(config),
         lambda: _find_encoders(config, directory, resume),
-        lambda: _load_initial_generator(config),
+        lambda: resume or _load_initial_generator(config),
     )
 
 
@@ -61,4 +62,4 @@ def _find_encoders(config, directory, resume):
 
 def _load_initial_generator(config):
     if config.training.initial_model:
-        load_network(resolve(Path(config.training.initial_model)), "generator")
+        take(resolve(Path(config.training.initial_model)), "generator", build.generator(config))

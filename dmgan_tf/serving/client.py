@@ -268,7 +268,6 @@ def _draw(client, arguments):
     seeds = list(range(arguments.seed, arguments.seed + arguments.count))
     captions = [caption for caption in arguments.caption for _ in seeds]
     pictures = client.generate(captions, seeds * len(arguments.caption))
-    _warn_of_unknown_words(client, arguments.caption)
     for i, picture in enumerate(pictures):
         path, label = arguments.out, ""
         if len(pictures) > 1:
@@ -277,6 +276,7 @@ def _draw(client, arguments):
         with whole_file(path) as partial:
             partial.write_bytes(picture)
         print(f"Picture: {path}{label}")
+    _warn_of_unknown_words(client, arguments.caption)
 
 
 def _warn_of_unknown_words(client, captions):

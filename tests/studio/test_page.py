@@ -112,7 +112,8 @@ def test_everything_goes_by_keyboard_alone(open_page, studio_address, drawing):
     assert overlay(page).is_visible()
     keys.press("Enter")  # pins it
     keys.press("Tab")
-    assert page.get_by_role("button", name="crown", exact=True).get_attribute("aria-pressed")
+    crown = page.get_by_role("button", name="crown", exact=True)
+    assert crown.get_attribute("aria-pressed") == "true"
 
 
 def test_unknown_words_are_struck_through_and_known_ones_offered(page):

@@ -30,7 +30,8 @@ from dmgan_tf.training.schedule import ConstantThenLinear
 # Nothing of the package is imported but itself, before Keras or after it.
 LOAD = """
 import sys
-import {}
+import importlib.util, {}
+importlib.util.find_spec("keras")  # others ask so whether it is installed
 import {}
 assert not [name for name in sys.modules if name.startswith("dmgan_tf.layers")]
 import json, numpy as np, tensorflow as tf

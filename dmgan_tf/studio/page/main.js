@@ -113,6 +113,8 @@ class Page {
         tell(`The link was made with another model (${model}); this one is ${fingerprint}.`);
       }
     } catch (error) {
+      if (turn !== this.turn) return;
+      byId("status").textContent = "";
       if (field) {
         byId(field).setAttribute("aria-invalid", "true");
         byId(field).focus();

@@ -13,7 +13,7 @@ async function answer(request) {
   const cache = await caches.open(CACHE);
   try {
     const response = await fetch(request);
-    if (response.ok) await cache.put(request, response.clone());
+    if (response.status === 200) await cache.put(request, response.clone()).catch(() => {});
     return response;
   } catch {
     return (await cache.match(request)) ?? Response.error();
