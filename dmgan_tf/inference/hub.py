@@ -68,6 +68,7 @@ def import_hub() -> ModuleType:
     """The package huggingface_hub. Raises: UserError: where it is not installed."""
     try:
         import huggingface_hub
+        import huggingface_hub.errors
     except ImportError as error:
         raise UserError(
             f"hf:// needs one more package: pip install 'dmgan_tf[hub]' ({error})."
