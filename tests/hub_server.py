@@ -1,9 +1,11 @@
 """The part of the Hugging Face Hub's API that huggingface_hub uses here: a real HTTP server."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
@@ -15,15 +17,16 @@ _MODEL = r"/api/models/(?P<name>[^/]+/[^/]+)"
 class HubServer:
     """Repositories of commits, each the bytes of its files by their paths.
 
-    Attributes: url. requests: "METHOD /path" of what was asked. served: what a file's content is
-        replaced by, by its path, as on a disk that damages it; None closes the connection midway.
+    Attributes: url. requests: "METHOD /path" of what was asked. served: what is sent instead of a
+        file's content, by its path, as from a disk that damages it.
     """
 
     def __init__(self):
         self.repositories: dict[str, dict[str, dict[str, bytes]]] = {}
         self.branches: dict[str, dict[str, str]] = {}
         self.requests: list[str] = []
-        self.served: dict[str, bytes | None] = {}
+        self.served: dict[str, bytes] = {}
+        self.connections: list[socket.socket] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
@@ -35,6 +38,9 @@ class HubServer:
         if self._thread.is_alive():
             self._server.shutdown()
             self._server.server_close()
+            for connection in self.connections:  # that are kept alive
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             self._thread.join()
 
     def create(self, name):
@@ -64,6 +70,10 @@ class HubServer:
 def _handler(hub):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self):
+            super().setup()
+            hub.connections.append(self.connection)
 
         def log_message(self, *arguments):
             pass
@@ -152,13 +162,6 @@ def _handler(hub):
             content = files[file]
             headers = {"ETag": f'"{_etag(content)}"', "X_Repo_Commit": sha}
             if self.command == "GET" and file in hub.served:
-                if hub.served[file] is None:
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(content)))
-                    self.end_headers()
-                    self.wfile.write(content[: len(content) // 2])
-                    self.close_connection = True
-                    return
                 content = hub.served[file]
             self._send(200, content, **headers)
 

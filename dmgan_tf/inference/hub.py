@@ -82,6 +82,8 @@ def told(name: str) -> Iterator[None]:
     errors = import_hub().errors
     try:
         yield
+    except UserError:
+        raise
     except errors.GatedRepoError as error:
         reason = "its owner must let you in: ask on its page, then log in (`hf auth login`)."
         raise UserError(f"{name}: {reason}") from error
