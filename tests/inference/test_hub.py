@@ -1,6 +1,5 @@
-"""Models from and to a hub: a real server on this machine, and huggingface_hub itself."""
+"""Models from a hub: a real server on this machine, and huggingface_hub itself."""
 
-import importlib
 import os
 import shutil
 import subprocess
@@ -9,13 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from command_lines import ROOT, environment
-from hub_server import TOKEN, HubServer
 
-from dmgan_tf import push
 from dmgan_tf.errors import UserError
-from dmgan_tf.evaluation.report import as_markdown, check_protocols
 from dmgan_tf.inference import hub, presets
 from dmgan_tf.inference.model_directory import fingerprint, load_network, resolve
 from dmgan_tf.inference.weight_files import weight_files, write_safetensors
@@ -23,31 +18,6 @@ from dmgan_tf.inference.weight_files import weight_files, write_safetensors
 library = pytest.importorskip("huggingface_hub")
 NAME = "somebody/red-birds"
 URL = f"hf://{NAME}"
-REPORT = {
-    "images": 100,
-    "seed": 0,
-    "judge": "ad0f42acf63e41a4",
-    "fid_damsm": 12.25,
-    "fid_damsm_real": 1.5,
-    "r_precision": 0.75,
-    "r_precision_std": 0.025,
-    "protocol": {"fid_damsm": {"network": "damsm"}, "r_precision": {"candidates": 100}},
-}
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    started = HubServer()
-    constants = importlib.import_module("huggingface_hub.constants")
-    monkeypatch.setattr(constants, "ENDPOINT", started.url)
-    template = started.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no_token"))
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    yield started
-    started.close()
 
 
 @pytest.fixture
@@ -77,14 +47,6 @@ def refused(function, *arguments):
         function(*arguments)
     (line,) = str(caught.value).splitlines()
     return line
-
-
-def pushes(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["dmgan push", *map(str, arguments)])
-    return push.main()
-
-
-# --- loading ------------------------------------------------------------------------------------
 
 
 def test_model_is_loaded_once_and_only_its_own_files(server, pushed, directory):
@@ -178,108 +140,6 @@ def test_missing_package_is_told(monkeypatch):
     assert "pip install 'dmgan_tf[hub]'" in refused(resolve, URL)
 
 
-# --- pushing ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def scored(directory):
-    """The report of a model's scores, in its folder, as `evaluate` leaves it."""
-    return write_report(directory, REPORT | {"model": fingerprint(directory)})
-
-
-def write_report(directory, report):
-    from dmgan_tf.evaluation.report import save
-
-    save(directory / "evaluation.json", report)
-    (directory / "grid.png").write_bytes(b"a picture")
-    return report
-
-
-TEXTS = ("--licence", "MIT", "--data", "drawn birds")
-
-
-def test_pushed_model_is_the_one_that_is_loaded(server, directory, scored, monkeypatch, capsys):
-    server.create(NAME)
-    server.commit(NAME, {"old.safetensors": b"", "generator.weights.h5": b"", "notes.txt": b""})
-    pushes(monkeypatch, directory, URL, *TEXTS, "--title", "Red birds")
-    sha, files = server.files(NAME)
-    assert f"Uploaded: {URL}@{sha}" in capsys.readouterr().out
-    weights = {f"{name}.safetensors" for name in ("generator", "text_encoder", "image_encoder")}
-    others = {"metadata.json", "config.yaml", "vocabulary.json", "README.md", "grid.png"}
-    assert set(files) == weights | others | {"notes.txt"}
-    assert fingerprint(resolve(URL)) == fingerprint(directory)
-    _, head, text = files["README.md"].decode().split("---\n", 2)
-    assert yaml.safe_load(head) == {
-        "license": "mit",
-        "library_name": "dmgan_tf",
-        "pipeline_tag": "text-to-image",
-        "tags": ["dm-gan", "text-to-image", "tensorflow", "keras"],
-        "fingerprint": fingerprint(directory),
-    }
-    for part in (
-        "# Red birds\n",
-        "(grid.png)",
-        "**Data.** drawn birds",
-        "| r_precision | 0.75 ± 0.025 |  |  | candidates 100 |",
-        f"dmgan generate --model {URL}",
-        f'TextToImage.from_preset("{URL}")',
-    ):
-        assert part in text
-
-
-def test_preset_brings_its_own_card(server, monkeypatch):
-    pushes(monkeypatch, "toy_birds", URL, "--create", "--private")
-    text = server.files(NAME)[1]["README.md"].decode()
-    assert "license: mit" in text
-    assert "# Drawn birds at 64 px" in text
-    assert "| r_precision | 0.882 ± 0.03 | 0.685 ± 0.032 |" in text
-    assert "grid.png" in server.files(NAME)[1]
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"protocol": {}}, "has no protocol of fid_damsm, "),
-        ({"kid_damsm": 0.1}, "has no protocol of kid_damsm, so nobody can repeat it."),
-        ({"model": "0123456789abcdef"}, "scores the model 0123456789abcdef, this one is "),
-        ({"protocol": 7}, "has no protocol of fid_damsm, "),
-    ],
-)
-def test_scores_that_nobody_can_repeat_are_refused(
-    server, directory, scored, change, told, monkeypatch
-):
-    server.create(NAME)
-    write_report(directory, scored | change)
-    assert told in refused(pushes, monkeypatch, directory, URL, *TEXTS)
-    assert not [request for request in server.requests if request.startswith("POST")]
-
-
-def test_model_without_scores_is_refused_unless_said_so(server, directory, monkeypatch):
-    server.create(NAME)
-    assert "has no scores" in refused(pushes, monkeypatch, directory, URL, *TEXTS)
-    pushes(monkeypatch, directory, URL, *TEXTS, "--without-scores")
-    assert "None were measured." in server.files(NAME)[1]["README.md"].decode()
-
-
-def test_what_pushing_needs_is_told_in_one_line(server, directory, scored, monkeypatch):
-    def told(*arguments):
-        return refused(pushes, monkeypatch, directory, URL, *arguments)
-
-    assert told() == "The model card needs --licence and --data."
-    assert (
-        told(*TEXTS)
-        == f"{URL}: there is no such repository that this token sees. --create makes it."
-    )
-    monkeypatch.setenv("HF_TOKEN", "hf_another")
-    server.create(NAME)
-    assert told(*TEXTS).startswith(f"{URL}: ")
-    monkeypatch.delenv("HF_TOKEN")
-    assert told(*TEXTS) == "There is no token to upload with: `hf auth login`, or set HF_TOKEN."
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    server.close()
-    assert told(*TEXTS).startswith(f"{URL}: ConnectError: ")
-
-
 @pytest.mark.slow
 def test_command_line_draws_a_model_of_the_hub(server, directory, tmp_path):
     server.create(NAME)
@@ -299,26 +159,3 @@ def test_command_line_draws_a_model_of_the_hub(server, directory, tmp_path):
         assert process.returncode == code, process.stderr
     assert (tmp_path / "bird.png").is_file()
     assert process.stderr.splitlines()[-1].startswith("error: hf://somebody/nothing: there is no")
-
-
-# --- the table ----------------------------------------------------------------------------------
-
-
-def test_table_has_every_score_with_its_protocol():
-    report = REPORT | {"fid_damsm_blurred": 200.0}
-    check_protocols(report, "report")
-    assert as_markdown(report).splitlines() == [
-        "| score | drawn | real pictures | blurred real pictures | protocol |",
-        "|---|---|---|---|---|",
-        "| fid_damsm | 12.25 | 1.5 | 200 | network damsm |",
-        "| r_precision | 0.75 ± 0.025 |  |  | candidates 100 |",
-        "",
-        "Of all scores: images 100, seed 0, judge ad0f42acf63e41a4.",
-    ]
-
-
-def test_scores_of_the_presets_have_their_protocols():
-    for name in presets.names():
-        scores = presets.load_card(presets.find(name)).scores
-        if scores:
-            check_protocols(scores, name)
