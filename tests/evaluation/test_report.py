@@ -1,21 +1,11 @@
 """The table of a model card, and scores whose protocol is missing."""
 
 import pytest
+from score_report import REPORT
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.report import as_markdown, check_protocols
 from dmgan_tf.inference import presets
-
-REPORT = {
-    "images": 100,
-    "seed": 0,
-    "judge": "ad0f42acf63e41a4",
-    "fid_damsm": 12.25,
-    "fid_damsm_real": 1.5,
-    "r_precision": 0.75,
-    "r_precision_std": 0.025,
-    "protocol": {"fid_damsm": {"network": "damsm"}, "r_precision": {"candidates": 100}},
-}
 
 
 def test_table_has_every_score_with_its_protocol():

@@ -5,6 +5,7 @@ import sys
 import pytest
 import yaml
 from hub_server import TOKEN
+from score_report import REPORT
 
 from dmgan_tf import push
 from dmgan_tf.errors import UserError
@@ -13,16 +14,6 @@ from dmgan_tf.inference.model_directory import fingerprint, resolve
 
 NAME = "somebody/red-birds"
 URL = f"hf://{NAME}"
-REPORT = {
-    "images": 100,
-    "seed": 0,
-    "judge": "ad0f42acf63e41a4",
-    "fid_damsm": 12.25,
-    "fid_damsm_real": 1.5,
-    "r_precision": 0.75,
-    "r_precision_std": 0.025,
-    "protocol": {"fid_damsm": {"network": "damsm"}, "r_precision": {"candidates": 100}},
-}
 
 
 def refused(function, *arguments):
