@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo studio wheel test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -29,6 +29,17 @@ demo: setup
 # The demo's model through a server and a client; `make demo` comes first.
 serve-demo: setup
 	$(BIN)/python -m dmgan_tf.serving.demo --model $(DEMO) --out $(DEMO)/served.png
+
+# What the studio takes from npm, and the presets as it draws with them: both travel in the wheel.
+studio: setup dmgan_tf/studio/runtime
+	$(BIN)/python -m dmgan_tf.studio.exported_presets
+
+dmgan_tf/studio/runtime: dmgan_tf/studio/package-lock.json dmgan_tf/studio/build.mjs
+	npm ci --no-audit --no-fund --prefix dmgan_tf/studio
+
+# dist/dmgan_tf-….whl, with the studio's page.
+wheel: studio
+	$(BIN)/python -m build --wheel
 
 test: setup
 	$(BIN)/python -m pytest
@@ -74,6 +85,8 @@ soak: setup
 
 # On a machine with an NVIDIA card: the tests of parity and those marked `gpu`, on the card.
 test-gpu: nvidia-gpu $(GPU_VENV)/installed
+	@$(GPU_VENV)/bin/python -c "import tensorflow as tf; \
+		exit(not tf.config.list_physical_devices('GPU') and 'error: TensorFlow finds no GPU.')"
 	$(GPU_VENV)/bin/python -m pytest -m "gpu or not gpu" tests/gpu tests/parity
 
 # Step time, memory and rounding there: runs/gpu_report.md.
@@ -115,3 +128,4 @@ types: setup
 
 clean:
 	rm -rf $(VENV) $(TFA_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf dmgan_tf/studio/node_modules dmgan_tf/studio/runtime dmgan_tf/studio/exported

@@ -44,6 +44,10 @@ setup(
     package_data={
         "dmgan_tf.configs": ["*.yaml"],
         "dmgan_tf": ["presets/*/*", "serving/*.proto", "serving/*.binpb", "serving/*.yaml"],
+        "dmgan_tf.studio": [
+            *("page/*", "package.json", "package-lock.json", "build.mjs"),
+            *("runtime/*", "exported/*/*"),  # of `make studio`, where it was run
+        ],
     },
     entry_points={"console_scripts": ["dmgan = dmgan_tf.__main__:main"]},
     install_requires=[
@@ -80,6 +84,7 @@ setup(
             "kubernetes-validate>=1.34",
             "mypy>=1.13",
             "ovmsclient>=2022.3",
+            "playwright>=1.55",
             "pytest>=8",
             "ruff>=0.8",
             "tritonclient[grpc,http]>=2.41",

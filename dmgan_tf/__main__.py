@@ -16,6 +16,7 @@ COMMANDS = {
     "export": ("dmgan_tf.export.__main__", "a model as SavedModel, ONNX or preset"),
     "serve": ("dmgan_tf.serving.server", "serve SavedModels by gRPC and REST"),
     "ask": ("dmgan_tf.serving.client", "ask a server for pictures"),
+    "studio": ("dmgan_tf.studio.__main__", "a web page in which a model draws"),
     "edge": ("dmgan_tf.edge", "draw with an ONNX export, without TensorFlow"),
 }
 

@@ -44,16 +44,16 @@ class EdgeModel:
     ):
         onnxruntime = _onnxruntime()
         directory = Path(directory)
-        manifest = _manifest(directory)
+        manifest = read_manifest(directory)
         suffix = ".ort" if ort else ".onnx"
         name = f"dmgan_{precision}{suffix}"
         if name not in manifest["files"]:
             held = " ".join(f for f in manifest["files"] if Path(f).suffix == suffix)
             precisions = ", ".join(re.findall(r"dmgan_(\w+)\.", held)) or "none"
             raise UserError(f"{directory}: holds no {name}. Its precisions: {precisions}.")
-        content = _checked(directory / name, manifest)
+        content = checked(directory / name, manifest)
         vocabulary = directory / "vocabulary.json"
-        _checked(vocabulary, manifest)
+        checked(vocabulary, manifest)
         self.vocabulary = Vocabulary.load(vocabulary)
         self.max_words = manifest["max_words"]
         self._sizes = manifest["noise_size"], manifest["condition_size"]
@@ -90,7 +90,11 @@ def _onnxruntime():
     return onnxruntime
 
 
-def _manifest(directory):
+def read_manifest(directory: Path) -> dict:
+    """What an export says of itself.
+
+    Raises: UserError: when it can't be read or was written in another format.
+    """
     path = directory / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -114,8 +118,11 @@ def _how_to_export(directory):
     return f"Export one first: dmgan export onnx --model {model} --out FOLDER."
 
 
-def _checked(path, manifest):
-    """The file's bytes, which must be those that were written."""
+def checked(path: Path, manifest: dict) -> bytes:
+    """The file's bytes.
+
+    Raises: UserError: when they aren't those that were written.
+    """
     described = manifest["files"].get(path.name)
     try:
         content = path.read_bytes()

@@ -9,6 +9,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the command lines, on 
 import keras
 import pytest
 import tensorflow as tf
+from browser import chromium, open_page  # noqa: F401 - fixtures
 from command_lines import CARD_TEXTS, TINY, call, run, succeed
 
 tf.config.set_logical_device_configuration(
@@ -78,9 +79,9 @@ def exported(tiny_run, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def onnx_folder(tiny_run, tmp_path_factory):
-    """`tiny_run` as ONNX in all precisions, exported by the command line."""
+    """`tiny_run` as ONNX in all precisions, with its stages, exported by the command line."""
     out = tmp_path_factory.mktemp("export") / "onnx"
-    options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8"
+    options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8", "--stages"
     process = run("export.to_onnx", *options)
     assert process.returncode == 0, process.stderr
     assert process.stdout.endswith(f"ONNX: {out}\n")

@@ -29,7 +29,9 @@ LEVELS = (
         "presets",
         "push",
     ),
-    ("export", "serving"),
+    ("export",),
+    ("studio",),
+    ("serving",),
     ("__main__",),
 )
 LEVEL_OF = {unit: number for number, units in enumerate(LEVELS) for unit in units}

@@ -1,5 +1,6 @@
 """The wheel, made from the source distribution, in an environment without the checkout."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from browser import lack
 from command_lines import ROOT
 from PIL import Image
 
@@ -20,6 +22,7 @@ from dmgan_tf.export.__main__ import FORMATS
 
 pytestmark = pytest.mark.slow
 CAPTION = "a red bird with black wings"
+RUNTIME = ROOT / "dmgan_tf" / "studio" / "runtime"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,8 @@ def distributions(box, tmp_path_factory):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, source / name)
     shutil.copytree(box, source / "dmgan_tf" / "presets")
+    if RUNTIME.is_dir():
+        shutil.copytree(RUNTIME, source / "dmgan_tf" / "studio" / "runtime")
     command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
     subprocess.run(command, check=True, capture_output=True)
     (archive,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
@@ -47,14 +52,10 @@ def environment(distributions, tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    zipfile.ZipFile(distributions[1]).extractall(site)
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    script = folder / "bin" / "dmgan"
-    (entry,) = site.glob("dmgan_tf-*.dist-info/entry_points.txt")
-    module, function = re.search(r"^dmgan = (\S+):(\S+)$", entry.read_text(), re.M).groups()
-    python = folder / "bin" / "python"
-    script.write_text(f"#!{python}\nfrom {module} import {function}\n{function}()\n")
-    script.chmod(0o755)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    options = ["--no-deps", "--no-index", "--quiet", "--ignore-installed"]
+    subprocess.run([*pip, "install", *options, str(distributions[1])], check=True)
     return folder / "bin"
 
 
@@ -105,6 +106,17 @@ def test_named_configs_and_presets_are_found(dmgan, tmp_path):
     assert "285,298" in dmgan("train", "--config", "toy_birds.yaml", "--dry-run")
     assert "tiny: Noise of 16 pixels" in dmgan("presets").splitlines()
     assert not any(tmp_path.iterdir())
+
+
+def test_the_studio_travels_in_the_wheel(distributions, dmgan, tmp_path):
+    if not RUNTIME.is_dir():
+        lack("ONNX Runtime Web isn't there: make studio.")
+    assert distributions[1].stat().st_size < 15 * 2**20
+    dmgan("studio", "--model", "tiny", "--out", "page")
+    page = tmp_path / "page"
+    files = json.loads((page / "studio.json").read_text(encoding="utf-8"))["files"]
+    assert {"index.html", "model/stages_float32.onnx", "runtime/ort.wasm.min.mjs"} <= files.keys()
+    assert all((page / name).stat().st_size == about["bytes"] for name, about in files.items())
 
 
 def test_a_model_is_drawn_with_exported_served_and_asked(environment, dmgan, tmp_path):

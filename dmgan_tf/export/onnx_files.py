@@ -19,7 +19,8 @@ from dmgan_tf import build, edge
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.export import onnx_graph, onnx_precision, onnx_report
-from dmgan_tf.inference.model_directory import resolve
+from dmgan_tf.export.golden import golden
+from dmgan_tf.inference.model_directory import fingerprint, resolve
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.inference.whole_folder import whole_folder
 
@@ -37,8 +38,11 @@ def export(
     precision: tuple[str, ...] = ("float32",),
     captions_file: Path | None = None,
     float_images: bool = False,
+    stages: bool = False,
 ) -> str:
     """Writes the export of a model directory to `out`, whole or not at all.
+
+    Args: stages: write the graph `stages` as well.
 
     Returns: the report, a table.
     Raises: UserError: when there is no model, or there are no captions.
@@ -48,10 +52,22 @@ def export(
     artist = TextToImage.from_preset(model, portable=True)
     captions = _captions(artist, model, captions_file)
     with whole_folder(out) as partial:
-        rows = _write_graphs(artist, partial, precision, captions, not float_images)
-        artist.vocabulary.save(partial / "vocabulary.json")
-        _write_manifest(artist, partial, rows)
+        names = (*onnx_graph.PICTURES, *([onnx_graph.STAGES] if stages else []))
+        graphs = onnx_graph.trace(artist, not float_images, names)
+        rows = _write_graphs(artist, partial, precision, captions, graphs)
+        _write_manifest(model, artist, partial, rows)
     return onnx_report.table(rows)
+
+
+def write_stages(model: Path, folder: Path) -> None:
+    """Writes the graph `stages` in float32, words and manifest into a folder, without a report.
+
+    Raises: UserError: when there is no model.
+    """
+    artist = TextToImage.from_preset(model, portable=True)
+    for name, graph in onnx_graph.trace(artist, names=[onnx_graph.STAGES]).items():
+        _save(graph, folder / f"{name}_float32.onnx")
+    _write_manifest(model, artist, folder, [])
 
 
 def _captions(artist, model, captions_file):
@@ -77,10 +93,9 @@ def _captions(artist, model, captions_file):
     return calibration, known[len(calibration) :][:_REPORT_CAPTIONS]
 
 
-def _write_graphs(artist, folder, precisions, captions, uint8):
+def _write_graphs(artist, folder, precisions, captions, graphs):
     """Writes `.onnx` and `.ort`; returns the report's rows, one per precision."""
     calibration, judged = captions
-    graphs = onnx_graph.trace(artist, uint8)
     feeds = [_feed(artist, calibration, start) for start in range(0, len(calibration), _BATCH_SIZE)]
     for precision in tqdm(precisions, desc="precisions", leave=False):
         for name, graph in graphs.items():
@@ -88,14 +103,18 @@ def _write_graphs(artist, folder, precisions, captions, uint8):
                 graph = onnx_precision.float16(graph)
             elif precision == "int8":
                 graph = onnx_precision.int8(graph, _feeds_of(graph, feeds, artist))
-            onnx.checker.check_model(graph, full_check=True)
-            onnx.save(graph, folder / f"{name}_{precision}.onnx")
+            _save(graph, folder / f"{name}_{precision}.onnx")
         _to_ort(folder / f"dmgan_{precision}.onnx")
     reference = onnx_report.reference(artist, judged)
     return [
         onnx_report.row(folder / f"dmgan_{precision}.onnx", precision, reference)
         for precision in tqdm(precisions, desc="report", leave=False)
     ]
+
+
+def _save(graph, path):
+    onnx.checker.check_model(graph, full_check=True)
+    onnx.save(graph, path)
 
 
 def _feed(artist, captions, start):
@@ -119,7 +138,9 @@ def _to_ort(path):
         convert_onnx_models_to_ort(path, optimization_styles=[OptimizationStyle.Fixed])
 
 
-def _write_manifest(artist, folder, rows):
+def _write_manifest(model, artist, folder, rows):
+    """With the words, which it describes as the other files."""
+    artist.vocabulary.save(folder / "vocabulary.json")
     generator = artist.generator
     content = {
         "format": edge.FORMAT,
@@ -127,9 +148,12 @@ def _write_manifest(artist, folder, rows):
         "noise_size": generator.noise_size,
         "condition_size": generator.condition_size,
         "side": generator.sides[-1],
+        "sides": list(generator.sides),
+        "fingerprint": fingerprint(resolve(model)),
         "vocabulary_fingerprint": artist.vocabulary.fingerprint,
         "tokens": TOKEN_RULES,
         "noise": "see dmgan_tf/inference/noise.py: noise and condition_noise are one stream",
+        "golden": golden(artist.vocabulary, artist.max_words),
         "opset": onnx_graph.OPSET,
         "files": {path.name: _described(path) for path in sorted(folder.iterdir())},
         "report": rows,

@@ -1,11 +1,14 @@
-"""A text-to-image model as ONNX graphs: whole, and its two halves.
+"""A text-to-image model as ONNX graphs: whole, its two halves, and with what the memory did.
 
 dmgan          ids int32 [B, T], lengths int32 [B], noise float32 [B, N_z], condition_noise float32
                [B, N_c] → image [B, side, side, 3]
 text_encoder   ids, lengths → word_features float32 [B, T, N_w], sentence_feature float32 [B, N_w]
 generator      word_features, lengths, sentence_feature, noise, condition_noise → image
+stages         the inputs of dmgan → image_SIDE, and attention_SIDE [B, SIDE², T], writing_gate_SIDE
+               [B, T, 1] and response_gate_SIDE [B, SIDE, SIDE, 1], float32, by the side that a
+               refinement starts from: the outputs of the server's signature `stages`
 
-Words beyond the model's `max_words` are cut in all three, lengths at 1 and T.
+Words beyond the model's `max_words` are cut in all of them, lengths at 1 and T.
 
 The recurrent layers become `LSTM` nodes, the generator is the folded one, and nothing of training
 is left.
@@ -14,18 +17,20 @@ is left.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 import onnx
 import tensorflow as tf
 import tf2onnx
 
+from dmgan_tf.inference.signatures import named_stages, to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.models.text_encoder import TextEncoder
 
 OPSET = 18
-_DIMENSIONS = ("batch", "words")  # of inputs and outputs, where they are free
+PICTURES = ("dmgan", "text_encoder", "generator")
+STAGES = "stages"
 
 
 class _PlainTextEncoder(TextEncoder):
@@ -49,10 +54,12 @@ class _PlainTextEncoder(TextEncoder):
         return plain
 
 
-def trace(artist: TextToImage, uint8: bool = True) -> dict[str, onnx.ModelProto]:
-    """The three graphs by name.
+def trace(
+    artist: TextToImage, uint8: bool = True, names: Iterable[str] = PICTURES
+) -> dict[str, onnx.ModelProto]:
+    """The graphs by name.
 
-    Args: uint8: pictures as uint8 in 0 … 255; else float32 in [−1, 1].
+    Args: uint8: pictures as uint8 in 0 … 255; else float32 in [−1, 1]. names: of the graphs.
     """
     generator = artist.generator
     encoder = _PlainTextEncoder.like(artist.text_encoder)
@@ -69,11 +76,11 @@ def trace(artist: TextToImage, uint8: bool = True) -> dict[str, onnx.ModelProto]
         ),
     }
 
+    def pictures(output):
+        return [to_uint8(image) if uint8 else image for image in output.images]
+
     def picture(output):
-        image = output.images[-1]
-        if uint8:
-            image = tf.cast(tf.clip_by_value(tf.round((image + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
-        return {"image": image}
+        return {"image": pictures(output)[-1]}
 
     def whole(ids, lengths, noise, condition_noise):
         return picture(plain.forward(ids, lengths, noise, condition_noise))
@@ -87,21 +94,28 @@ def trace(artist: TextToImage, uint8: bool = True) -> dict[str, onnx.ModelProto]
         mask = tf.sequence_mask(lengths, tf.shape(word_features)[1])
         return picture(generator(word_features, mask, sentence_feature, noise, condition_noise))
 
-    models: dict[str, Callable] = {"dmgan": whole, "text_encoder": encode, "generator": draw}
-    return {
-        name: _converted(name, function, [specs[p] for p in inspect.signature(function).parameters])
-        for name, function in models.items()
+    def stages(ids, lengths, noise, condition_noise):
+        output = plain.forward(ids, lengths, noise, condition_noise)
+        return named_stages(output, pictures(output), generator.sides)
+
+    models: dict[str, Callable] = {
+        "dmgan": whole,
+        "text_encoder": encode,
+        "generator": draw,
+        STAGES: stages,
     }
+    return {name: _converted(name, models[name], specs) for name in names}
 
 
-def _converted(name, function, signature):
+def _converted(name, function, specs):
+    signature = [specs[parameter] for parameter in inspect.signature(function).parameters]
     model, _ = tf2onnx.convert.from_function(
         tf.function(function, autograph=False), input_signature=signature, opset=OPSET
     )
     graph = model.graph
     graph.name = name
     for value in (*graph.input, *graph.output):
-        for dimension, meaning in zip(value.type.tensor_type.shape.dim, _DIMENSIONS, strict=False):
+        for place, dimension in enumerate(value.type.tensor_type.shape.dim):
             if not dimension.HasField("dim_value"):
-                dimension.dim_param = meaning
+                dimension.dim_param = "words" if place else "batch"
     return model

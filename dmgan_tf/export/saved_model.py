@@ -6,12 +6,14 @@ The version's folder is written beside its place and renamed when whole: a serve
 OUT never sees half a model.
 """
 
+import json
 from pathlib import Path
 
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
 
+DESCRIPTION = Path("assets.extra", "studio.json")
 _WARM_UP_BATCHES = (1, 4)
 
 
@@ -55,6 +57,7 @@ def export(model: Path, target: Path) -> None:
     """Writes the SavedModel of a model directory to `target`, whole or not at all."""
     import tensorflow as tf
 
+    from dmgan_tf.inference.model_directory import fingerprint, resolve
     from dmgan_tf.inference.signatures import Signatures
     from dmgan_tf.inference.text_to_image import TextToImage
     from dmgan_tf.inference.whole_folder import whole_folder
@@ -64,6 +67,21 @@ def export(model: Path, target: Path) -> None:
         module = Signatures(artist)
         tf.saved_model.save(module, str(partial), signatures=module.functions())
         _write_warm_up(partial, artist.vocabulary.words[1], target.parent.name)
+        _write_description(partial, artist, fingerprint(resolve(model)))
+
+
+def _write_description(directory: Path, artist, fingerprint: str) -> None:
+    """What the studio's page of `dmgan serve --studio` must know; servers pass over it."""
+    content = {
+        "fingerprint": fingerprint,
+        "model": {
+            "words": artist.vocabulary.words,
+            "max_words": artist.max_words,
+            "sides": artist.generator.sides,
+        },
+    }
+    path = directory / DESCRIPTION
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
 def _write_warm_up(directory: Path, word: str, name: str) -> None:

@@ -7,11 +7,14 @@ Into OUT, whole or not at all:
     dmgan_PRECISION.onnx, .ort      captions' ids, lengths, noise, condition noise → picture
     text_encoder_PRECISION.onnx     its first half, for many pictures of one caption
     generator_PRECISION.onnx        its second half
+    stages_PRECISION.onnx           with --stages: the picture of every stage, attention and gates
     dmgan_PRECISION.required_operators.config    for an ONNX Runtime of these operators alone
-    vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, differences, costs
+    vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, differences, costs,
+                                    and what to make of some captions and seeds (`golden`)
 """
 
 from pathlib import Path
+from types import ModuleType
 
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
@@ -42,23 +45,35 @@ def main() -> int:
     parser.add_argument(
         "--float-images", action="store_true", help="give pictures as float32 in [−1, 1], not uint8"
     )
+    parser.add_argument(
+        "--stages",
+        action="store_true",
+        help="also write a graph that gives the pictures of all stages, attention and gates",
+    )
     arguments = parser.parse_args()
     precisions = arguments.precision.split(",")
     if wrong := [p for p in precisions if p not in PRECISIONS]:
         parser.error(f"--precision knows {', '.join(PRECISIONS)}. Received: {', '.join(wrong)}.")
     if arguments.out.exists():
         raise UserError(f"{arguments.out} is there already: name another folder, or remove it.")
+    print(onnx_files().export(**vars(arguments) | {"precision": tuple(dict.fromkeys(precisions))}))
+    print(f"ONNX: {arguments.out}")
+    return 0
+
+
+def onnx_files() -> ModuleType:
+    """What exports, imported with TensorFlow.
+
+    Raises: UserError: when packages are missing.
+    """
     import_tensorflow()
     try:
-        from dmgan_tf.export.onnx_files import export
+        from dmgan_tf.export import onnx_files
     except ImportError as error:
         raise UserError(
             f"Exporting needs more packages: pip install 'dmgan_tf[onnx]' ({error})."
         ) from error
-
-    print(export(**vars(arguments) | {"precision": tuple(dict.fromkeys(precisions))}))
-    print(f"ONNX: {arguments.out}")
-    return 0
+    return onnx_files
 
 
 if __name__ == "__main__":

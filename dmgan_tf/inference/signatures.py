@@ -13,11 +13,14 @@ encode_text      caption string [B] → ids, lengths, word_features, sentence_fe
 its own row alone: others' requests may ride in the same batch.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from dmgan_tf.inference.graph_noise import seeded_noise_in_graph
 from dmgan_tf.inference.graph_text import GraphVocabulary
 from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.models.generator import GeneratorOutput
 
 NOTHING_KNOWN = "The caption can't be drawn: it is empty, or this model knows none of its words."
 
@@ -61,24 +64,18 @@ class Signatures(tf.Module):
     def _png(self, caption, seed):
         output, error = self._draw(caption, seed)
         png = tf.map_fn(
-            tf.io.encode_png, _to_uint8(output.images[-1]), fn_output_signature=tf.string
+            tf.io.encode_png, to_uint8(output.images[-1]), fn_output_signature=tf.string
         )
         return {"image_bytes": tf.where(error == "", png, ""), "error": error}
 
     def _images(self, caption, seed):
         output, error = self._draw(caption, seed)
-        return {"image": _to_uint8(output.images[-1]), "error": error}
+        return {"image": to_uint8(output.images[-1]), "error": error}
 
     def _stages(self, caption, seed):
         output, error = self._draw(caption, seed)
-        sides = self._artist.generator.sides
-        named = {
-            f"image_{s}": _to_uint8(image) for s, image in zip(sides, output.images, strict=True)
-        }
-        parts = ("attention", output.attention), ("writing_gate", output.writing_gates)
-        for name, values in (*parts, ("response_gate", output.response_gates)):
-            named |= {f"{name}_{s}": value for s, value in zip(sides[:-1], values, strict=True)}
-        return named | {"error": error}
+        images = [to_uint8(image) for image in output.images]
+        return named_stages(output, images, self._artist.generator.sides) | {"error": error}
 
     def _tokens(self, ids, lengths, noise, condition_noise):
         return {"image": self._artist.forward(ids, lengths, noise, condition_noise).images[-1]}
@@ -110,6 +107,21 @@ class Signatures(tf.Module):
         return tf.split(both, list(self._sizes.values()), axis=1)
 
 
-def _to_uint8(images):
+def named_stages(output: GeneratorOutput, images: Sequence, sides: Sequence[int]) -> dict:
+    """The outputs of the signature `stages`, but for `error`; images: a stage each."""
+    named = {f"image_{side}": image for side, image in zip(sides, images, strict=True)}
+    refinements = zip(
+        sides[:-1], output.attention, output.writing_gates, output.response_gates, strict=True
+    )
+    for side, attention, writing_gate, response_gate in refinements:
+        named |= {
+            f"attention_{side}": attention,
+            f"writing_gate_{side}": writing_gate,
+            f"response_gate_{side}": tf.ensure_shape(response_gate, [None, side, side, 1]),
+        }
+    return named
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
     """As `image_grid.to_uint8`: rounded to the nearest grey level, halves to even."""
     return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)

@@ -140,6 +140,11 @@ def parser(description: str) -> argparse.ArgumentParser:
         type=Path,
         help="file with a bearer token on each line, one of which a call must carry",
     )
+    add(
+        "--studio",
+        action="store_true",
+        help="offer a web page at / of REST's port, which draws with the (first) --model",
+    )
     return found
 
 
@@ -155,6 +160,8 @@ def parse(description: str) -> argparse.Namespace:
         found.error("--certificate and --private-key belong together.")
     if arguments.client_authorities and not arguments.certificate:
         found.error("--client-authorities needs --certificate and --private-key.")
+    if arguments.studio and arguments.token_file:
+        found.error("--studio and --token-file exclude each other: a browser shows no token.")
     folders = dict(arguments.model)
     for option, names in (
         ("version", [name for name, _ in arguments.version]),

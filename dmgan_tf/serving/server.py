@@ -138,7 +138,9 @@ def _rest_server(arguments, models, tls, tokens):
     from dmgan_tf.serving.rest import RestInterface, application
 
     interface = RestInterface(models, arguments.max_body_kib * _KIBIBYTE, arguments.receive_seconds)
-    served = application([*interface.routes(), *kserve_rest.routes(interface)])
+    served = application(
+        [*interface.routes(), *kserve_rest.routes(interface), *_page(arguments, models)]
+    )
     return HttpServer(
         TokenMiddleware(served, tokens) if tokens else served,
         arguments.host,
@@ -148,6 +150,12 @@ def _rest_server(arguments, models, tls, tokens):
         drain_seconds=arguments.drain_seconds,
         tls=tls.context() if tls else None,
     )
+
+
+def _page(arguments, models):
+    from dmgan_tf.serving import studio_page
+
+    return studio_page.routes(models, next(iter(arguments.sources))) if arguments.studio else []
 
 
 def _grpc_server(arguments, models, tls, tokens, slow):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 CAPTIONS = ["a red bird", "a small bird with a blue crown and brown wings in the snow", "a bird"]
 SEEDS = [3, -1, 2**40]
 PRECISIONS = ("float32", "float16", "int8")
-NAMES = ("dmgan", "text_encoder", "generator")
+NAMES = ("dmgan", "text_encoder", "generator", "stages")
 
 
 def within(one, other):
@@ -50,7 +50,7 @@ def feed(artist):
 
 def test_recurrent_layers_are_lstm_nodes_and_nothing_loops(onnx_folder):
     for precision in PRECISIONS:
-        for name, layers in zip(NAMES, (2, 2, 0), strict=True):
+        for name, layers in zip(NAMES, (2, 2, 0, 2), strict=True):
             kinds = Counter(n.op_type for n in graph(onnx_folder, f"{name}_{precision}").node)
             assert kinds["LSTM"] == layers
             assert not {"Loop", "Scan", "If"} & set(kinds)
@@ -103,6 +103,42 @@ def test_float32_draws_what_keras_draws_in_any_batch(onnx_folder, artist, ort):
     assert within(model.generate(captions[:3], seeds[:3]), expected[:3]) <= 1
     for i in range(3):
         assert within(model.generate(captions[i], seeds[i]), expected[i : i + 1]) <= 1
+
+
+def test_stages_are_what_keras_draws_with_attention_and_gates(onnx_folder, artist, feed):
+    found = session(onnx_folder, "stages_float32")
+    outputs = dict(zip([o.name for o in found.get_outputs()], found.run(None, feed), strict=True))
+    expected = artist.draw(CAPTIONS, SEEDS)
+    sides = [images.shape[1] for images in expected.images]
+    for side, images in zip(sides, expected.images, strict=True):
+        assert within(outputs.pop(f"image_{side}"), images) <= 1
+    parts = expected.attention, expected.writing_gates, expected.response_gates
+    for name, values in zip(("attention", "writing_gate", "response_gate"), parts, strict=True):
+        for side, value in zip(sides, values, strict=False):
+            np.testing.assert_allclose(outputs.pop(f"{name}_{side}"), value, atol=1e-4)
+    assert not outputs
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_whole_is_the_last_stage(onnx_folder, feed, precision):
+    whole = session(onnx_folder, f"dmgan_{precision}").run(["image"], feed)[0]
+    stages = session(onnx_folder, f"stages_{precision}")
+    last = f"image_{whole.shape[1]}"
+    # int8: attention and gates are outputs, whose ranges calibration meets once more.
+    assert within(stages.run([last], feed)[0], whole) <= (40 if precision == "int8" else 2)
+
+
+def test_golden_vectors_are_what_is_drawn_from(onnx_folder, artist):
+    manifest = json.loads((onnx_folder / "manifest.json").read_text(encoding="utf-8"))
+    rows = manifest["golden"]["tokens"]
+    drawable = [row for row in rows if row["ids"]]
+    assert len(drawable) > 4
+    assert artist.encode([r["caption"] for r in drawable]) == [r["ids"] for r in drawable]
+    for row in manifest["golden"]["noise"]:
+        found = artist.inputs([[1]], [int(row["seed"])])
+        stream = np.concatenate([found["noise"][0], found["condition_noise"][0]])
+        count = min(len(stream), len(row["values"]))
+        np.testing.assert_array_equal(stream[:count], np.float32(row["values"])[:count])
 
 
 @pytest.mark.parametrize(("precision", "least_psnr"), [("float16", 45), ("int8", 25)])

@@ -1,0 +1,165 @@
+/** The page: fields, pictures, links. */
+
+import { BrowserEngine } from "./browser_engine.js";
+import { Comparison } from "./comparison.js";
+import { byId, element } from "./elements.js";
+import { fetchJson } from "./files.js";
+import { fromFragment, toFragment } from "./link.js";
+import { MemoryView } from "./memory.js";
+import { parseSeed } from "./noise.js";
+import { toCanvas, toImage, toPng } from "./pictures.js";
+import { SentenceField } from "./sentence.js";
+import { ServerEngine } from "./server_engine.js";
+
+const MOST_ROLLED = 2 ** 31;
+
+/** @param {unknown} error */
+function tell(error) {
+  byId("problem").textContent = error instanceof Error ? error.message : String(error);
+}
+
+/** A picture with what belongs to it. */
+async function shown(drawing, link) {
+  const last = drawing.stages.at(-1);
+  const canvas = toCanvas(last);
+  const image = await toImage(canvas, drawing.sentence);
+  const overlay = element("canvas", { className: "overlay", hidden: true, "aria-hidden": true });
+  const frame = element(
+    "div",
+    {
+      className: "frame",
+      tabIndex: 0,
+      role: "group",
+      "aria-label": `Picture of seed ${drawing.seed}; arrow keys: the words that a pixel reads`,
+    },
+    image,
+    overlay,
+  );
+  const stages = drawing.stages.map((stage) => {
+    const small = toCanvas(stage);
+    small.setAttribute("aria-hidden", "true");
+    return element("li", {}, small, `${stage.side} px`);
+  });
+  const save = element("button", { type: "button", onclick: () => download(canvas, drawing) });
+  save.append("Save PNG", element("span", { className: "hidden" }, ` of seed ${drawing.seed}`));
+  const anchor = element("a", { href: link }, "Link");
+  anchor.append(element("span", { className: "hidden" }, ` to the picture of seed ${drawing.seed}`));
+  const figure = element(
+    "figure",
+    {},
+    frame,
+    element("figcaption", {}, `Seed ${drawing.seed}`, save, anchor),
+    element("ol", { className: "stages", "aria-label": "Stages" }, ...stages),
+  );
+  return { figure, drawing, frame, overlay };
+}
+
+async function download(canvas, { sentence, seed }) {
+  const name = sentence.replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 80);
+  const href = URL.createObjectURL(await toPng(canvas));
+  element("a", { href, download: `${name}_seed_${seed}.png` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+}
+
+class Page {
+  /** @param {import("./engine.js").Engine} engine */
+  constructor(engine) {
+    this.engine = engine;
+    this.sentence = new SentenceField(engine.vocabulary, engine.maxWords);
+    this.memory = new MemoryView();
+    this.comparison = new Comparison(engine, tell);
+    this.turn = 0; // what is drawn for an older question is not shown
+    const { name, title, fingerprint, limitations } = engine.studio;
+    byId("model").textContent = title ?? name;
+    byId("card").textContent = [`Model ${name}, ${fingerprint}.`, limitations ?? ""].join(" ");
+    byId("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.draw();
+    });
+    byId("roll").addEventListener("click", () => {
+      byId("seed").value = Math.floor(Math.random() * MOST_ROLLED);
+      if (!byId("draw").disabled && this.sentence.value) this.draw();
+    });
+    window.addEventListener("hashchange", () => this.follow());
+  }
+
+  /** Draws what the address names, if it names anything. */
+  follow() {
+    const link = fromFragment(location.hash);
+    if (!link) return;
+    this.sentence.value = link.sentence;
+    byId("seed").value = link.seed;
+    const counts = [...byId("count").options].map((option) => Number(option.value));
+    byId("count").value = counts.includes(link.count) ? link.count : 1;
+    this.draw(link.model);
+  }
+
+  /** @param {string} [model] that a link was made with */
+  async draw(model) {
+    const turn = ++this.turn;
+    tell("");
+    for (const id of ["sentence", "seed"]) byId(id).removeAttribute("aria-invalid");
+    const { fingerprint } = this.engine.studio;
+    let field = "sentence"; // which is wrong, if one is
+    try {
+      const sentence = this.sentence.drawable();
+      field = "seed";
+      const first = parseSeed(byId("seed").value);
+      const count = Number(byId("count").value);
+      parseSeed(String(first + BigInt(count - 1)));
+      field = "";
+      await this.#draw(turn, sentence, first, count);
+      if (model && model !== fingerprint && turn === this.turn) {
+        tell(`The link was made with another model (${model}); this one is ${fingerprint}.`);
+      }
+    } catch (error) {
+      if (field) {
+        byId(field).setAttribute("aria-invalid", "true");
+        byId(field).focus();
+      }
+      tell(error);
+    }
+  }
+
+  async #draw(turn, sentence, first, count) {
+    const { fingerprint: model } = this.engine.studio;
+    const seeds = Array.from({ length: count }, (_, i) => first + BigInt(i));
+    const link = (seed, pictures) =>
+      toFragment({ sentence, seed: String(seed), count: pictures, model });
+    history.replaceState(null, "", link(first, count));
+    const pictures = [];
+    for (const seed of seeds) {
+      byId("status").textContent = `Drawing ${pictures.length + 1} of ${count} …`;
+      const picture = await shown(await this.engine.draw(sentence, seed), link(seed, 1));
+      if (turn !== this.turn) return;
+      if (!pictures.length) this.#clear();
+      pictures.push(picture);
+      byId("drawn").append(picture.figure);
+    }
+    byId("status").textContent = count === 1 ? "Drawn." : `Drawn: ${count} pictures.`;
+    this.memory.show(pictures);
+    this.comparison.offer(pictures[0].drawing);
+  }
+
+  #clear() {
+    for (const image of document.querySelectorAll("img")) URL.revokeObjectURL(image.src);
+    byId("drawn").replaceChildren();
+    byId("drawn").hidden = false;
+  }
+}
+
+try {
+  byId("help").hidden = true;
+  const studio = await fetchJson("studio.json");
+  const engine = studio.model ? new ServerEngine(studio) : await BrowserEngine.open(studio);
+  const page = new Page(engine);
+  await engine.load((share) => {
+    byId("progress").value = share;
+  });
+  byId("draw").disabled = false;
+  page.follow();
+  if (!studio.model) navigator.serviceWorker?.register("offline.js").catch(() => {});
+} catch (error) {
+  tell(error);
+}
+byId("loading").hidden = true;

@@ -1,0 +1,64 @@
+/** The field of the sentence: what the model reads of it as one types, and the words it knows. */
+
+import { byId, element } from "./elements.js";
+
+const OFFERS = 8;
+
+export class SentenceField {
+  /** @param {import("./tokens.js").Vocabulary} vocabulary @param {number} maxWords */
+  constructor(vocabulary, maxWords) {
+    this.vocabulary = vocabulary;
+    this.maxWords = maxWords;
+    this.input = byId("sentence");
+    this.input.addEventListener("input", () => this.show());
+    this.show();
+  }
+
+  get value() {
+    return this.input.value;
+  }
+
+  set value(sentence) {
+    this.input.value = sentence;
+    this.show();
+  }
+
+  /**
+   * @returns {string} the sentence
+   * @throws {Error} when the model can draw nothing of it
+   */
+  drawable() {
+    const words = this.vocabulary.read(this.value, this.maxWords);
+    const known = this.vocabulary.words.slice(1, 9).join(", ");
+    if (words.some(({ read }) => read)) return this.value;
+    if (!words.length) throw new Error(`Type a sentence first, of words such as: ${known}.`);
+    const unknown = words.map(({ word }) => word).join(", ");
+    throw new Error(`The model knows none of these words: ${unknown}. It knows: ${known}, …`);
+  }
+
+  /** Shows which words are read, and offers known ones for the last. */
+  show() {
+    const words = this.vocabulary.read(this.value, this.maxWords);
+    const shown = words.flatMap(({ word, read }) => [element(read ? "span" : "s", {}, word), " "]);
+    const left = words.filter(({ read }) => !read).map(({ word }) => word);
+    byId("read").replaceChildren(
+      ...(words.length ? ["Read: ", ...shown] : []),
+      ...(left.length ? [element("span", { className: "hidden" }, `Left out: ${left}.`)] : []),
+    );
+    const beginning = /[a-z0-9_]*$/.exec(this.value.toLowerCase())?.[0] ?? "";
+    const offers = this.vocabulary.offers(beginning, OFFERS);
+    byId("offers").replaceChildren(
+      ...offers.map((word) =>
+        element("button", { type: "button", onclick: () => this.#take(beginning, word) }, word),
+      ),
+    );
+  }
+
+  /** Puts a word in the place of what was begun; after a word that is known already, behind it. */
+  #take(beginning, word) {
+    const whole = this.vocabulary.ids.has(beginning) && !word.startsWith(beginning);
+    const kept = whole ? `${this.value} ` : this.value.slice(0, this.value.length - beginning.length);
+    this.value = `${kept}${word} `;
+    this.input.focus();
+  }
+}

@@ -1,0 +1,134 @@
+"""The studio's page on every screen, for everyone, on any host, without a network, and damaged."""
+
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from browser import lack, pixels
+from page_actions import SENTENCE, draw, drawn, fill, within
+from PIL import Image
+from served_studio import served
+
+from dmgan_tf.studio import folder
+
+pytestmark = pytest.mark.slow
+
+
+# --- how it looks, and to whom ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_page, studio_address, scheme):
+    axe = folder.HERE / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        lack("axe-core isn't there: make studio.")
+    page = open_page(studio_address, color_scheme=scheme, bypass_csp=True)
+    page.get_by_role("button", name="Draw").and_(page.locator(":enabled")).wait_for()
+    page.evaluate(axe.read_text(encoding="utf-8"))
+
+    def violations():
+        found = page.evaluate("axe.run().then(result => result.violations)")
+        return [(v["id"], [node["html"] for node in v["nodes"]]) for v in found]
+
+    assert violations() == []
+    fill(page, "zeppelin")
+    page.get_by_role("button", name="Draw").click()
+    assert violations() == []
+    draw(page)
+    page.get_by_role("button", name="yellow", exact=True).click()
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("img", name="Difference").wait_for()
+    assert violations() == []
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scheme", "name"),
+    [
+        (1280, 900, "light", "studio"),
+        (1280, 900, "dark", "studio_dark"),
+        (320, 640, "light", "studio_320"),
+        (3840, 2160, "dark", "studio_4k"),
+    ],
+)
+def test_it_fits_every_screen(open_page, studio_address, tmp_path, width, height, scheme, name):
+    size = {"width": width, "height": height}
+    page = open_page(studio_address, viewport=size, color_scheme=scheme)
+    draw(page)
+    page.get_by_role("button", name="yellow", exact=True).click()
+    page.mouse.move(0, 0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for control in page.locator("button:visible, input:visible, select:visible").all():
+        box = control.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    picture = page.screenshot(full_page=True)
+    with Image.open(io.BytesIO(picture)) as image:
+        assert image.width == width
+    out = Path(os.environ.get("STUDIO_SCREENSHOTS", tmp_path))
+    (out / f"{name}.png").write_bytes(picture)
+
+
+# --- hosts, networks, damage --------------------------------------------------------------------
+
+
+def test_it_draws_on_a_host_without_isolation(open_page, studio_folder, drawing, monkeypatch):
+    from dmgan_tf.studio import static_server
+
+    monkeypatch.setattr(static_server, "headers", lambda index: {})
+    with served(studio_folder) as address:
+        page = open_page(address)
+        pictures = draw(page)
+        assert not page.evaluate("self.crossOriginIsolated")
+        assert within(pixels(pictures.first), drawing.images[-1][0]) <= 1
+
+
+def test_large_models_are_drawn_by_threads(open_page, studio_folder, tmp_path, drawing):
+    copy = shutil.copytree(studio_folder, tmp_path / "studio")
+    script = (copy / "worker.js").read_text(encoding="utf-8")
+    large = "THREADS_FROM_BYTES = 8 * 2 ** 20"
+    assert large in script
+    (copy / "worker.js").write_text(script.replace(large, "THREADS_FROM_BYTES = 0"))
+    with served(copy) as address:
+        page = open_page(address)
+        pictures = draw(page, count=1)
+        assert len(page.workers) > 1
+        assert within(pixels(pictures.first), drawing.images[-1][0]) <= 1
+
+
+def test_it_draws_without_a_network_once_it_was_opened(open_page, studio_folder, drawing):
+    with served(studio_folder) as address:
+        page = open_page(address, expect_errors=True)
+        draw(page)
+        page.wait_for_function("navigator.serviceWorker.controller !== null")
+    page.reload()
+    drawn(page)
+    picture = page.get_by_role("img", name=SENTENCE, exact=True).first
+    assert within(pixels(picture), drawing.images[-1][0]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"?"), "is damaged or was changed"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "is damaged or was changed"),
+        (lambda path: path.write_bytes(path.read_bytes() * 2), "is damaged or was changed"),
+        (lambda path: path.unlink(), "can't be fetched (404). Copy the whole folder again."),
+    ],
+    ids=["changed", "cut", "longer", "missing"],
+)
+@pytest.mark.parametrize("name", ["model/stages_float32.onnx", "model/vocabulary.json"])
+def test_damaged_file_is_told(open_page, studio_folder, tmp_path, damage, message, name):
+    copy = shutil.copytree(studio_folder, tmp_path / "studio")
+    damage(copy / name)
+    with served(copy) as address:
+        page = open_page(address, expect_errors=True)
+        page.get_by_role("alert").get_by_text(f"{name} {message}").wait_for()
+        assert page.get_by_role("button", name="Draw").is_disabled()
+        assert not page.get_by_role("progressbar").is_visible()
+
+
+def test_studio_json_names_what_is_loaded(studio_folder):
+    files = json.loads((studio_folder / "studio.json").read_text(encoding="utf-8"))["files"]
+    assert sum(about["bytes"] for about in files.values()) < 15 * 2**20
