@@ -32,7 +32,9 @@ def parse_arguments() -> argparse.Namespace:
         "(default: coco.yaml for a generator of three residual blocks, else cub.yaml)",
     )
     parser.add_argument("--out", type=Path, help="model directory to write")
-    parser.add_argument("--model", type=locate, help="folder of a run or of a model, or a preset")
+    parser.add_argument(
+        "--model", type=locate, help="folder of a run or of a model, a preset, or hf://user/model"
+    )
     parser.add_argument(
         "--export-torch", type=Path, metavar="DIR", help="folder to write .pth files into"
     )

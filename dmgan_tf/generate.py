@@ -20,7 +20,10 @@ def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--model", type=locate, required=True, help="folder of a run or of a model, or a preset"
+        "--model",
+        type=locate,
+        required=True,
+        help="folder of a run or of a model, a preset, or hf://user/model",
     )
     add_captions(parser)
     parser.add_argument(

@@ -37,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
         "--evaluation", type=Path, help="report of `dmgan evaluate` (default: the model's)"
     )
     parser.add_argument("--without-scores", action="store_true", help="upload without any score")
-    parser.add_argument("--create", action="store_true", help="make the repository where it lacks")
+    parser.add_argument("--create", action="store_true", help="make a repository if there is none")
     parser.add_argument("--private", action="store_true", help="with --create: for you alone")
     arguments = parser.parse_args()
     if arguments.evaluation and arguments.without_scores:

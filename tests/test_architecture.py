@@ -27,6 +27,7 @@ LEVELS = (
         "edge",
         "prepare_data",
         "presets",
+        "push",
     ),
     ("export",),
     ("studio",),

@@ -155,7 +155,8 @@ def test_scores_of_the_card_are_repeated_and_nothing_is_written_into_the_package
     call("evaluate", "--model", "tiny", *shlex.split(card.evaluate))
     assert_repeats(card, json.loads(Path("tiny_evaluation/evaluation.json").read_text()))
     assert {str(path) for path in files(elsewhere)} == {
-        f"tiny_evaluation/{name}" for name in ("evaluation.json", "grid.png", "grid_real.png")
+        f"tiny_evaluation/{name}"
+        for name in ("evaluation.json", "evaluation.md", "grid.png", "grid_real.png")
     }
     assert files(box) == before
 

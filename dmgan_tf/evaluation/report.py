@@ -98,7 +98,8 @@ def as_markdown(report: Mapping[str, object]) -> str:
 
 
 def _named(values):
-    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    shown = {n: " ".join(v) if isinstance(v, list) else v for n, v in values.items()}
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
 
 
 def _cell(text):

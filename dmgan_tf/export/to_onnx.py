@@ -27,7 +27,10 @@ def main() -> int:
     """Exports and prints the report."""
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--model", type=locate, required=True, help="folder of a run or of a model, or a preset"
+        "--model",
+        type=locate,
+        required=True,
+        help="folder of a run or of a model, a preset, or hf://user/model",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write; a new one")
     parser.add_argument(

@@ -6,6 +6,7 @@ of the hub are huggingface_hub's (HF_TOKEN, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE
 """
 
 import contextlib
+import errno
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,7 @@ def import_hub() -> ModuleType:
     """The package huggingface_hub. Raises: UserError: where it is not installed."""
     try:
         import huggingface_hub
+        import huggingface_hub.errors
     except ImportError as error:
         raise UserError(
             f"hf:// needs one more package: pip install 'dmgan_tf[hub]' ({error})."
@@ -81,6 +83,8 @@ def told(name: str) -> Iterator[None]:
     errors = import_hub().errors
     try:
         yield
+    except UserError:
+        raise
     except errors.GatedRepoError as error:
         reason = "its owner must let you in: ask on its page, then log in (`hf auth login`)."
         raise UserError(f"{name}: {reason}") from error
@@ -94,9 +98,9 @@ def told(name: str) -> Iterator[None]:
         raise UserError(
             f"{name}: can't be reached, and is not in the cache as a whole: {reason}"
         ) from error
-    except Exception as error:  # also the classes of the library below, and of a full disk
-        if getattr(error, "errno", None):
-            raise
+    except Exception as error:  # the libraries below have classes of their own
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise  # told by the command lines
         raise UserError(f"{name}: {_line(error)}") from error
 
 

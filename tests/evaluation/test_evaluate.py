@@ -12,6 +12,7 @@ from PIL import Image
 
 from dmgan_tf import build
 from dmgan_tf.evaluation.pictures import Drawn
+from dmgan_tf.evaluation.report import as_markdown, check_protocols
 from dmgan_tf.inference.text_to_image import TextToImage
 
 IMAGES = 120
@@ -60,8 +61,11 @@ def test_report_holds_every_score_with_its_protocol(evaluated):
     assert protocol["fid_damsm"]["reference"] == "100 pictures of the test split"
     assert protocol["r_precision"]["negatives"] == "other_classes"
     assert {"r_precision_std", "kid_damsm_std", "fid_damsm_blurred", "seconds"} <= report.keys()
+    check_protocols(report, folder)
+    table = (folder / "evaluation.md").read_text(encoding="utf-8")
+    assert table == as_markdown(report) and "| fid_damsm | " in table
     assert {path.name for path in folder.iterdir()} == {
-        "evaluation.json", "grid.png", "grid_real.png", "kept",
+        "evaluation.json", "evaluation.md", "grid.png", "grid_real.png", "kept",
     }  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """Tiny networks with weights away from where they start, and their model directory."""
 
+import importlib
 import shutil
 
 import keras
 import numpy as np
 import pytest
+from hub_server import TOKEN, HubServer
 
 from dmgan_tf.data.vocabulary import END, Vocabulary
 from dmgan_tf.inference.model_directory import save_model
@@ -57,3 +59,20 @@ def saved(tmp_path_factory, networks, vocabulary):
 def directory(tmp_path, saved):
     """A model directory to spoil."""
     return shutil.copytree(saved, tmp_path / "model")
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A hub without repositories, and a cache and a token for it."""
+    pytest.importorskip("huggingface_hub")
+    started = HubServer()
+    constants = importlib.import_module("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "ENDPOINT", started.url)
+    template = started.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no_token"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    yield started
+    started.close()
