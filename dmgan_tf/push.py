@@ -18,8 +18,12 @@ from dmgan_tf.command_line import argument_parser, import_tensorflow, read_json,
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import hub, presets
 
+# Of a config, uploaded without their folders, which are nobody else's business.
+_PATHS = (
+    *(("data", "directory"), ("image_encoder", "weights")),
+    *(("damsm", "directory"), ("training", "initial_model")),
+)
 _LICENCE = re.compile("[a-z0-9][a-z0-9.-]*")  # of the hub's identifiers, such as mit or cc-by-4.0
-_OLD = ["*.weights.h5", "*.safetensors"]  # files of a model that was there before
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -74,7 +78,7 @@ def main() -> int:
                 folder_path=folder,
                 revision=revision,
                 commit_message="Upload by dmgan push",
-                delete_patterns=_OLD,
+                delete_patterns=hub.WEIGHTS,  # of a model that was there before
             )
     print(f"Uploaded: hf://{name}@{commit.oid}")
     return 0
@@ -134,9 +138,14 @@ def _copy(model, folder, grid):
 
     for name, path in weight_files(model).items():
         write_safetensors(path, folder / f"{name}{SAFETENSORS}")
-    for path in (model / "metadata.json", model / "config.yaml", model / "vocabulary.json", grid):
+    for path in (model / "metadata.json", model / "vocabulary.json", grid):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
+    config = yaml.safe_load((model / "config.yaml").read_text(encoding="utf-8"))
+    for section, key in _PATHS:
+        if named := config.get(section, {}).get(key):
+            config[section][key] = Path(named).name
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
 def model_card(folder: Path, target: str, texts: dict, report: dict | None) -> str:

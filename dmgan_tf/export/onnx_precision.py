@@ -26,6 +26,10 @@ def float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """The graph in float16, its inputs and outputs as they were."""
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     half = OnnxModel(convert_float_to_float16(copy, keep_io_types=True))
+    # What two nodes want in float32 is cast twice, under one name.
+    once = {tuple(node.output): node for node in half.model.graph.node}
+    del half.model.graph.node[:]
+    half.model.graph.node.extend(once.values())
     half.topological_sort()  # the conversion leaves its casts at the end
     return half.model
 

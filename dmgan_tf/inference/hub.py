@@ -17,8 +17,8 @@ from dmgan_tf.errors import UserError
 _SCHEME = "hf:/"  # pathlib makes one slash of two
 _NAME = re.compile(r"hf://?(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^\s@]+))?", re.ASCII)
 NETWORKS = ("generator", "text_encoder", "image_encoder", "discriminator_*")
-_WEIGHTS = [f"{name}{ending}" for name in NETWORKS for ending in (".safetensors", ".weights.h5")]
-_FILES = ["metadata.json", "config.yaml", "vocabulary.json", "README.md", *_WEIGHTS]
+WEIGHTS = [f"{name}{ending}" for name in NETWORKS for ending in (".safetensors", ".weights.h5")]
+_FILES = ["metadata.json", "config.yaml", "vocabulary.json", "README.md", *WEIGHTS]
 
 
 def is_hub_name(named: str | Path) -> bool:
@@ -55,7 +55,7 @@ def card_fingerprint(folder: Path) -> str | None:
 def download(named: str | Path) -> Path:
     """The folder of a repository's revision; what the cache holds is not loaded again.
 
-    Without a network the cached one is taken, if it is whole.
+    Without a network the cached one is taken.
 
     Raises: UserError: when it can't be had, in one line.
     """

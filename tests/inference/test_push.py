@@ -124,3 +124,14 @@ def test_what_pushing_needs_is_told_in_one_line(server, directory, scored, monke
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     server.close()
     assert told(*TEXTS).startswith(f"{URL}: ConnectError: ")
+
+
+def test_folders_of_the_config_are_not_uploaded(server, directory, monkeypatch):
+    server.create(NAME)
+    path = directory / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["data"]["directory"] = "/home/somebody/birds"
+    path.write_text(yaml.safe_dump(config))
+    pushes(monkeypatch, directory, URL, *TEXTS, "--without-scores")
+    uploaded = yaml.safe_load(server.files(NAME)[1]["config.yaml"])
+    assert uploaded == config | {"data": config["data"] | {"directory": "birds"}}
