@@ -46,13 +46,15 @@ TEXTS = ("--licence", "MIT", "--data", "drawn birds")
 
 def test_pushed_model_is_the_one_that_is_loaded(server, directory, scored, monkeypatch, capsys):
     server.create(NAME)
-    server.commit(NAME, {"old.safetensors": b"", "generator.weights.h5": b"", "notes.txt": b""})
+    server.commit(
+        NAME, {"generator.weights.h5": b"", "notes.txt": b"", "vae/model.safetensors": b""}
+    )
     pushes(monkeypatch, directory, URL, *TEXTS, "--title", "Red birds")
     sha, files = server.files(NAME)
     assert f"Uploaded: {URL}@{sha}" in capsys.readouterr().out
     weights = {f"{name}.safetensors" for name in ("generator", "text_encoder", "image_encoder")}
     others = {"metadata.json", "config.yaml", "vocabulary.json", "README.md", "grid.png"}
-    assert set(files) == weights | others | {"notes.txt"}
+    assert set(files) == weights | others | {"notes.txt", "vae/model.safetensors"}
     assert fingerprint(resolve(URL)) == fingerprint(directory)
     _, head, text = files["README.md"].decode().split("---\n", 2)
     assert yaml.safe_load(head) == {
