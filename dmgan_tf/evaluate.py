@@ -74,7 +74,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--blurred", action="store_true", help="score blurred real pictures too")
     parser.add_argument("--keep-images", type=Path, help="folder to write the pictures into")
     parser.add_argument(
-        "--out", type=Path, help="report to write (default: evaluation.json in the model's folder)"
+        "--out",
+        type=Path,
+        help="report to write; its table goes beside it, ending in .md (default: evaluation.json in "
+        "the model's folder)",
     )
     parser.add_argument(
         "--since", type=float, help="Unix time from which to count `seconds` (default: now)"
