@@ -76,8 +76,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=Path,
-        help="report to write; its table goes beside it, ending in .md (default: evaluation.json in "
-        "the model's folder)",
+        help="report to write, with its table beside it as .md (default: evaluation.json in the "
+        "model's folder)",
     )
     parser.add_argument(
         "--since", type=float, help="Unix time from which to count `seconds` (default: now)"
