@@ -11,9 +11,9 @@ from dmgan_tf.export.onnx_precision import float16
 def test_a_value_that_two_float32_nodes_take_is_cast_once():
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("x", "z")]
     nodes = [
-        helper.make_node("Add", ["x", "x"], ["y"]),
-        helper.make_node("Max", ["y", "half"], ["high"]),  # Min and Max stay in float32
-        helper.make_node("Min", ["y", "high"], ["z"]),
+        helper.make_node("Add", ["x", "x"], ["y"], "add"),
+        helper.make_node("Max", ["y", "half"], ["high"], "max"),  # Min and Max stay in float32
+        helper.make_node("Min", ["y", "high"], ["z"], "min"),
     ]
     half = helper.make_tensor("half", TensorProto.FLOAT, [1], [0.5])
     graph = helper.make_graph(nodes, "graph", value[:1], value[1:], [half])

@@ -219,7 +219,8 @@ def test_encoders_are_evaluated_without_being_changed():
     trainer, batch = damsm_trainer(), make_batch()
     before = trainer.get_weights()
     scores = trainer.evaluate(tf.data.Dataset.from_tensors(batch), verbose=0, return_dict=True)
-    assert scores["loss"] == pytest.approx(scores["damsm_sentence"] + scores["damsm_word"])
+    loss, sentence, word = (float(scores[k]) for k in ("loss", "damsm_sentence", "damsm_word"))
+    assert loss == pytest.approx(sentence + word)
     for old, new in zip(before, trainer.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     history = trainer.fit(
