@@ -91,18 +91,19 @@ def _take_weights(trainer, initial_model):
         network.name: (network,) for network in trainer.discriminators if network.name in held
     }
     for name, networks in taken.items():
-        for network in networks:
-            take(directory, name, network)
+        take(directory, name, *networks)
     _LOGGER.info("%s: training begins with its %s.", directory, ", ".join(taken))
 
 
-def take(directory: Path, name: str, network: keras.Model) -> None:
-    """Gives a network the weights of the one of that name in a model directory.
+def take(directory: Path, name: str, *networks: keras.Model) -> None:
+    """Gives networks the weights of the one of that name in a model directory.
 
     Raises: UserError: when they don't fit, or the directory is no model.
     """
     try:
-        _copy(load_network(directory, name), network)
+        source = load_network(directory, name)
+        for network in networks:
+            _copy(source, network)
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(

@@ -21,7 +21,7 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
         lambda: RunFolder(config, directory, resume),
         lambda: _read_data(config),
         lambda: _find_encoders(config, directory, resume),
-        lambda: resume or _load_initial_generator(config),
+        lambda: _load_initial_generator(config, directory),
     )
 
 
@@ -60,6 +60,7 @@ def _find_encoders(config, directory, resume):
     load_network(encoders, "image_encoder")
 
 
-def _load_initial_generator(config):
-    if config.training.initial_model:
+def _load_initial_generator(config, directory):
+    begun = (directory / "checkpoints").is_dir()  # then the run goes on from there
+    if config.training.initial_model and not begun:
         take(resolve(Path(config.training.initial_model)), "generator", build.generator(config))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dmgan_tf.data.vocabulary import Vocabulary, tokenize
+from dmgan_tf.data.tokens import tokenize
+from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.inference.noise import seeded_noise
 
 _SEEDS = (0, 1, 17, -1, 2**31, 2**32, 12_345_678_901_234, 2**63 - 1, -(2**63))

@@ -38,8 +38,12 @@ PREPARED = "data.source=prepared", "data.directory=nowhere"
         (("damsm.directory=nowhere",), "nowhere: there is no such folder and no preset of that"),
         (("damsm.directory=runs/nowhere",), "runs/nowhere: holds no model"),
         (("damsm.directory=toy_birds",), "`text_encoder.feature_size` must be that of the encode"),
+        (
+            ("training.initial_model=toy_birds", "text_encoder.feature_size=128"),
+            "`training.initial_model`: the generator of ",
+        ),
     ],
-    ids=["data", "ImageNet weights", "preset", "encoders", "size of the encoders"],
+    ids=["data", "ImageNet weights", "preset", "encoders", "size of the encoders", "generator"],
 )
 def test_what_is_not_there_is_named(settings, told, tmp_path):
     (found,) = lacking(tmp_path / "run", *settings)
