@@ -18,7 +18,7 @@ from dmgan_tf.command_line import argument_parser, import_tensorflow, read_json,
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import hub, presets
 
-# Of a config, uploaded without their folders, which are nobody else's business.
+# Paths in a config; only their last part is uploaded, since the folders are private.
 _PATHS = (
     *(("data", "directory"), ("image_encoder", "weights")),
     *(("damsm", "directory"), ("training", "initial_model")),

@@ -36,7 +36,7 @@ export class SentenceField {
     throw new Error(`The model knows none of these words: ${unknown}. It knows: ${known}, …`);
   }
 
-  /** Shows which words are read, and offers known ones for the last. */
+  /** Shows which words are read, and offers known ones for the word that is being typed. */
   show() {
     const words = this.vocabulary.read(this.value, this.maxWords);
     const shown = words.flatMap(({ word, read }) => [element(read ? "span" : "s", {}, word), " "]);
