@@ -1,6 +1,7 @@
 /**
- * Captions to ids, as `dmgan_tf/data/tokens.py` and `vocabulary.py` do it: lower case; runs of letters, digits and
- * underscore; what isn't ASCII removed from each; unknown words dropped; cut at the model's limit.
+ * Captions to ids, as `dmgan_tf/data/tokens.py` and `vocabulary.py` do it: lower case; runs of
+ * letters, digits and underscore; what isn't ASCII removed from each; unknown words dropped; cut at
+ * the model's limit.
  */
 
 /**
