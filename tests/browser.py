@@ -40,18 +40,30 @@ def lack(reason):
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def playwright():
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         lack("Playwright isn't installed: make setup.")
+    with sync_playwright() as started:
+        yield started
+
+
+@contextlib.contextmanager
+def browser(playwright, *options):
+    """Chromium with more options."""
     path = shutil.which("chromium")
     if not path:
         lack("Chromium isn't installed: apt-get install chromium.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(_OPTIONS))
-        yield browser
-        browser.close()
+    running = playwright.chromium.launch(executable_path=path, args=[*_OPTIONS, *options])
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    with browser(playwright) as running:
+        yield running
 
 
 @contextlib.contextmanager
@@ -78,7 +90,7 @@ def visits(chromium):
     yield visit
     for context in contexts:
         context.close()
-    assert not wrong
+    assert not wrong, wrong
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the command lines, on 
 import keras
 import pytest
 import tensorflow as tf
-from browser import chromium, open_page  # noqa: F401 - fixtures
+from browser import chromium, open_page, playwright  # noqa: F401 - fixtures
 from command_lines import CARD_TEXTS, TINY, call, run, succeed
 
 tf.config.set_logical_device_configuration(

@@ -1,8 +1,9 @@
-// Copies ONNX Runtime Web into `runtime/`: one build, that of WebAssembly.
+// Copies ONNX Runtime Web into `runtime/`: its build of WebAssembly, and the one with WebGPU, which
+// wants a browser that can suspend WebAssembly (JSPI).
 //
-// A bundler would change nothing: browsers load the page's modules as they are. The binary is
-// compressed here, a quarter of its size, because most simple web servers compress nothing; its
-// name ends in `.gzip`, which they take for a plain file, and not in `.gz`.
+// A bundler would change nothing: browsers load the page's modules as they are. The binaries are
+// compressed here, a quarter of their size, because most simple web servers compress nothing; their
+// names end in `.gzip`, which they take for a plain file, and not in `.gz`.
 
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -10,11 +11,15 @@ import { gzipSync } from "node:zlib";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const SOURCE = "node_modules/onnxruntime-web/dist";
-const LOADERS = ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs"];
-const BINARY = "ort-wasm-simd-threaded.wasm";
+const BUILDS = [
+  { api: "ort.wasm.min.mjs", binary: "ort-wasm-simd-threaded" },
+  { api: "ort.jspi.min.mjs", binary: "ort-wasm-simd-threaded.jspi" },
+];
 
 rmSync(at("runtime"), { recursive: true, force: true });
 mkdirSync(at("runtime"));
-for (const name of LOADERS) cpSync(at(`${SOURCE}/${name}`), at(`runtime/${name}`));
-const binary = readFileSync(at(`${SOURCE}/${BINARY}`));
-writeFileSync(at(`runtime/${BINARY}.gzip`), gzipSync(binary, { level: 9 }));
+for (const { api, binary } of BUILDS) {
+  for (const name of [api, `${binary}.mjs`]) cpSync(at(`${SOURCE}/${name}`), at(`runtime/${name}`));
+  const content = gzipSync(readFileSync(at(`${SOURCE}/${binary}.wasm`)), { level: 9 });
+  writeFileSync(at(`runtime/${binary}.wasm.gzip`), content);
+}

@@ -1,7 +1,7 @@
 """The studio as a folder of static files: page, ONNX Runtime Web, and a model.
 
     index.html, *.js, studio.css   the page
-    runtime/                       ONNX Runtime Web's build of WebAssembly
+    runtime/                       ONNX Runtime Web: WebAssembly, and the build with WebGPU
     model/                         an ONNX export: the graph of all stages, words, manifest
     studio.json                    the model's name and texts; bytes and SHA-256 of every file
 

@@ -41,7 +41,11 @@ export class BrowserEngine extends Engine {
     };
   }
 
-  #answer({ id, progress, result, error }) {
+  #answer({ id, provider, progress, result, error }) {
+    if (provider !== undefined) {
+      this.drawsWith = { webgpu: "WebGPU", wasm: "WebAssembly" }[provider];
+      return;
+    }
     if (progress !== undefined) {
       this.onProgress(progress);
       return;

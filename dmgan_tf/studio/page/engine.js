@@ -29,6 +29,7 @@ export class Engine {
     this.vocabulary = vocabulary;
     this.maxWords = maxWords;
     this.sides = sides;
+    this.drawsWith = ""; // known when it is ready
   }
 
   /** Makes ready to draw. @param {(share: number) => void} _onProgress told how far, 0 … 1 */

@@ -69,9 +69,8 @@ class Page {
     this.memory = new MemoryView();
     this.comparison = new Comparison(engine, tell);
     this.turn = 0; // what is drawn for an older question is not shown
-    const { name, title, fingerprint, limitations } = engine.studio;
+    const { name, title } = engine.studio;
     byId("model").textContent = title ?? name;
-    byId("card").textContent = [`Model ${name}, ${fingerprint}.`, limitations ?? ""].join(" ");
     byId("form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.draw();
@@ -81,6 +80,15 @@ class Page {
       if (!byId("draw").disabled && this.sentence.value) this.draw();
     });
     window.addEventListener("hashchange", () => this.follow());
+  }
+
+  /** Lets draw, from now on: what draws is loaded. */
+  start() {
+    const { name, fingerprint, limitations } = this.engine.studio;
+    const drawn = `Model ${name}, ${fingerprint}, drawn by ${this.engine.drawsWith}.`;
+    byId("card").textContent = [drawn, limitations ?? ""].join(" ");
+    byId("draw").disabled = false;
+    this.follow();
   }
 
   /** Draws what the address names, if it names anything. */
@@ -158,8 +166,7 @@ try {
   await engine.load((share) => {
     byId("progress").value = share;
   });
-  byId("draw").disabled = false;
-  page.follow();
+  page.start();
   if (!studio.model) navigator.serviceWorker?.register("offline.js").catch(() => {});
 } catch (error) {
   tell(error);

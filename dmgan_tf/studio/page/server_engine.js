@@ -8,6 +8,7 @@ export class ServerEngine extends Engine {
   constructor(studio) {
     const { words, max_words, sides } = studio.model;
     super(studio, new Vocabulary(words), max_words, sides);
+    this.drawsWith = "the server";
   }
 
   async outputs(sentence, ids, seed) {

@@ -2,35 +2,64 @@
 
 import { fetchChecked, unzip } from "./files.js";
 import { seededNoise } from "./noise.js";
-import * as ort from "./runtime/ort.wasm.min.mjs";
 
-const RUNTIME = "runtime/ort-wasm-simd-threaded.wasm.gzip";
 const MODEL = "stages_float32.onnx";
 const MOST_THREADS = 4;
 const THREADS_FROM_BYTES = 8 * 2 ** 20; // of a model: smaller ones gain nothing from them
 
-/** @type {Promise<{session: ort.InferenceSession, manifest: any}>} */
+/** The builds of ONNX Runtime by what they draw with, as `build.mjs` copies them. */
+const BUILDS = {
+  webgpu: { api: "./runtime/ort.jspi.min.mjs", binary: "runtime/ort-wasm-simd-threaded.jspi.wasm.gzip" },
+  wasm: { api: "./runtime/ort.wasm.min.mjs", binary: "runtime/ort-wasm-simd-threaded.wasm.gzip" },
+};
+
+/** @type {Promise<{ort: any, session: any, manifest: any}>} */
 let loaded;
 
+/** WebGPU wants a GPU, a browser that can suspend WebAssembly (JSPI), and the build in the folder. */
+async function canUseWebGpu(files) {
+  if (!(BUILDS.webgpu.binary in files) || !("Suspending" in WebAssembly)) return false;
+  return Boolean(await navigator.gpu?.requestAdapter().catch(() => null));
+}
+
 async function load({ studio, manifest }) {
+  if (await canUseWebGpu(studio.files)) {
+    try {
+      return await loadWith("webgpu", studio, manifest);
+    } catch (error) {
+      console.warn(`WebGPU can't be used (${error?.message ?? error}): WebAssembly draws instead.`);
+    }
+  }
+  return loadWith("wasm", studio, manifest);
+}
+
+async function loadWith(provider, studio, manifest) {
+  const { api, binary } = BUILDS[provider];
   const files = [
-    [RUNTIME, studio.files[RUNTIME]],
+    [binary, studio.files[binary]],
     [`model/${MODEL}`, manifest.files[MODEL]],
   ];
   const total = files.reduce((sum, [, described]) => sum + described.bytes, 0);
   let bytes = 0;
   const onBytes = (part) => postMessage({ progress: (bytes += part) / total });
-  const [binary, model] = await Promise.all(files.map((file) => fetchChecked(...file, onBytes)));
-  ort.env.wasm.wasmBinary = await unzip(binary);
+  const [ort, runtime, model] = await Promise.all([
+    import(api),
+    ...files.map((file) => fetchChecked(...file, onBytes)),
+  ]);
+  ort.env.wasm.wasmBinary = await unzip(runtime);
   ort.env.wasm.wasmPaths = new URL("runtime/", import.meta.url).href;
   const many = self.crossOriginIsolated && model.length >= THREADS_FROM_BYTES;
   ort.env.wasm.numThreads = many ? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) : 1;
-  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
-  return { session, manifest };
+  const session = await ort.InferenceSession.create(model, {
+    executionProviders: [provider],
+    logSeverityLevel: 3, // errors: it warns of nodes that WebGPU leaves to WebAssembly, as is meant
+  });
+  postMessage({ provider });
+  return { ort, session, manifest };
 }
 
 async function draw({ ids, seed }) {
-  const { session, manifest } = await loaded;
+  const { ort, session, manifest } = await loaded;
   const { noise_size, condition_size } = manifest;
   const noise = seededNoise(seed, noise_size + condition_size);
   const outputs = await session.run({
