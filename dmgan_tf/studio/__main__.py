@@ -43,22 +43,22 @@ def main() -> int:
         out = arguments.out
         if not out:
             out = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "studio"
+        # A port that is taken is told before the model is exported.
+        server = stack.enter_context(_server(out, arguments.port)) if arguments.serve else None
         folder.write(arguments.model, out)
         if arguments.out:
             print(f"Studio: {out}", flush=True)
-        if arguments.serve:
-            _serve(out, arguments.port)
+        if server:
+            print(f"Studio: http://127.0.0.1:{server.server_port}/", flush=True)
+            server.serve_forever()
     return 0
 
 
-def _serve(out, port):
+def _server(out, port):
     try:
-        server = make_server(out, port)
+        return make_server(out, port)
     except OSError as error:
         raise UserError(f"--port {port}: can't be listened on: {error.strerror}.") from error
-    with server:
-        print(f"Studio: http://127.0.0.1:{server.server_port}/", flush=True)
-        server.serve_forever()
 
 
 if __name__ == "__main__":

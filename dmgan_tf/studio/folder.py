@@ -19,11 +19,12 @@ from pathlib import Path
 from dmgan_tf.edge import checked, read_manifest
 from dmgan_tf.errors import UserError
 from dmgan_tf.export.to_onnx import onnx_files
-from dmgan_tf.inference import presets
+from dmgan_tf.inference import hub, presets
 from dmgan_tf.inference.whole_folder import whole_folder
+from dmgan_tf.studio.static_server import PAGE
 
-HERE = Path(__file__).parent
-PAGE, RUNTIME, EXPORTED = HERE / "page", HERE / "runtime", HERE / "exported"
+HERE = PAGE.parent
+RUNTIME, EXPORTED = HERE / "runtime", HERE / "exported"
 STAGES, WORDS, MANIFEST = "stages_float32.onnx", "vocabulary.json", "manifest.json"
 
 _LOGGER = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def _describe(model, folder):
     manifest = read_manifest(folder / "model")
     content = {
         "format": 1,
-        "name": model.resolve().name,
+        "name": hub.repository(model) or model.resolve().name,
         "fingerprint": manifest.get("fingerprint", ""),
         **_texts(model),
         "files": {

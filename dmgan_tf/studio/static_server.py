@@ -17,6 +17,7 @@ TYPES = {
     ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+PAGE = Path(__file__).parent / "page"
 _IDLE_SECONDS = 60
 
 
@@ -63,8 +64,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 def make_server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
     """A server that listens on 127.0.0.1; `serve_forever` answers.
 
-    Args: port: 0 for any. Raises: OSError: when the port can't be listened on.
+    Args: folder: may be written later; port: 0 for any.
+    Raises: OSError: when the port can't be listened on.
     """
-    always = headers((folder / "index.html").read_text(encoding="utf-8"))
+    always = headers((PAGE / "index.html").read_text(encoding="utf-8"))
     handler = functools.partial(_Handler, directory=str(folder), always=always)
     return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)

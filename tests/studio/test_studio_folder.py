@@ -68,6 +68,14 @@ def test_an_export_is_taken_as_it_is(parts, tmp_path):
     assert (tmp_path / "out" / "model" / folder.STAGES).read_bytes() == b"graph"
 
 
+def test_a_model_of_the_hub_keeps_its_name(parts, tmp_path):
+    cached = tmp_path / "models--user--birds" / "snapshots" / ("0" * 40)
+    shutil.copytree(parts, cached)
+    folder.write(cached, tmp_path / "out")
+    described = json.loads((tmp_path / "out" / "studio.json").read_text(encoding="utf-8"))
+    assert described["name"] == "user/birds"
+
+
 def test_missing_runtime_names_the_one_command(parts, tmp_path):
     shutil.rmtree(folder.RUNTIME)
     line = studio("--model", "toy_birds", "--out", tmp_path / "out")
