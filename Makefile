@@ -8,6 +8,7 @@ GPU_VENV := .venv-gpu
 LOWEST_VENV := .venv-lowest
 FUZZ_VENV := .venv-fuzz
 FUZZ_SECONDS ?= 60
+TEST_PROCESSES ?= 2
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
@@ -44,10 +45,10 @@ wheel: setup dmgan_tf/studio/runtime
 	$(BIN)/python -m build --wheel
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m slow
 
 # The quick tests with the lowest versions that setup.py allows.
 test-lowest: $(LOWEST_VENV)/installed

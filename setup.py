@@ -87,6 +87,7 @@ setup(
             "ovmsclient>=2022.3",
             "playwright>=1.55",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.8",
             "tritonclient[grpc,http]>=2.41",
             "trustme>=1.2",
