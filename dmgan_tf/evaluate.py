@@ -16,6 +16,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.request import METRICS, Request
 from dmgan_tf.inference.hub import repository
 from dmgan_tf.inference.presets import locate, preset_name
+from dmgan_tf.shards import shard
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -79,6 +80,19 @@ def parse_arguments() -> argparse.Namespace:
         help="report to write, with its table beside it as .md (default: evaluation.json in the "
         "model's folder)",
     )
+    share = parser.add_mutually_exclusive_group()
+    share.add_argument(
+        "--shard",
+        type=shard,
+        metavar="K/N",
+        help="look at the K-th of N shares of the pictures alone, K = 0 … N − 1, and score nothing",
+    )
+    share.add_argument(
+        "--merge",
+        type=int,
+        metavar="N",
+        help="score what N shares have seen, with the same options and --out",
+    )
     parser.add_argument(
         "--since", type=float, help="Unix time from which to count `seconds` (default: now)"
     )
@@ -92,7 +106,7 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("give --model, or --images-dir with the pictures of another program.")
     if wrong := [w for w in arguments.weights if not all(w.partition("=")[::2])]:
         parser.error(f"--weights must be NETWORK=FILE. Received: {wrong[0]!r}.")
-    for name, least in (("images", 2), ("seed", 0), ("subset_size", 2)):
+    for name, least in (("images", 2), ("seed", 0), ("subset_size", 2), ("merge", 1)):
         value = getattr(arguments, name)
         if value is not None and value < least:
             parser.error(f"--{name.replace('_', '-')} must be {least} or more.")
@@ -117,7 +131,7 @@ def main() -> int:
             raise UserError(f"--{name.replace('_', '-')} {folder}: there is no such folder.")
     out = arguments.out or _place(arguments) / "evaluation.json"
     import_tensorflow()  # takes seconds: not before the arguments
-    from dmgan_tf.evaluation.evaluate import evaluate
+    from dmgan_tf.evaluation.evaluate import evaluate, evaluate_share
     from dmgan_tf.evaluation.report import as_json, as_markdown, as_table, save
     from dmgan_tf.whole_file import write_text
 
@@ -125,11 +139,17 @@ def main() -> int:
         **{name: getattr(arguments, name) for name in (
             "model", "images_dir", "judge", "data", "metrics", "images", "seed", "unseen",
             "negatives", "drop_last_of_fold", "subset_size", "reference", "blurred", "keep_images",
+            "shard", "merge",
         )},
         networks=tuple(arguments.features.split(",")),
         weights={n: Path(file) for n, _, file in (w.partition("=") for w in arguments.weights)},
         work=out.with_name(f".{out.name}.work"),
     )  # fmt: skip
+    if request.shard:
+        count = evaluate_share(request)
+        name = "/".join(map(str, request.shard))
+        print(f"Share {name}: {count} pictures, in {request.work}. Score all by --merge.")
+        return 0
     grid = out.with_name("grid.png")
     common, scores = evaluate(request, grid)
     common["seconds"] = round(time.time() - begun, 1)

@@ -1,6 +1,12 @@
-"""Draws captions: `dmgan generate --model toy_birds --caption "a red bird" --out bird.png`."""
+"""Draws captions into one picture, or each picture of many into files of its own.
+
+dmgan generate --model toy_birds --caption "a red bird" --out bird.png
+dmgan generate --model toy_birds --captions-file captions.txt --count 4 --out-dir pictures
+"""
 
 import argparse
+import logging
+from pathlib import Path
 
 from dmgan_tf.command_line import (
     add_captions,
@@ -12,8 +18,11 @@ from dmgan_tf.command_line import (
 )
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
+from dmgan_tf.shards import shard
 
 _COLUMNS, _MOST_COLUMNS = 4, 8
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -33,9 +42,24 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=picture_path,
-        default="picture.png",
-        help="file to write; several pictures become one grid with their captions: all seeds of "
-        "the first caption, then of the next",
+        help="file to write (default: picture.png); several pictures become one grid with their "
+        "captions: all seeds of the first caption, then of the next",
+    )
+    parser.add_argument(
+        "--out-dir",
+        type=Path,
+        help="folder to write each picture into, by parts of 1,024; started again, it draws what "
+        "is missing",
+    )
+    parser.add_argument(
+        "--tar", action="store_true", help="with --out-dir: a tar for each part (webdataset)"
+    )
+    parser.add_argument(
+        "--shard",
+        type=shard,
+        default=(0, 1),
+        metavar="K/N",
+        help="with --out-dir: draw each N-th part from part K on, K = 0 … N − 1",
     )
     parser.add_argument("--stages", action="store_true", help="draw every resolution into a grid")
     parser.add_argument(
@@ -49,6 +73,17 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"--count must be 1 or more. Received: {arguments.count}.")
     if not -(2**63) <= arguments.seed <= 2**63 - arguments.count:
         parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
+    many = {"--tar": arguments.tar, "--shard": arguments.shard != (0, 1)}
+    one = {
+        "--out": arguments.out,
+        "--stages": arguments.stages,
+        "--attention": arguments.attention,
+    }
+    for name, given in (one if arguments.out_dir else many).items():
+        if given:
+            parser.error(f"{name} goes {'not' if arguments.out_dir else 'only'} with --out-dir.")
+    if not arguments.out_dir and not arguments.out:
+        arguments.out = picture_path("picture.png")
     return arguments
 
 
@@ -67,6 +102,8 @@ def main() -> int:
 
     artist = TextToImage.from_preset(arguments.model)
     words = artist.vocabulary, artist.max_words
+    if arguments.out_dir:
+        return _draw_many(artist, arguments)
     captions = captions_of(arguments, lambda text: encode_caption(text, *words, quiet=True))
     seeds = list(range(arguments.seed, arguments.seed + arguments.count))
     repeated = [caption for caption in captions for _ in seeds]
@@ -90,6 +127,39 @@ def main() -> int:
             path = arguments.out.with_name(f"{arguments.out.stem}_attention{number}.png")
             save_attention_figure(path, drawing, i)
             print(f"Attention: {path}")
+    return 0
+
+
+def _draw_many(artist, arguments):
+    from dmgan_tf.data.tokens import tokenize
+    from dmgan_tf.inference.inputs import encode_caption
+    from dmgan_tf.inference.model_directory import fingerprint, resolve
+    from dmgan_tf.many_pictures import Order, draw_many
+
+    incomplete = []
+
+    def check(caption):
+        read = encode_caption(caption, artist.vocabulary, artist.max_words, quiet=True)
+        if len(read) < len(tokenize(caption)):
+            incomplete.append(caption)
+
+    captions = captions_of(arguments, check)
+    if incomplete:
+        _LOGGER.warning(
+            "Of %d of %d captions words are left out: the model doesn't know them, or reads only "
+            "%d words. The first: %r",
+            len(incomplete),
+            len(captions),
+            artist.max_words,
+            incomplete[0],
+        )
+    artist.quiet = True
+    seeds = range(arguments.seed, arguments.seed + arguments.count)
+    order = Order(captions, seeds, *arguments.shard)
+    drawn, before = draw_many(
+        artist, fingerprint(resolve(arguments.model)), order, arguments.out_dir, tar=arguments.tar
+    )
+    print(f"Pictures: {arguments.out_dir}, {drawn} parts drawn, {before} were there")
     return 0
 
 

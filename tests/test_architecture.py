@@ -15,7 +15,15 @@ LEVELS = (
     ("training", "inference", "interop"),
     ("preparation", "feature_networks", "build_data"),
     ("build",),
-    ("experiment", "evaluation", "ablation_table", "conversion", "command_line"),
+    (
+        "experiment",
+        "evaluation",
+        "ablation_table",
+        "many_pictures",
+        "shards",
+        "conversion",
+        "command_line",
+    ),
     (
         "train",
         "pretrain_damsm",

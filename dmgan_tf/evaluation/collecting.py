@@ -2,7 +2,9 @@
 
 An *observer* is a function of uint8 pictures [B, side, side, 3] to float32 arrays [B, …] by name.
 A folder per set of pictures holds NAME.npy for each of them and `done.json`: whose they are, and
-how many rows are written. A run that was stopped goes on there.
+how many rows are written. A run that was stopped goes on there. Large sets are looked at in
+*shares*, on one machine each, and merged: the rows are those of one machine, bit for bit, since a
+share begins where a chunk does.
 """
 
 import json
@@ -19,6 +21,7 @@ from dmgan_tf.whole_file import write_text
 
 Observer = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 _DONE, _LOCK = "done.json", ".lock"
+_ROWS = 4096  # that are copied at once
 
 
 def collect(
@@ -38,6 +41,80 @@ def collect(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / _LOCK):  # another evaluation may look at the same pictures
         return _collect(pictures, observers, folder, identity, batch_size, description)
+
+
+class Share:
+    """The K-th of N shares of pictures, as pictures.
+
+    Args: chunk: pictures that are looked at between two notes; a share is a whole number of them.
+    Raises: UserError: when there are fewer chunks than shares.
+    """
+
+    def __init__(self, pictures: Pictures, share: int, shares: int, chunk: int):
+        chunks = -(-len(pictures) // chunk)
+        if chunks < shares:
+            raise UserError(
+                f"{len(pictures)} pictures make at most {chunks} shares, of {chunk} each. "
+                f"Received: {shares}."
+            )
+        first, last = (chunks * k // shares * chunk for k in (share, share + 1))
+        self.start, self.stop = first, min(last, len(pictures))
+        self.side = pictures.side
+        self.fingerprint = pictures.fingerprint
+        self.name = f"{share}_of_{shares}"
+        self.chunk = chunk
+        self._pictures = pictures
+
+    def __len__(self):
+        return self.stop - self.start
+
+    def read(self, start, stop):
+        return self._pictures.read(self.start + start, self.start + stop)
+
+    def label(self, row):
+        return self._pictures.label(self.start + row)
+
+
+def collect_share(share: Share, observers: Sequence[Observer], folder: Path, identity: str) -> None:
+    """What the observers see of a share, into a folder of its own in `folder`, for `merge`."""
+    place = folder / share.name
+    collect(
+        share, observers, place, _of_share(identity, share), share.chunk, f"pictures {share.name}"
+    )
+
+
+def merge(pictures: Pictures, shares: Sequence[Share], folder: Path, identity: str) -> None:
+    """Joins what was seen of all shares, so that `collect` finds it done.
+
+    Raises: UserError: when a share is missing or unfinished, or of other pictures or observers.
+    """
+    parts = []
+    for share in shares:
+        place = folder / share.name
+        whose = [share.fingerprint, _of_share(identity, share), len(share)]
+        done, arrays = _noted(place, whose)
+        if done < len(share):
+            option = f"--shard {share.name.replace('_of_', '/')}"
+            raise UserError(
+                f"{place}: {done} of {len(share)} pictures of this share are there. Copy its "
+                f"folder here, or evaluate it with {option} and the same options."
+            )
+        parts.append(arrays)
+    with FileLock(folder / _LOCK):
+        for name, first in parts[0].items():
+            shape = (len(pictures), *first.shape[1:])
+            whole = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape)
+            for share, arrays in zip(shares, parts, strict=True):
+                for start in range(0, len(share), _ROWS):
+                    rows = arrays[name][start : start + _ROWS]
+                    whole[share.start + start : share.start + start + len(rows)] = rows
+            whole.flush()
+        whose = [pictures.fingerprint, identity, len(pictures)]
+        _note(folder, {"whose": whose, "rows": len(pictures), "names": list(parts[0])})
+
+
+def _of_share(identity, share):
+    return f"{identity} {share.start} {share.stop}"
 
 
 def _collect(pictures, observers, folder, identity, batch_size, description):
@@ -63,7 +140,7 @@ def _collect(pictures, observers, folder, identity, batch_size, description):
     return arrays
 
 
-def _begin(folder, whose):
+def _noted(folder, whose):
     """(rows that are there, the arrays); none where they are others' or damaged."""
     try:
         noted = json.loads((folder / _DONE).read_text())
@@ -72,6 +149,14 @@ def _begin(folder, whose):
             return noted["rows"], {n: np.load(folder / f"{n}.npy", mmap_mode="r+") for n in names}
     except (OSError, ValueError, KeyError, TypeError):
         pass
+    return 0, {}
+
+
+def _begin(folder, whose):
+    """What is noted; where that is nothing, the folder is emptied."""
+    rows, arrays = _noted(folder, whose)
+    if rows:
+        return rows, arrays
     for path in (folder / _DONE, *folder.glob("*.np[yz]")):
         path.unlink(missing_ok=True)
     return 0, {}

@@ -14,7 +14,7 @@ from dmgan_tf import build
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation import scores
-from dmgan_tf.evaluation.collecting import collect
+from dmgan_tf.evaluation.collecting import Share, collect, collect_share, merge
 from dmgan_tf.evaluation.observers import (
     DAMSM,
     BackgroundObserver,
@@ -24,10 +24,10 @@ from dmgan_tf.evaluation.observers import (
 )
 from dmgan_tf.evaluation.pictures import Real
 from dmgan_tf.evaluation.request import Request
-from dmgan_tf.evaluation.scores import FOLDS, INCEPTION_SPLITS, Score
+from dmgan_tf.evaluation.requirements import check_counts, check_networks
+from dmgan_tf.evaluation.scores import Score
 from dmgan_tf.evaluation.subject import config_of, subject
 from dmgan_tf.evaluation.truth import truth_scores
-from dmgan_tf.feature_networks import NAMES as FEATURE_NETWORKS
 from dmgan_tf.feature_networks import FeatureNetwork, cache_folder, load_feature_network
 from dmgan_tf.inference.captioned_grid import captioned_grid
 from dmgan_tf.inference.image_grid import save_picture
@@ -64,6 +64,16 @@ def evaluate(request: Request, grid: Path) -> tuple[dict[str, object], list[Scor
     found = evaluation.scores()
     evaluation.save_grids(grid)
     return evaluation.common(), found
+
+
+def evaluate_share(request: Request) -> int:
+    """Looks at the share `request.shard` of the pictures, and scores nothing.
+
+    Returns: pictures of the share. Raises: UserError: as `evaluate`.
+    """
+    evaluation = _Evaluation(request)
+    evaluation.check()
+    return evaluation.see_share()
 
 
 class _Evaluation:
@@ -108,43 +118,31 @@ class _Evaluation:
             }
 
     def _real_pictures(self, blurred=False):
-        ratio = self._config.data.load_side_ratio
-        return Real(self._test, self._subject.pictures.side, ratio, blurred)
+        side, ratio = self._subject.pictures.side, self._config.data.load_side_ratio
+        return Real(self._test, side, ratio, blurred)
 
     def check(self) -> None:
         """Refuses at once what would be refused when all pictures are drawn."""
-        request, count = self._request, len(self._subject.pictures)
-        for metric, fewest in (("r_precision", FOLDS), ("is", INCEPTION_SPLITS)):
-            if metric in request.metrics and count < fewest:
-                raise UserError(f"{metric} needs {fewest} pictures or more. Received: {count}.")
-        fewest = min(count, len(self._test))
-        if "kid" in request.metrics and request.subset_size > fewest:
-            raise UserError(
-                f"kid: --subset-size {request.subset_size} must be at most {fewest}, the pictures "
-                "of the smaller set."
-            )
-        if "r_precision" in request.metrics:
-            self._subject.check_for_r_precision(request.negatives)
-        chosen = [self._networks[name] for name in request.networks]
-        if "is" in request.metrics and not any(network.class_count for network in chosen):
-            raise UserError(
-                f"The metric `is` needs a network with classes, such as {FEATURE_NETWORKS[0]}. "
-                f"Received: --features {','.join(request.networks)}."
-            )
-        if request.reference:
-            size = len(load_statistics(request.reference).mean)
-            if other := next((n for n in chosen if n.feature_size != size), None):
-                raise UserError(
-                    f"--reference {request.reference}: is of {size} features, {other.name} has "
-                    f"{other.feature_size}."
-                )
+        check_counts(self._request, len(self._subject.pictures), len(self._test))
+        if "r_precision" in self._request.metrics:
+            self._subject.check_for_r_precision(self._request.negatives)
+        check_networks(self._request, [self._networks[n] for n in self._request.networks])
 
     # --- what they saw ------------------------------------------------------------------------
 
     def _seen(self, pictures, observers, folder, description):
-        identity = json.dumps([observer.identity for observer in observers])
         chunk = _CHUNK * self._batch_size
-        return collect(pictures, observers, folder, identity, chunk, description)
+        return collect(pictures, observers, folder, _identity(observers), chunk, description)
+
+    def _share(self, share, shares):
+        return Share(self._subject.pictures, share, shares, _CHUNK * self._batch_size)
+
+    def see_share(self) -> int:
+        """What all observers see of the share that was asked for, for a later `merge`."""
+        share = self._share(*(self._request.shard or (0, 1)))
+        folder, identity = self._request.work / "drawn", _identity(self._observers)
+        collect_share(share, self._observers, folder, identity)
+        return len(share)
 
     def _cache(self, pictures, observer):
         digest = hashlib.sha256(f"{pictures.fingerprint} {observer.identity}".encode())
@@ -160,10 +158,11 @@ class _Evaluation:
 
     def scores(self) -> list[Score]:
         """All scores that were asked for."""
-        request = self._request
-        drawn = self._seen(
-            self._subject.pictures, self._observers, request.work / "drawn", "pictures"
-        )
+        request, folder = self._request, self._request.work / "drawn"
+        if request.merge:
+            shares = [self._share(k, request.merge) for k in range(request.merge)]
+            merge(self._subject.pictures, shares, folder, _identity(self._observers))
+        drawn = self._seen(self._subject.pictures, self._observers, folder, "pictures")
         real = self._seen_of(self._real, self._observers, "real")
         blurred: Mapping[str, np.ndarray] = {}
         if request.blurred:
@@ -287,6 +286,10 @@ class _Evaluation:
             real = read_pictures(self._test, rows, pictures.side, ratio)
             beside = path.with_name(f"{path.stem}_real.png")
             save_picture(beside, captioned_grid(real, captions[:count]))
+
+
+def _identity(observers):
+    return json.dumps([observer.identity for observer in observers])
 
 
 def _same_encoders(one: Path, other: Path) -> bool:

@@ -19,7 +19,8 @@ class Request:
         seed. unseen: only captions that don't stand in the training split. negatives,
         drop_last_of_fold: of R-precision. subset_size: of KID. reference: statistics (.npz) instead
         of the test pictures'. blurred: score blurred real pictures as well. keep_images: folder for
-        the pictures. work: folder for what is unfinished.
+        the pictures. work: folder for what is unfinished. shard: (K, N), look at the K-th of N
+        shares of the pictures alone. merge: N, take what was seen of N shares.
     """
 
     model: Path | None
@@ -39,3 +40,5 @@ class Request:
     blurred: bool = False
     keep_images: Path | None = None
     work: Path
+    shard: tuple[int, int] | None = None
+    merge: int | None = None

@@ -60,7 +60,7 @@ class TextToImage:
         self.vocabulary = vocabulary
         self.max_words = max_words
         self.batch_size = generator.batch_size if isinstance(generator, FoldedGenerator) else 32
-        self._quiet = quiet
+        self.quiet = quiet
         signature = [
             tf.TensorSpec([None, max_words], tf.int32),
             tf.TensorSpec([None], tf.int32),
@@ -130,7 +130,7 @@ class TextToImage:
     def encode(self, captions: Sequence[str]) -> list[list[int]]:
         """Ids of each caption's known words, warned once per caption of what is left out."""
         known = {
-            caption: encode_caption(caption, self.vocabulary, self.max_words, self._quiet)
+            caption: encode_caption(caption, self.vocabulary, self.max_words, self.quiet)
             for caption in dict.fromkeys(captions)
         }
         return [known[caption] for caption in captions]

@@ -11,6 +11,8 @@ from command_lines import ROOT, call, environment, fail, refuse, succeed
 from PIL import Image
 
 from dmgan_tf import build
+from dmgan_tf.errors import UserError
+from dmgan_tf.evaluation import evaluate
 from dmgan_tf.evaluation.pictures import Drawn
 from dmgan_tf.evaluation.report import as_markdown, check_protocols
 from dmgan_tf.inference.text_to_image import TextToImage
@@ -152,6 +154,48 @@ def test_killed_and_started_again_scores_the_same(tiny_run, tiny_judge, tmp_path
 
 
 # --- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(tiny_run, tiny_judge, strategy, monkeypatch, tmp_path):
+    """Evaluates 150 pictures, in chunks of 64, and returns what is printed and the report."""
+    monkeypatch.setattr(build, "local_strategy", lambda: strategy)
+    monkeypatch.setattr(evaluate, "_CHUNK", 1)
+
+    def evaluated(name, *options):
+        out = tmp_path / name / "evaluation.json"
+        model = "--model", tiny_run, "--judge", tiny_judge, "--metrics", "fid,kid,r_precision"
+        printed = call(
+            "evaluate", *model, "--images", 150, "--subset-size", 30, "--out", out, *options
+        )
+        return printed, json.loads(out.read_text()) | {"seconds": 0} if out.is_file() else None
+
+    return evaluated
+
+
+def test_merged_shares_score_what_one_machine_scores(shared, tmp_path):
+    _, whole = shared("whole")
+    for share, count in ((2, 22), (0, 64), (1, 64)):
+        printed, report = shared("shares", "--shard", f"{share}/3")
+        assert printed.startswith(f"Share {share}/3: {count} pictures, in ") and report is None
+    _, merged = shared("shares", "--merge", 3)
+    assert merged == whole
+    grids = [(tmp_path / name / "grid.png").read_bytes() for name in ("whole", "shares")]
+    assert grids[0] == grids[1]
+
+
+def test_a_share_that_is_missing_or_unfinished_is_named(shared, tmp_path):
+    shared("shares", "--shard", "0/2")
+    work = tmp_path / "shares" / ".evaluation.json.work" / "drawn"
+    with pytest.raises(UserError, match=rf"{work}/1_of_2: 0 of 86 .* --shard 1/2 "):
+        shared("shares", "--merge", 2)
+    shared("shares", "--shard", "1/2")
+    noted = json.loads((work / "1_of_2" / "done.json").read_text())
+    (work / "1_of_2" / "done.json").write_text(json.dumps(noted | {"rows": 64}))
+    with pytest.raises(UserError, match=rf"{work}/1_of_2: 64 of 86 "):
+        shared("shares", "--merge", 2)
+    with pytest.raises(UserError, match=r"150 pictures make at most 3 shares, of 64 each"):
+        shared("shares", "--merge", 4)
 
 
 def test_mistakes_are_one_line(tiny_run, tmp_path, here):

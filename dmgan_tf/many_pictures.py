@@ -1,0 +1,162 @@
+"""Pictures by the million: `dmgan generate --out-dir`.
+
+They are written in parts of 1,024, each a folder of PNG files or a tar of samples as `webdataset`
+reads them. A part is there whole or not at all: started again, only missing parts are drawn. Which
+pictures a part holds, and in which batches they are drawn, depends on nothing else, so that any
+number of machines write the same bytes.
+"""
+
+import hashlib
+import io
+import json
+import re
+import shutil
+import tarfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from dmgan_tf.command_line import read_json
+from dmgan_tf.errors import UserError
+from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.preparation.sole_use import sole_use
+from dmgan_tf.whole_file import whole_file, write_text
+
+PART_SIZE = 1024
+REQUEST = "request.json"
+_MOST_LETTERS = 60  # of a caption in a file's name
+
+
+class Order(NamedTuple):
+    """What to draw, and which share of its parts."""
+
+    captions: Sequence[str]
+    seeds: range  # of each caption
+    shard: int = 0
+    shards: int = 1
+
+    def parts(self) -> range:
+        """Numbers of the parts of this shard."""
+        count = len(self.captions) * len(self.seeds)
+        return range(self.shard, -(-count // PART_SIZE), self.shards)
+
+    def pictures(self, part: int) -> list[tuple[str, int]]:
+        """Caption and seed of each picture of a part; all seeds of a caption, then the next."""
+        count = len(self.captions) * len(self.seeds)
+        rows = range(part * PART_SIZE, min((part + 1) * PART_SIZE, count))
+        each = len(self.seeds)
+        return [(self.captions[row // each], self.seeds[row % each]) for row in rows]
+
+
+def draw_many(
+    artist: TextToImage, model: str, order: Order, out: Path, *, tar: bool = False
+) -> tuple[int, int]:
+    """Draws what is not there yet.
+
+    Args: artist: should be quiet about words. model: its fingerprint.
+    Returns: how many parts were drawn, and how many were there before.
+    Raises: UserError: when `out` holds pictures of another request, or another run draws the shard.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _hold_to(out, order, model, tar)
+    mine = order.parts()
+    missing = [part for part in mine if not _place(out, part, tar).exists()]
+    with sole_use(out / f".shard_{order.shard}_of_{order.shards}"), ThreadPoolExecutor() as pool:
+        waiting = None
+        for part, pictures in _drawn(artist, order, missing):
+            # The part before is compressed while this one is drawn.
+            if waiting:
+                _write(out, tar, *waiting)
+            waiting = part, order, pool.map(_png, pictures)
+        if waiting:
+            _write(out, tar, *waiting)
+    return len(missing), len(mine) - len(missing)
+
+
+def _hold_to(out, order, model, tar):
+    """Parts of one folder answer one request, however many machines draw them."""
+    text = "\n".join(order.captions)
+    wanted = {
+        "model": model,
+        "captions": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
+        "seeds": [order.seeds.start, order.seeds.stop],
+        "kind": "tar" if tar else "folder",
+    }
+    path = out / REQUEST
+    if not path.exists():
+        write_text(path, json.dumps(wanted, indent=1))
+        return
+    found = read_json(path)
+    if changed := [key for key, value in wanted.items() if found.get(key) != value]:
+        raise UserError(
+            f"{path}: was begun with other {' and '.join(changed)}. Name another --out-dir."
+        )
+
+
+def _drawn(artist, order, parts) -> Iterator[tuple[int, np.ndarray]]:
+    size = artist.batch_size
+    total = sum(len(order.pictures(part)) for part in parts)
+    with tqdm(total=total, desc="drawing", unit="picture") as bar:
+        for part in parts:
+            rows = order.pictures(part)
+            batches = []
+            for start in range(0, len(rows), size):
+                captions, seeds = zip(*rows[start : start + size], strict=True)
+                batches.append(artist.generate(captions, seeds))
+                bar.update(len(captions))
+            yield part, np.concatenate(batches)
+
+
+def _png(picture):
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _place(out, part, tar):
+    return out / f"{part:06d}{'.tar' if tar else ''}"
+
+
+def name_of(row: int, caption: str, seed: int) -> str:
+    """A picture's name without its suffix: place among all, letters of the caption, seed."""
+    letters = re.sub(r"[^a-z0-9]+", "_", caption.lower())[:_MOST_LETTERS].strip("_")
+    return "_".join(part for part in (f"{row:09d}", letters, f"seed_{seed}") if part)
+
+
+def _write(out, tar, part, order, pictures):
+    rows = order.pictures(part)
+    names = [name_of(part * PART_SIZE + i, *row) for i, row in enumerate(rows)]
+    place = _place(out, part, tar)
+    if tar:
+        with whole_file(place) as partial, tarfile.open(partial, "w") as archive:
+            for name, (caption, seed), png in zip(names, rows, pictures, strict=True):
+                _add(archive, f"{name}.png", png)
+                _add(archive, f"{name}.txt", caption.encode("utf-8", "surrogateescape"))
+                _add(archive, f"{name}.json", json.dumps({"seed": seed}).encode())
+        return
+    partial = place.with_name(f".{place.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    partial.mkdir()
+    try:
+        for name, png in zip(names, pictures, strict=True):
+            (partial / f"{name}.png").write_bytes(png)
+        lines = [
+            json.dumps({"file": f"{name}.png", "caption": caption, "seed": seed})
+            for name, (caption, seed) in zip(names, rows, strict=True)
+        ]
+        (partial / "pictures.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        partial.rename(place)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _add(archive, name, content):
+    member = tarfile.TarInfo(name)  # of no time and no owner: the same bytes on any machine
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))

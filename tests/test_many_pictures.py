@@ -1,0 +1,134 @@
+"""`dmgan generate --out-dir`: parts, whole or not there, the same however they are drawn."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+
+import numpy as np
+import pytest
+from command_lines import environment, refuse, succeed
+from PIL import Image
+
+from dmgan_tf import many_pictures
+from dmgan_tf.errors import UserError
+from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.many_pictures import Order, draw_many
+
+WORDS = "red", "blue", "white", "black", "yellow"
+CAPTIONS = [f"a {one} bird with {other} wings." for one in WORDS for other in WORDS]
+SEEDS = range(7, 9)
+COUNT = len(CAPTIONS) * len(SEEDS)
+PART_SIZE = 12
+
+
+@pytest.fixture(scope="module")
+def artist(tiny_run):
+    return TextToImage.from_preset(tiny_run)
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(many_pictures, "PART_SIZE", PART_SIZE)
+
+
+def draw(artist, out, shard=0, shards=1, **options):
+    return draw_many(artist, "model", Order(CAPTIONS, SEEDS, shard, shards), out, **options)
+
+
+def contents(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_every_picture_is_that_of_generate_and_is_named(artist, tmp_path):
+    assert draw(artist, tmp_path / "out") == (5, 0)
+    lines = [
+        json.loads(line) | {"part": path.parent}
+        for path in sorted((tmp_path / "out").glob("*/pictures.jsonl"))
+        for line in path.read_text().splitlines()
+    ]
+    wanted = [(caption, seed) for caption in CAPTIONS for seed in SEEDS]
+    assert [(line["caption"], line["seed"]) for line in lines] == wanted
+    assert lines[3]["file"] == "000000003_a_red_bird_with_blue_wings_seed_8.png"
+    found = np.stack([np.asarray(Image.open(line["part"] / line["file"])) for line in lines])
+    drawn = artist.generate(*zip(*wanted, strict=True))
+    assert np.abs(found.astype(int) - drawn).max() <= 1  # other batches, other rounding
+
+
+@pytest.mark.parametrize("tar", [False, True])
+def test_shards_write_the_same_bytes_as_one_machine(artist, tmp_path, tar):
+    draw(artist, tmp_path / "one", tar=tar)
+    parts = [draw(artist, tmp_path / "three", k, 3, tar=tar) for k in (2, 0, 1)]
+    assert parts == [(1, 0), (2, 0), (2, 0)]
+    assert contents(tmp_path / "one") == contents(tmp_path / "three")
+
+
+def test_tars_hold_samples_of_picture_caption_and_seed(artist, tmp_path):
+    draw(artist, tmp_path, tar=True)
+    samples = []
+    for path in sorted(tmp_path.glob("*.tar")):
+        with tarfile.open(path) as archive:
+            members = {m.name: archive.extractfile(m).read() for m in archive}
+        for key in dict.fromkeys(name.partition(".")[0] for name in members):
+            seed = json.loads(members[f"{key}.json"])["seed"]
+            samples.append((members[f"{key}.txt"].decode(), seed))
+            assert Image.open(io.BytesIO(members[f"{key}.png"])).size == (16, 16)
+    assert samples == [(caption, seed) for caption in CAPTIONS for seed in SEEDS]
+
+
+def test_only_missing_parts_are_drawn(artist, tmp_path):
+    draw(artist, tmp_path)
+    before = contents(tmp_path)
+    for path in (tmp_path / "000002").iterdir():
+        path.unlink()
+    (tmp_path / "000002").rmdir()
+    leftover = tmp_path / ".000002.partial"
+    leftover.mkdir()
+    (leftover / "half.png").write_bytes(b"")
+    assert draw(artist, tmp_path) == (1, 4)
+    assert contents(tmp_path) == before
+
+
+def test_another_request_is_refused(artist, tmp_path):
+    draw(artist, tmp_path)
+    order = Order(CAPTIONS[:-1], SEEDS)
+    with pytest.raises(UserError, match="was begun with other model and captions"):
+        draw_many(artist, "other", order, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--out", "a.png", "--out-dir", "b"), "--out goes not with --out-dir"),
+        (("--shard", "0/2"), "--shard goes only with --out-dir"),
+        (("--tar",), "--tar goes only with --out-dir"),
+        (("--out-dir", "b", "--shard", "2/2"), "must be K/N with K = 0 … N − 1, as 0/8"),
+        (("--out-dir", "b", "--shard", "half"), "must be K/N"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(options, message):
+    line = refuse("generate", "--model", "toy_birds", "--caption", "a red bird", *options)
+    assert message in line
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_it_leaves_the_same_files(tiny_run, tmp_path):
+    captions = tmp_path / "captions.txt"
+    captions.write_text("\n".join(CAPTIONS))
+    options = "--model", tiny_run, "--captions-file", captions, "--count", 200  # five parts
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    command = [sys.executable, "-m", "dmgan_tf.generate", *map(str, options)]
+    process = subprocess.Popen([*command, "--out-dir", str(killed)], env=environment())
+    end = time.monotonic() + 300
+    while not (killed / "000001").exists():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    succeed("generate", *options, "--out-dir", killed)
+    succeed("generate", *options, "--out-dir", whole)
+    assert contents(killed) == contents(whole)
