@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
-import json
 import logging
 import os
 import sys
@@ -51,17 +50,6 @@ def import_tensorflow(onednn: bool = True) -> None:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
-
-
-def read_json(path: Path) -> dict:
-    """Names and values of a JSON file. Raises: UserError: when it holds none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict):
-            return content
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON: {error}.") from error
-    raise UserError(f"{path}: must hold names and values.")
 
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

@@ -21,11 +21,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from dmgan_tf.command_line import read_json
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.preparation.sole_use import sole_use
-from dmgan_tf.whole_file import whole_file, write_text
+from dmgan_tf.whole_file import read_json, whole_file, write_text
 
 PART_SIZE = 1024
 REQUEST = "request.json"

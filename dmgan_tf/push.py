@@ -14,9 +14,10 @@ from pathlib import Path
 
 import yaml
 
-from dmgan_tf.command_line import argument_parser, import_tensorflow, read_json, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import hub, presets
+from dmgan_tf.whole_file import read_json
 
 # Paths in a config; only their last part is uploaded, since the folders are private.
 _PATHS = (

@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all; JSON that may be damaged."""
 
 import contextlib
 import errno
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,3 +41,14 @@ def write_text(target: Path, text: str) -> None:
     """Writes UTF-8 by way of `whole_file`."""
     with whole_file(target) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> dict:
+    """Names and values of a JSON file. Raises: UserError: when it holds none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON: {error}.") from error
+    raise UserError(f"{path}: must hold names and values.")

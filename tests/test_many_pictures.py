@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from command_lines import environment, refuse, succeed
+from command_lines import environment, succeed
 from PIL import Image
 
 from dmgan_tf import many_pictures
@@ -98,21 +98,6 @@ def test_another_request_is_refused(artist, tmp_path):
     order = Order(CAPTIONS[:-1], SEEDS)
     with pytest.raises(UserError, match="was begun with other model and captions"):
         draw_many(artist, "other", order, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--out", "a.png", "--out-dir", "b"), "--out goes not with --out-dir"),
-        (("--shard", "0/2"), "--shard goes only with --out-dir"),
-        (("--tar",), "--tar goes only with --out-dir"),
-        (("--out-dir", "b", "--shard", "2/2"), "must be K/N with K = 0 … N − 1, as 0/8"),
-        (("--out-dir", "b", "--shard", "half"), "must be K/N"),
-    ],
-)
-def test_options_that_do_not_go_together_are_told(options, message):
-    line = refuse("generate", "--model", "toy_birds", "--caption", "a red bird", *options)
-    assert message in line
 
 
 @pytest.mark.slow

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import yaml
 
-from dmgan_tf.command_line import argument_parser, import_tensorflow, read_json, run
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import presets
 from dmgan_tf.inference.presets import Card
+from dmgan_tf.whole_file import read_json
 
 _TEXTS = {
     "title": "what the model is, in one line",
