@@ -38,6 +38,10 @@ def import_tensorflow(onednn: bool = True) -> None:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     sys.stderr.flush()
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    # Keras would import Matplotlib, half a second, for figures that no command line has it draw.
+    hidden = {"matplotlib"} - sys.modules.keys()
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
         os.dup2(nowhere, 2)
         tensorflow = importlib.import_module("tensorflow")
@@ -47,6 +51,8 @@ def import_tensorflow(onednn: bool = True) -> None:
         for gpu in tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     finally:
+        for name in hidden:
+            del sys.modules[name]
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)

@@ -21,6 +21,7 @@ from dmgan_tf.inference.presets import locate
 from dmgan_tf.shards import shard
 
 _COLUMNS, _MOST_COLUMNS = 4, 8
+_EAGER_PICTURES = 8
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ def main() -> int:
     repeated = [caption for caption in captions for _ in seeds]
     if arguments.attention and len(artist.generator.sides) == 1:
         raise UserError(f"{arguments.model}: --attention needs a model of two stages or more.")
+    artist.run_eagerly = len(repeated) <= _EAGER_PICTURES
     drawing = artist.draw(repeated, seeds * len(captions), progress=len(repeated) > 32)
     labels = [f"{c} (seed {s})" if len(seeds) > 1 else c for c in captions for s in seeds]
     if arguments.stages:

@@ -45,6 +45,8 @@ class TextToImage:
     Args: generator: a Generator, whose weights may go on changing, or a FoldedGenerator, which is
         faster; text_encoder: its encoder; vocabulary: theirs; max_words: int > 0, words of a
         caption beyond it are left out with a warning. quiet: bool, no warnings about words.
+    Attributes: run_eagerly: bool, draw without a graph, False until it is set: tracing one takes a
+        second, which a few pictures never win back.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class TextToImage:
             tf.TensorSpec([None, generator.noise_size], tf.float32),
             tf.TensorSpec([None, generator.condition_size], tf.float32),
         ]
+        self.run_eagerly = False
         self._run = tf.function(self.forward, signature, autograph=False)
         self._run_pictures = tf.function(self._last_images, signature, autograph=False)
 
@@ -93,7 +96,8 @@ class TextToImage:
         side = self.generator.sides[-1]
         pictures = np.empty((len(captions), side, side, 3), np.uint8)
         for rows, inputs in self._batches(self.encode(captions), seeds):
-            pictures[rows] = to_uint8(self._run_pictures(*inputs).numpy())
+            run = self._last_images if self.run_eagerly else self._run_pictures
+            pictures[rows] = to_uint8(run(*inputs).numpy())
         return pictures
 
     def draw(
@@ -107,8 +111,9 @@ class TextToImage:
         captions, seeds = with_seeds(captions, seed)
         encoded = self.encode(captions)
         parts = []
+        run = self.forward if self.run_eagerly else self._run
         for _, inputs in self._batches(encoded, seeds, progress):
-            output = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._run(*inputs))
+            output = tf.nest.map_structure(lambda tensor: tensor.numpy(), run(*inputs))
             parts.append(output._replace(images=tuple(to_uint8(i) for i in output.images)))
         whole = tf.nest.map_structure(lambda *pieces: np.concatenate(pieces), *parts)
         words = self.vocabulary.words

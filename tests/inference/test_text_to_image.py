@@ -58,6 +58,18 @@ def test_pictures_alone_come_from_a_graph_of_pictures_alone(artist, monkeypatch)
     ] == [(32, 32, 3)]
 
 
+def test_without_a_graph_the_same_is_drawn(artist, monkeypatch):
+    drawn, pictures = artist.draw(CAPTIONS), artist.generate(CAPTIONS)
+    for name in ("_run", "_run_pictures"):
+        monkeypatch.setattr(artist, name, None)
+    monkeypatch.setattr(artist, "run_eagerly", True)
+    eagerly = artist.draw(CAPTIONS)
+    for one, other in zip(drawn.images, eagerly.images, strict=True):
+        assert_within_a_grey_level(one, other)
+    np.testing.assert_allclose(drawn.attention[0], eagerly.attention[0], atol=1e-5)
+    assert_within_a_grey_level(artist.generate(CAPTIONS), pictures)
+
+
 @pytest.mark.slow
 def test_memory_is_flat_in_the_number_of_captions():
     def peak(count):
