@@ -29,7 +29,7 @@ TRACING = ["opentelemetry-sdk>=1.30,<2", "opentelemetry-exporter-otlp-proto-http
 ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
 FUZZ = ["atheris>=3,<4", "schemathesis>=4.20,<5"]
 HUB = ["huggingface_hub>=1.0,<3", "safetensors>=0.5,<1"]
-KAGGLE = ["kagglehub>=1.0,<2"]
+KAGGLE = ["kagglehub>=1.0,<2", "safetensors>=0.5,<1"]
 EMOJI = ["emoji>=2.14,<3"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0,<2"]
 

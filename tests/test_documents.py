@@ -22,7 +22,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "serving" / "README.md", *(ROOT / "docs"
 
 def test_equations_stand_beside_the_lines_that_compute_them():
     text = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
-    excerpts = re.findall(r'```python title="(.+)"\n(.*?)```', text, re.DOTALL)
+    excerpts = re.findall(r'```python title="([^"]+)"\n(.*?)```', text, re.DOTALL)
     assert len(excerpts) == text.count("```python") > 15
     for name, excerpt in excerpts:
         assert excerpt in (ROOT / name).read_text(encoding="utf-8"), f"{name}:\n{excerpt}"
