@@ -1,4 +1,8 @@
-"""Models from Kaggle: a real server on this machine, and kagglehub itself."""
+"""Models from Kaggle: a real server on this machine, and kagglehub itself.
+
+For each file kagglehub looks through its callers and all modules, which takes long beside
+TensorFlow: most tests are slow ones.
+"""
 
 import os
 import subprocess
@@ -63,6 +67,7 @@ def refused(function, *arguments):
     return line
 
 
+@pytest.mark.slow
 def test_model_is_loaded_once_and_only_its_own_files(server, uploaded, directory):
     model = resolve(URL)
     wanted = sorted(name for name in uploaded if not name.endswith(".exe"))
@@ -80,6 +85,7 @@ def test_model_is_loaded_once_and_only_its_own_files(server, uploaded, directory
     assert len(server.downloads()) == len(wanted)
 
 
+@pytest.mark.slow
 def test_weights_may_be_safetensors_and_a_card_its_fingerprint(server, uploaded, directory):
     for name, path in weight_files(directory).items():
         write_safetensors(path, directory / f"{name}.safetensors")
@@ -98,6 +104,7 @@ def test_weights_may_be_safetensors_and_a_card_its_fingerprint(server, uploaded,
     assert f"Remove {model.parent / '2'} and load the model again" in line
 
 
+@pytest.mark.slow
 def test_cached_version_is_taken_without_a_network_and_the_newest_needs_one(server, uploaded):
     model = resolve(URL)
     server.close()
@@ -107,6 +114,7 @@ def test_cached_version_is_taken_without_a_network_and_the_newest_needs_one(serv
     assert line.endswith("A version that is cached needs none.")
 
 
+@pytest.mark.slow
 def test_version_is_a_number_and_without_it_the_newest(server, uploaded, directory):
     server.models[NAME] += [files_of(directory) | {"config.yaml": b"data: {source: prepared}\n"}]
     first, newest = resolve(f"{URL}/1"), resolve(URL)
@@ -128,6 +136,7 @@ def test_unknown_and_private_models_and_frameworks_are_told(server):
     assert "is not a valid ModelFramework" in refused(resolve, "kaggle://a/b/abacus/c")
 
 
+@pytest.mark.slow
 def test_model_without_a_file_is_refused(server, uploaded):
     del uploaded["config.yaml"]
     assert "it lacks a file of a model directory" in refused(resolve, URL)
@@ -144,6 +153,7 @@ def test_networks_of_odd_names_are_not_asked_for(server, uploaded):
     assert sorted(server.downloads()) == ["config.yaml", "metadata.json", "vocabulary.json"]
 
 
+@pytest.mark.slow
 def test_damaged_file_is_refused_and_loaded_again(server, uploaded):
     name = "text_encoder.weights.h5"
     server.served[name] = uploaded[name][:-1] + bytes([uploaded[name][-1] ^ 1])
@@ -152,6 +162,7 @@ def test_damaged_file_is_refused_and_loaded_again(server, uploaded):
     resolve(URL)
 
 
+@pytest.mark.slow
 def test_a_strangers_class_is_never_built(server, uploaded):
     uploaded["metadata.json"] = uploaded["metadata.json"].replace(b'"TextEncoder"', b'"os.system"')
     assert "describes no text_encoder" in refused(load_network, resolve(URL), "text_encoder")
