@@ -46,7 +46,7 @@ wheel: setup dmgan_tf/studio/runtime
 # The documents as a site, in site/; a link that leads nowhere is an error.
 docs: setup
 	$(BIN)/python docs/make_notebook.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict  # calls ruff
 
 test: setup
 	$(BIN)/python -m pytest

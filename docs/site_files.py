@@ -26,6 +26,10 @@ def on_files(files, config):
     }
     ours = [
         File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path))
-        for path in [*pages, *sorted(linked.difference(pages))]
+        for path in [
+            *pages,
+            *sorted(linked.difference(pages)),
+            *map(ROOT.joinpath, config.extra_css),
+        ]
     ]
     return Files([*theme, *ours])
