@@ -24,12 +24,9 @@ def on_files(files, config):
         for link in _LINK.findall(page.read_text(encoding="utf-8"))
         if (path := (page.parent / link).resolve()).is_file() and path.is_relative_to(ROOT)
     }
+    styles = [path for name in config.extra_css if (path := ROOT / name).is_file()]
     ours = [
         File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path))
-        for path in [
-            *pages,
-            *sorted(linked.difference(pages)),
-            *map(ROOT.joinpath, config.extra_css),
-        ]
+        for path in [*pages, *sorted(linked.difference(pages)), *styles]
     ]
     return Files([*theme, *ours])
