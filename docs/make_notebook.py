@@ -7,6 +7,10 @@ from pathlib import Path
 TUTORIAL = Path(__file__).with_name("tutorial.md")
 NOTEBOOK = TUTORIAL.with_suffix(".ipynb")
 _BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+_PICTURE = """\
+from IPython.display import Image
+
+Image("{}")"""
 # A server ends with its notebook; Colab opens it in a window of its own.
 _SERVER = """\
 import shlex
@@ -37,6 +41,8 @@ def cells(text: str) -> list[dict]:
             else:  # what fails after %%bash ends the notebook
                 code = f"!{code}" if code.startswith("pip ") else f"%%bash\n{code}"
         found.append(_cell("code", code))
+        if picture := re.search(r"--out (\S+\.png)", code):
+            found.append(_cell("code", _PICTURE.format(picture[1])))
         end = block.end()
     found.append(_cell("markdown", text[end:]))
     return [cell | {"id": f"cell-{number}"} for number, cell in enumerate(found)]

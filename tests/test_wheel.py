@@ -146,7 +146,7 @@ def test_the_tutorial_runs_top_to_bottom(environment, tmp_path, monkeypatch):
     install, *_, page, _ = (cell for cell in book.cells if cell.cell_type == "code")
     assert not install.outputs, install.outputs
     assert "<title>" in page.outputs[0].text
-    for name in ("shapes.png", "attention.png"):
+    for name in ("shapes.png", "shapes_attention_1.png", "shapes_attention_2.png"):
         with Image.open(tmp_path / name) as picture:
             assert picture.width > 128
 
