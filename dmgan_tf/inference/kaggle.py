@@ -16,8 +16,9 @@ from types import ModuleType
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.hub import NETWORKS
-from dmgan_tf.inference.weight_files import HDF5, SAFETENSORS
 
+# Not from `weight_files`: names of models are read before TensorFlow is imported.
+_HDF5, _SAFETENSORS = ".weights.h5", ".safetensors"
 _SCHEME = "kaggle:/"  # pathlib makes one slash of two
 _NAME = re.compile(r"kaggle://?(?P<handle>\w[\w.-]*(?:/\w[\w.-]*){3}(?:/[1-9]\d*)?)", re.ASCII)
 _FORM = "kaggle://user/model/framework/variation, or with /version"
@@ -76,8 +77,8 @@ def _download(load: Callable[[str], Path]) -> Path:
     for name, file in weights.items():
         if file:
             load(file)
-        elif not _optional(load, f"{name}{SAFETENSORS}"):
-            load(f"{name}{HDF5}")
+        elif not _optional(load, f"{name}{_SAFETENSORS}"):
+            load(f"{name}{_HDF5}")
     return folder
 
 
@@ -92,7 +93,7 @@ def _networks(path):
 
 
 def _there(folder, network):
-    names = (f"{network}{ending}" for ending in (HDF5, SAFETENSORS))
+    names = (f"{network}{ending}" for ending in (_HDF5, _SAFETENSORS))
     return next((name for name in names if (folder / name).is_file()), None)
 
 
