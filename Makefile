@@ -12,7 +12,7 @@ TEST_PROCESSES ?= 2
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo studio wheel test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo studio wheel docs test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -43,6 +43,11 @@ wheel: setup dmgan_tf/studio/runtime
 	rm -rf dmgan_tf/studio/exported
 	$(BIN)/python -m dmgan_tf.studio.exported_presets
 	$(BIN)/python -m build --wheel
+
+# The documents as a site, in site/; a link that leads nowhere is an error.
+docs: setup
+	$(BIN)/python docs/make_notebook.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict  # calls ruff
 
 test: setup
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
@@ -130,5 +135,5 @@ types: setup
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(TFA_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(TFA_VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	rm -rf dmgan_tf/studio/node_modules dmgan_tf/studio/runtime dmgan_tf/studio/exported

@@ -29,7 +29,9 @@ TRACING = ["opentelemetry-sdk>=1.30,<2", "opentelemetry-exporter-otlp-proto-http
 ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
 FUZZ = ["atheris>=3,<4", "schemathesis>=4.20,<5"]
 HUB = ["huggingface_hub>=1.0,<3", "safetensors>=0.5,<1"]
+KAGGLE = ["kagglehub>=1.0,<2", "safetensors>=0.5,<1"]
 EMOJI = ["emoji>=2.14,<3"]
+DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0,<2"]
 
 setup(
     name="dmgan_tf",
@@ -69,10 +71,12 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
         "emoji": EMOJI,
         "hub": HUB,
+        "kaggle": KAGGLE,
         "serving": SERVING,
         "tracing": TRACING,
         "client": CLIENT,
         "onnx": ONNX,
+        "docs": DOCS,
         "fuzz": FUZZ,
         "dev": [
             *SERVING,
@@ -80,10 +84,14 @@ setup(
             *ONNX,
             *EMOJI,
             *HUB,
+            *KAGGLE,
+            *DOCS,
             "build>=1.2",
+            "ipykernel>=6.29",
             "jsonschema>=4.23",
             "kubernetes-validate>=1.34",
             "mypy>=1.13",
+            "nbclient>=0.10",
             "ovmsclient>=2022.3",
             "playwright>=1.55",
             "pytest>=8",

@@ -33,7 +33,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, help="model directory to write")
     parser.add_argument(
-        "--model", type=locate, help="folder of a run or of a model, a preset, or hf://user/model"
+        "--model", type=locate, help="folder of a run or of a model, a preset, hf://… or kaggle://…"
     )
     parser.add_argument(
         "--export-torch", type=Path, metavar="DIR", help="folder to write .pth files into"

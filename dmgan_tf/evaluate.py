@@ -14,7 +14,7 @@ from pathlib import Path
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.request import METRICS, Request
-from dmgan_tf.inference.hub import repository
+from dmgan_tf.inference import hub, kaggle
 from dmgan_tf.inference.presets import locate, preset_name
 from dmgan_tf.shards import shard
 
@@ -23,7 +23,7 @@ def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--model", type=locate, help="folder of a run or of a model, a preset, or hf://user/model"
+        "--model", type=locate, help="folder of a run or of a model, a preset, hf://… or kaggle://…"
     )
     parser.add_argument(
         "--images-dir", type=Path, help="folder of another program's pictures, instead of a model"
@@ -31,7 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--judge",
         type=locate,
-        help="run, model, preset or hf://user/model whose encoders judge (default: a preset's "
+        help="run, model, preset, hf://… or kaggle://… whose encoders judge (default: a preset's "
         "judge, or the model itself)",
     )
     parser.add_argument("--data", type=Path, help="prepared folder of data (default: the model's)")
@@ -114,10 +114,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def _place(arguments: argparse.Namespace) -> Path:
-    """The report's folder: that of the pictures; never the package's or the hub's cache."""
+    """The report's folder: that of the pictures; never the package's or a hub's cache."""
     if arguments.images_dir:
         return arguments.images_dir
-    name = preset_name(arguments.model) or Path(repository(arguments.model) or "").name
+    repository = hub.repository(arguments.model) or kaggle.repository(arguments.model)
+    name = preset_name(arguments.model) or Path(repository or "").name
     return Path(f"{name}_evaluation") if name else arguments.model
 
 

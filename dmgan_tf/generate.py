@@ -33,7 +33,7 @@ def parse_arguments() -> argparse.Namespace:
         "--model",
         type=locate,
         required=True,
-        help="folder of a run or of a model, a preset, or hf://user/model",
+        help="folder of a run or of a model, a preset, hf://… or kaggle://…",
     )
     add_captions(parser)
     parser.add_argument(

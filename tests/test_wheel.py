@@ -119,6 +119,38 @@ def test_the_studio_travels_in_the_wheel(distributions, dmgan, tmp_path):
     assert all((page / name).stat().st_size == about["bytes"] for name, about in files.items())
 
 
+def test_the_tutorial_runs_top_to_bottom(environment, tmp_path, monkeypatch):
+    """As its notebook, which has the same commands; with fewer pictures and steps."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    if not RUNTIME.is_dir():
+        lack("ONNX Runtime Web isn't there: make studio.")
+    monkeypatch.setenv(
+        "PATH",
+        os.pathsep.join([str(environment), str(Path(sys.executable).parent), os.environ["PATH"]]),
+    )
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # what it installs is there
+    book = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
+    for pattern, less in (
+        (r"range\(600\)", "range(60)"),
+        (r"steps=\d+", "steps=2"),
+        ("--serve", "--serve --port 0"),
+    ):
+        assert any(re.search(pattern, cell.source) for cell in book.cells)
+        for cell in book.cells:
+            cell.source = re.sub(pattern, less, cell.source)
+    visit = "from urllib.request import urlopen\nprint(urlopen(address).read().decode())"
+    book.cells += map(nbformat.v4.new_code_cell, (visit, "server.terminate()\nserver.wait(60)"))
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=600, resources=place).execute()
+    install, *_, page, _ = (cell for cell in book.cells if cell.cell_type == "code")
+    assert not install.outputs, install.outputs
+    assert "<title>" in page.outputs[0].text
+    for name in ("shapes.png", "shapes_attention_1.png", "shapes_attention_2.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.width > 128
+
+
 def test_a_model_is_drawn_with_exported_served_and_asked(environment, dmgan, tmp_path):
     dmgan("generate", "--model", "tiny", "--caption", CAPTION, "--seed", 3)
     dmgan("export", "onnx", "--model", "tiny", "--out", "onnx")

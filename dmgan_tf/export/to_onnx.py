@@ -30,7 +30,7 @@ def main() -> int:
         "--model",
         type=locate,
         required=True,
-        help="folder of a run or of a model, a preset, or hf://user/model",
+        help="folder of a run or of a model, a preset, hf://… or kaggle://…",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write; a new one")
     parser.add_argument(

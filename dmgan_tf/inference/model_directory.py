@@ -24,7 +24,7 @@ import keras
 
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
-from dmgan_tf.inference import hub, presets
+from dmgan_tf.inference import hub, kaggle, presets
 from dmgan_tf.inference.stored_sizes import fits, stored_sizes
 from dmgan_tf.inference.weight_files import as_hdf5, weight_file, weight_files, weights_hash
 from dmgan_tf.inference.whole_folder import previous
@@ -54,7 +54,7 @@ _CLASSES = {
 
 
 def resolve(named: str | Path) -> Path:
-    """The model directory that is named: the folder of a run or of a model, a preset, `hf://…`.
+    """The model directory that is named: a run's or a model's folder, preset, `hf://…`, `kaggle://…`.
 
     Raises: UserError: when there is none, or it is not what its card says.
     """
@@ -70,8 +70,9 @@ def _check_model_card(model):
     """Raises UserError when weights and words are not those that a model card was written for."""
     expected = hub.card_fingerprint(model)
     if expected and (found := fingerprint(model)) != expected:
-        cached = hub.repository(model)
-        removed = f"Remove {model.parents[1]} and load" if cached else "Take"
+        cached = hub.repository(model) or kaggle.repository(model)
+        place = model.parents[1] if hub.repository(model) else model
+        removed = f"Remove {place} and load" if cached else "Take"
         raise UserError(
             f"{cached or model}: weights and words have the fingerprint {found}, "
             f"in README.md it is {expected}. {removed} the model again from where it came from."

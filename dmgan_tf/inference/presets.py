@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dmgan_tf.config_file import load_dataclass
 from dmgan_tf.errors import UserError, nearest
-from dmgan_tf.inference import hub
+from dmgan_tf.inference import hub, kaggle
 from dmgan_tf.inference.whole_folder import previous
 
 ROOT = Path(__file__).parents[1] / "presets"
@@ -86,18 +86,20 @@ def find(name: str) -> Path:
 
 
 def locate(named: str | Path) -> Path:
-    """The folder that a model's name means: of that name, or the preset, or from the hub.
+    """The folder that a model's name means: of that name, or the preset, or from a hub.
 
     A folder wins, as with `--config`: a preset of a later version must not take the place of what
     a command used before. It is warned of, so that no folder hides a preset in silence.
 
     Command lines take it as the type of an argument.
 
-    Raises: UserError: for a plain name that is neither, and for `hf://…` that can't be had; other
-        paths are returned as they are.
+    Raises: UserError: for a plain name that is neither, and for `hf://…` or `kaggle://…` that can't
+        be had; other paths are returned as they are.
     """
     if hub.is_hub_name(named):
         return hub.download(named)
+    if kaggle.is_kaggle_name(named):
+        return kaggle.download(named)
     named = Path(named)
     if len(named.parts) != 1 or named.name in ("", ".."):
         return named

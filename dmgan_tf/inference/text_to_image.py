@@ -77,7 +77,7 @@ class TextToImage:
     def from_preset(cls, preset: str | Path, portable: bool = False) -> "TextToImage":
         """Loads a model, which knows how many words of a caption count.
 
-        Args: preset: folder of a run or of a model, name of a preset, or hf://user/model[@revision].
+        Args: preset: folder of a run or of a model, name of a preset, hf://… or kaggle://….
             portable: draw with what every runtime has, for exports; see `FoldedGenerator`.
         Raises: UserError: when there is no model, or a part of it is damaged or does not fit.
         """
