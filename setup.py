@@ -27,6 +27,8 @@ SERVING = [
 ]
 TRACING = ["opentelemetry-sdk>=1.30,<2", "opentelemetry-exporter-otlp-proto-http>=1.30,<2"]
 ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
+OPENVINO = ["openvino>=2025.0,<2027"]
+LITERT = ["ai-edge-litert>=2.0,<3"]
 FUZZ = ["atheris>=3,<4", "schemathesis>=4.20,<5"]
 HUB = ["huggingface_hub>=1.0,<3", "safetensors>=0.5,<1"]
 EMOJI = ["emoji>=2.14,<3"]
@@ -72,11 +74,15 @@ setup(
         "tracing": TRACING,
         "client": CLIENT,
         "onnx": ONNX,
+        "openvino": OPENVINO,
+        "litert": LITERT,
         "fuzz": FUZZ,
         "dev": [
             *SERVING,
             *TRACING,
             *ONNX,
+            *OPENVINO,
+            *LITERT,
             *EMOJI,
             *HUB,
             "build>=1.2",
