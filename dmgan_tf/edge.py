@@ -4,7 +4,8 @@
     dmgan edge --model runs/demo/litert --runtime litert --caption "a red bird" --out bird.png
 
 The runtime is `onnxruntime` or `openvino`, which read what `dmgan export onnx` wrote, or `litert`
-(the package `ai-edge-litert`), which reads what `dmgan export litert` wrote. The same caption and seed give the same picture as `generate` and the server.
+(the package `ai-edge-litert`), which reads what `dmgan export litert` wrote. The same caption and
+seed give the same picture as `generate` and the server.
 """
 
 import hashlib
@@ -32,9 +33,9 @@ _MOST_THREADS = 1024
 class EdgeModel:
     """An exported text-to-image model.
 
-    Args: directory: what `dmgan export onnx` or `litert` wrote. precision: float32, float16, int8 …,
-        of those exported; bfloat16: the float32 file, computed so by OpenVINO. ort: bool, the `.ort`
-        file for runtimes that read nothing else. threads: int, 0: one per core. runtime:
+    Args: directory: what `dmgan export onnx` or `litert` wrote. precision: float32, float16, int8,
+        of those exported; bfloat16: the float32 file, computed so by OpenVINO. ort: bool, the
+        `.ort` file for runtimes that read nothing else. threads: int, 0: one per core. runtime:
         onnxruntime, openvino or litert. providers: ONNX Runtime's execution providers, the best
         first; none: the CPU.
     Raises: UserError: when the runtime isn't installed, the directory lacks a file, or one isn't as
@@ -150,7 +151,7 @@ def main() -> int:
     parser.add_argument(
         "--precision",
         default="float32",
-        help="float32, float16, int8 …, of those exported; openvino also draws the float32 file in "
+        help="float32, float16 or int8, of those exported; openvino also draws the float32 file in "
         "bfloat16, where the processor can",
     )
     parser.add_argument(

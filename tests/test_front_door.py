@@ -148,8 +148,8 @@ EDGE = ["edge", "--model", ".", "--caption", "a", "--runtime"]
     ("words", "package", "told"),
     [
         (["edge", "--model", ".", "--caption", "a"], "onnxruntime", "pip install onnxruntime"),
-        (EDGE + ["openvino"], "openvino", "pip install openvino"),
-        (EDGE + ["litert"], "ai_edge_litert", "pip install ai-edge-litert"),
+        ([*EDGE, "openvino"], "openvino", "pip install openvino"),
+        ([*EDGE, "litert"], "ai_edge_litert", "pip install ai-edge-litert"),
         (["serve", "--model", "a=."], "prometheus_client", "pip install 'dmgan_tf[serving]'"),
         (["ask", "--status"], "grpc", "pip install 'dmgan_tf[client]'"),
     ],

@@ -1,4 +1,4 @@
-"""How far exported files are from Keras, and what they cost; costs are measured in a fresh process."""
+"""How far exported files are from Keras, and what they cost a process that does nothing else."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ def load(
 ) -> Draw:
     """A model, ready to draw.
 
-    Args: runtime: of RUNTIMES. content: of its file. threads: 0: one per core. bfloat16: compute so;
-        OpenVINO alone can. providers: ONNX Runtime's, the first that can compute a node does; none:
-        the CPU.
+    Args: runtime: of RUNTIMES. content: of its file. threads: 0: one per core. bfloat16: compute
+        so; OpenVINO alone can. providers: ONNX Runtime's, the first that can compute a node does;
+        none: the CPU.
     Returns: a function from the graph's inputs by name to `image`.
     Raises: UserError: when the runtime isn't installed, or lacks what was asked for.
     """
