@@ -38,7 +38,8 @@ def load(
     """
     module = import_runtime(runtime)
     if providers and runtime != "onnxruntime":
-        raise UserError(f"Providers are ONNX Runtime's. Received: {providers} for {runtime}.")
+        given = ", ".join(providers)
+        raise UserError(f"Providers are ONNX Runtime's. Received: {given} for {runtime}.")
     if bfloat16 and runtime != "openvino":
         raise UserError(f"bfloat16 is computed by OpenVINO alone. Received: {runtime}.")
     if runtime == "openvino":
