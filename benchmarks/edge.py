@@ -43,7 +43,7 @@ def main() -> int:
         model, captions = arguments.model, None
         if arguments.config:
             model, captions = folder / "model", folder / "captions.txt"
-            _save_random_model(arguments.config, model, captions)
+            save_random_model(arguments.config, model, captions)
         artist = TextToImage.from_preset(model)
         print(f"Keras: {_keras_latency(artist, 1)} ms, batch 1; {_keras_latency(artist, 4)} ms, 4")
         runtimes, precision = (getattr(arguments, n).split(",") for n in ("runtimes", "precision"))
@@ -71,7 +71,8 @@ def _rows(artist, model, captions, folder, runtimes, precisions):
         yield from json.loads((folder / "litert" / edge_folder.REPORT).read_text())
 
 
-def _save_random_model(config: str, directory: Path, captions: Path):
+def save_random_model(config: str, directory: Path, captions: Path) -> None:
+    """Writes a model of random weights, and captions that it knows."""
     from dmgan_tf.inference.model_directory import save_model
 
     rng = random.Random(0)

@@ -28,11 +28,12 @@ def export(
     captions_file: Path | None = None,
     float_images: bool = False,
     stages: bool = False,
+    full_range: bool = False,
 ) -> str:
     """Writes the export of a model directory to `out`, whole or not at all.
 
-    Args: stages: write the graph `stages` as well.
-
+    Args: stages: write the graph `stages` as well. full_range: int8 weights of 8 bits, not of 7;
+        see `onnx_precision.int8`.
     Returns: the report, a table.
     Raises: UserError: when there is no model, or there are no captions.
     """
@@ -43,7 +44,7 @@ def export(
         names = (*onnx_graph.PICTURES, *([onnx_graph.STAGES] if stages else []))
         graphs = onnx_graph.trace(artist, not float_images, names)
         feeds = edge_folder.feeds(artist, calibration, _BATCH_SIZE)
-        _write_graphs(model, artist, partial, precision, feeds, graphs)
+        _write_graphs(model, artist, partial, precision, feeds, graphs, full_range)
         _write_manifest(model, artist, partial)
         reference = edge_report.reference(artist, judged)
         rows = edge_report.rows(partial, [("onnxruntime", p) for p in precision], reference)
@@ -61,7 +62,7 @@ def write_stages(model: Path, folder: Path) -> None:
     _write_manifest(model, artist, folder)
 
 
-def _write_graphs(model, artist, folder, precisions, feeds, graphs):
+def _write_graphs(model, artist, folder, precisions, feeds, graphs, full_range):
     """Writes `.onnx` and `.ort`."""
     properties = _properties(model, artist)
     for precision in tqdm(precisions, desc="precisions", leave=False):
@@ -69,7 +70,7 @@ def _write_graphs(model, artist, folder, precisions, feeds, graphs):
             if precision == "float16":
                 graph = onnx_precision.float16(graph)
             elif precision == "int8":
-                graph = onnx_precision.int8(graph, _feeds_of(graph, feeds, artist))
+                graph = onnx_precision.int8(graph, _feeds_of(graph, feeds, artist), full_range)
             _save(graph, folder / f"{name}_{precision}.onnx", properties)
         _to_ort(folder / f"dmgan_{precision}.onnx")
 
