@@ -59,14 +59,16 @@ class EdgeModel:
             raise UserError(f".ort files are ONNX Runtime's. Received: {runtime}.")
         edge_runtimes.import_runtime(runtime)
         directory = Path(directory)
-        manifest = read_manifest(directory)
+        form = "litert" if runtime == "litert" else "onnx"
+        manifest = read_manifest(directory, form)
         bfloat16 = precision == "bfloat16"
         suffix = ".ort" if ort else edge_runtimes.SUFFIXES[runtime]
         name = f"dmgan_{'float32' if bfloat16 else precision}{suffix}"
         if name not in manifest["files"]:
             held = " ".join(f for f in manifest["files"] if Path(f).suffix == suffix)
             precisions = ", ".join(re.findall(r"dmgan_(\w+)\.", held)) or "none"
-            raise UserError(f"{directory}: holds no {name}. Its precisions: {precisions}.")
+            hint = "" if held else f" {_how_to_export(directory, form)}"
+            raise UserError(f"{directory}: holds no {name}. Its precisions: {precisions}.{hint}")
         content = checked(directory / name, manifest)
         vocabulary = directory / "vocabulary.json"
         checked(vocabulary, manifest)
@@ -92,9 +94,10 @@ class EdgeModel:
         return drawn if drawn.dtype == np.uint8 else to_uint8(drawn)
 
 
-def read_manifest(directory: Path) -> dict:
+def read_manifest(directory: Path, form: str = "onnx") -> dict:
     """What an export says of itself.
 
+    Args: form: of `dmgan export`, to tell where there is none.
     Raises: UserError: when it can't be read or was written in another format.
     """
     path = directory / "manifest.json"
@@ -103,7 +106,7 @@ def read_manifest(directory: Path) -> dict:
         found = manifest["format"]
         described = {key: manifest[key] for key in ("files", *_NUMBERS)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        hint = f" {_how_to_export(directory)}" if isinstance(error, FileNotFoundError) else ""
+        hint = f" {_how_to_export(directory, form)}" if isinstance(error, FileNotFoundError) else ""
         raise UserError(f"{path}: describes no exported model: {error}.{hint}") from error
     if found != FORMAT:
         raise UserError(f"{path}: format {found} is not {FORMAT}, the one this version reads.")
@@ -114,10 +117,12 @@ def read_manifest(directory: Path) -> dict:
     return manifest
 
 
-def _how_to_export(directory):
+def _how_to_export(directory, form):
     preset = Path(__file__).with_name("presets") / directory
-    model = directory if directory.is_dir() or preset.is_dir() else "MODEL"
-    return f"Export one first: dmgan export onnx --model {model} --out FOLDER."
+    exported = (directory / "manifest.json").is_file()
+    there = preset.is_dir() or (directory.is_dir() and not exported)
+    model = directory if there else "MODEL"
+    return f"Export one first: dmgan export {form} --model {model} --out FOLDER."
 
 
 def checked(path: Path, manifest: dict) -> bytes:

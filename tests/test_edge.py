@@ -147,7 +147,7 @@ def cut(path):
         ),
         (
             ["--caption", CAPTION, "--runtime", "litert"],
-            "holds no dmgan_float32.tflite. Its precisions: none.",
+            "Its precisions: none. Export one first: dmgan export litert --model MODEL",
         ),
         (
             ["--caption", CAPTION, "--runtime", "openvino", "--ort"],
