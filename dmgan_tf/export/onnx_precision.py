@@ -49,7 +49,8 @@ def int8(
     Args: feeds: inputs of the graph, whose activations set the ranges. full_range: weights of 8
         bits, for processors that add their products in 32 bits (VNNI, ARM); else of 7, since AVX2
         adds two products in 16 and cuts what is beyond. nodes: names of those to compute in int8;
-        None: all that can be. ranges: file that keeps the ranges from call to call.
+        None: all that can be. ranges: file that keeps the ranges from call to call,
+        of an ONNX Runtime that can.
     """
     with tempfile.TemporaryDirectory() as folder:
         ready, quantized = Path(folder) / "ready.onnx", Path(folder) / "int8.onnx"
