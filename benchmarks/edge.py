@@ -1,11 +1,14 @@
-"""Sizes, differences and costs of all ONNX precisions at the full size of a config.
+"""Sizes, differences and costs of a model in every runtime for devices and every precision.
 
-    python benchmarks/edge.py --config cub.yaml
+    python benchmarks/edge.py --model toy_birds_128
+    python benchmarks/edge.py --config cub.yaml --runtimes onnxruntime,openvino --precision int8
 
-The weights are those of `random_model`: what is measured is size, speed and rounding.
+With `--config` the weights are those of `random_model`: what is measured is size, speed and
+rounding at the full size. bfloat16 is OpenVINO's, where the processor has it.
 """
 
 import argparse
+import json
 import random
 import statistics
 import tempfile
@@ -16,37 +19,65 @@ from random_model import VOCABULARY_SIZE, random_artist
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.config_file import find_config, load_config
+from dmgan_tf.inference.edge_runtimes import RUNTIMES
+from dmgan_tf.inference.presets import locate
 
 _CAPTIONS, _REPEATS = 64, 5
 
 
 def main() -> int:
-    """Builds, exports, prints the report."""
+    """Exports, measures, prints one table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", default="cub.yaml")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", type=locate, help="a preset, or the folder of a run or model")
+    which.add_argument("--config", help="random weights of this config")
+    parser.add_argument("--runtimes", default=",".join(RUNTIMES))
     parser.add_argument("--precision", default="float32,float16,int8")
     arguments = parser.parse_args()
-    find_config(arguments.config)
     import_tensorflow()
-    from dmgan_tf.export.onnx_files import export
+    from dmgan_tf.export import edge_report
     from dmgan_tf.inference.text_to_image import TextToImage
 
-    with tempfile.TemporaryDirectory() as folder:
-        model, captions = Path(folder) / "model", Path(folder) / "captions.txt"
-        rng = random.Random(0)
-        words = [f"word{i}" for i in range(1, VOCABULARY_SIZE)]
-        captions.write_text("\n".join(" ".join(rng.sample(words, 12)) for _ in range(_CAPTIONS)))
-        _save_random_model(arguments.config, model)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model, captions = arguments.model, None
+        if arguments.config:
+            model, captions = folder / "model", folder / "captions.txt"
+            save_random_model(arguments.config, model, captions)
         artist = TextToImage.from_preset(model)
         print(f"Keras: {_keras_latency(artist, 1)} ms, batch 1; {_keras_latency(artist, 4)} ms, 4")
-        precision = tuple(arguments.precision.split(","))
-        print(export(model, Path(folder) / "onnx", precision, captions))
+        runtimes, precision = (getattr(arguments, n).split(",") for n in ("runtimes", "precision"))
+        rows = list(_rows(artist, model, captions, folder, runtimes, tuple(precision)))
+        print(edge_report.table(rows))
     return 0
 
 
-def _save_random_model(config: str, directory: Path):
+def _rows(artist, model, captions, folder, runtimes, precisions):
+    """Lines of the table, runtime after runtime."""
+    from dmgan_tf.export import edge_folder, edge_report, litert_files, onnx_files
+    from dmgan_tf.training.devices import has_bfloat16
+
+    if "onnxruntime" in runtimes or "openvino" in runtimes:
+        onnx_files.export(model, folder / "onnx", precisions, captions)
+    if "onnxruntime" in runtimes:
+        yield from json.loads((folder / "onnx" / edge_folder.REPORT).read_text())
+    if "openvino" in runtimes:
+        judged = edge_folder.captions(artist, model, captions)[1]
+        more = ["bfloat16"] if has_bfloat16() and "float32" in precisions else []
+        kinds = [("openvino", precision) for precision in (*precisions, *more)]
+        yield from edge_report.rows(folder / "onnx", kinds, edge_report.reference(artist, judged))
+    if "litert" in runtimes:
+        litert_files.export(model, folder / "litert", precisions, captions)
+        yield from json.loads((folder / "litert" / edge_folder.REPORT).read_text())
+
+
+def save_random_model(config: str, directory: Path, captions: Path) -> None:
+    """Writes a model of random weights, and captions that it knows."""
     from dmgan_tf.inference.model_directory import save_model
 
+    rng = random.Random(0)
+    words = [f"word{i}" for i in range(1, VOCABULARY_SIZE)]
+    captions.write_text("\n".join(" ".join(rng.sample(words, 12)) for _ in range(_CAPTIONS)))
     artist, generator = random_artist(config)
     save_model(
         directory,
@@ -62,7 +93,7 @@ def _keras_latency(artist, batch):
     times = []
     for _ in range(_REPEATS + 1):
         started = time.perf_counter()
-        artist.generate([f"word{i + 1}" for i in range(batch)])
+        artist.generate([artist.vocabulary.words[i + 1] for i in range(batch)])
         times.append(time.perf_counter() - started)
     return round(1e3 * statistics.median(times[1:]), 1)
 

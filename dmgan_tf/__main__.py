@@ -17,7 +17,7 @@ COMMANDS = {
     "serve": ("dmgan_tf.serving.server", "serve SavedModels by gRPC and REST"),
     "ask": ("dmgan_tf.serving.client", "ask a server for pictures"),
     "studio": ("dmgan_tf.studio.__main__", "a web page in which a model draws"),
-    "edge": ("dmgan_tf.edge", "draw with an ONNX export, without TensorFlow"),
+    "edge": ("dmgan_tf.edge", "draw with an export for devices, without TensorFlow"),
 }
 
 

@@ -1,8 +1,11 @@
-"""Draws captions with an exported ONNX model: `onnxruntime`, `numpy` and `pillow` are all it needs.
+"""Draws captions with an exported model: a runtime, `numpy` and `pillow` are all it needs.
 
     dmgan edge --model runs/demo/onnx --caption "a red bird" --out bird.png
+    dmgan edge --model runs/demo/litert --runtime litert --caption "a red bird" --out bird.png
 
-The same caption and seed give the same picture as `generate` and the server.
+The runtime is `onnxruntime` or `openvino`, which read what `dmgan export onnx` wrote, or `litert`
+(the package `ai-edge-litert`), which reads what `dmgan export litert` wrote. The same caption and
+seed give the same picture as `generate` and the server.
 """
 
 import hashlib
@@ -16,6 +19,7 @@ import numpy as np
 from dmgan_tf.command_line import add_captions, argument_parser, captions_of, picture_path, run
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
+from dmgan_tf.inference import edge_runtimes
 from dmgan_tf.inference.captioned_grid import captioned_grid
 from dmgan_tf.inference.image_grid import save_picture, to_uint8
 from dmgan_tf.inference.inputs import encode_caption, model_inputs, with_seeds
@@ -29,9 +33,12 @@ _MOST_THREADS = 1024
 class EdgeModel:
     """An exported text-to-image model.
 
-    Args: directory: what `dmgan export onnx` wrote. precision: float32, float16 or int8. ort:
-        bool, the `.ort` file for runtimes that read nothing else. threads: int, 0: one per core.
-    Raises: UserError: when onnxruntime isn't installed, the directory lacks a file, or one isn't as
+    Args: directory: what `dmgan export onnx` or `litert` wrote. precision: float32, float16, int8,
+        of those exported; bfloat16: the float32 file, computed so by OpenVINO. ort: bool, the
+        `.ort` file for runtimes that read nothing else. threads: int, 0: one per core. runtime:
+        onnxruntime, openvino or litert. providers: ONNX Runtime's execution providers, the best
+        first; none: the CPU.
+    Raises: UserError: when the runtime isn't installed, the directory lacks a file, or one isn't as
         it was written.
     """
 
@@ -41,27 +48,34 @@ class EdgeModel:
         precision: str = "float32",
         ort: bool = False,
         threads: int = 0,
+        runtime: str = "onnxruntime",
+        providers: Sequence[str] = (),
     ):
-        onnxruntime = _onnxruntime()
+        if runtime not in edge_runtimes.RUNTIMES:
+            raise UserError(
+                f"`runtime` knows {', '.join(edge_runtimes.RUNTIMES)}. Received: {runtime}."
+            )
+        if ort and runtime != "onnxruntime":
+            raise UserError(f".ort files are ONNX Runtime's. Received: {runtime}.")
+        edge_runtimes.import_runtime(runtime)
         directory = Path(directory)
-        manifest = read_manifest(directory)
-        suffix = ".ort" if ort else ".onnx"
-        name = f"dmgan_{precision}{suffix}"
+        form = "litert" if runtime == "litert" else "onnx"
+        manifest = read_manifest(directory, form)
+        bfloat16 = precision == "bfloat16"
+        suffix = ".ort" if ort else edge_runtimes.SUFFIXES[runtime]
+        name = f"dmgan_{'float32' if bfloat16 else precision}{suffix}"
         if name not in manifest["files"]:
             held = " ".join(f for f in manifest["files"] if Path(f).suffix == suffix)
             precisions = ", ".join(re.findall(r"dmgan_(\w+)\.", held)) or "none"
-            raise UserError(f"{directory}: holds no {name}. Its precisions: {precisions}.")
+            hint = "" if held else f" {_how_to_export(directory, form)}"
+            raise UserError(f"{directory}: holds no {name}. Its precisions: {precisions}.{hint}")
         content = checked(directory / name, manifest)
         vocabulary = directory / "vocabulary.json"
         checked(vocabulary, manifest)
         self.vocabulary = Vocabulary.load(vocabulary)
         self.max_words = manifest["max_words"]
         self._sizes = manifest["noise_size"], manifest["condition_size"]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
+        self._draw = edge_runtimes.load(runtime, content, threads, bfloat16, providers)
 
     def generate(self, captions: str | Sequence[str], seed: int | Sequence[int] = 0) -> np.ndarray:
         """Pictures of the captions, uint8 [B, side, side, 3].
@@ -75,24 +89,15 @@ class EdgeModel:
         for start in range(0, len(rows), _BATCH_SIZE):
             part = slice(start, start + _BATCH_SIZE)
             feed = model_inputs(rows[part], seeds[part], self.max_words, self._sizes)
-            images.append(self._session.run(["image"], feed)[0])
+            images.append(self._draw(feed))
         drawn = np.concatenate(images)
         return drawn if drawn.dtype == np.uint8 else to_uint8(drawn)
 
 
-def _onnxruntime():
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UserError(
-            f"Drawing with an ONNX file needs ONNX Runtime: pip install onnxruntime ({error})."
-        ) from error
-    return onnxruntime
-
-
-def read_manifest(directory: Path) -> dict:
+def read_manifest(directory: Path, form: str = "onnx") -> dict:
     """What an export says of itself.
 
+    Args: form: of `dmgan export`, to tell where there is none.
     Raises: UserError: when it can't be read or was written in another format.
     """
     path = directory / "manifest.json"
@@ -101,7 +106,7 @@ def read_manifest(directory: Path) -> dict:
         found = manifest["format"]
         described = {key: manifest[key] for key in ("files", *_NUMBERS)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        hint = f" {_how_to_export(directory)}" if isinstance(error, FileNotFoundError) else ""
+        hint = f" {_how_to_export(directory, form)}" if isinstance(error, FileNotFoundError) else ""
         raise UserError(f"{path}: describes no exported model: {error}.{hint}") from error
     if found != FORMAT:
         raise UserError(f"{path}: format {found} is not {FORMAT}, the one this version reads.")
@@ -112,10 +117,12 @@ def read_manifest(directory: Path) -> dict:
     return manifest
 
 
-def _how_to_export(directory):
+def _how_to_export(directory, form):
     preset = Path(__file__).with_name("presets") / directory
-    model = directory if directory.is_dir() or preset.is_dir() else "MODEL"
-    return f"Export one first: dmgan export onnx --model {model} --out FOLDER."
+    exported = (directory / "manifest.json").is_file()
+    there = preset.is_dir() or (directory.is_dir() and not exported)
+    model = directory if there else "MODEL"
+    return f"Export one first: dmgan export {form} --model {model} --out FOLDER."
 
 
 def checked(path: Path, manifest: dict) -> bytes:
@@ -137,11 +144,26 @@ def checked(path: Path, manifest: dict) -> bytes:
 def main() -> int:
     """Draws and saves."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="folder of the ONNX export")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the export")
     add_captions(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of every picture's noise")
     parser.add_argument(
-        "--precision", default="float32", help="float32, float16 or int8, of those exported"
+        "--runtime",
+        choices=edge_runtimes.RUNTIMES,
+        default="onnxruntime",
+        help="what draws; litert reads its own export, the others that of ONNX",
+    )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        help="float32, float16 or int8, of those exported; openvino also draws the float32 file in "
+        "bfloat16, where the processor can",
+    )
+    parser.add_argument(
+        "--providers",
+        type=lambda text: text.split(","),
+        default=[],
+        help="execution providers of onnxruntime, with commas, the best first (default: the CPU's)",
     )
     parser.add_argument("--ort", action="store_true", help="use the .ort file, not the .onnx file")
     parser.add_argument(
@@ -158,7 +180,14 @@ def main() -> int:
         parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
     if not 0 <= arguments.threads <= _MOST_THREADS:
         parser.error(f"--threads must lie in 0 … {_MOST_THREADS}. Received: {arguments.threads}.")
-    model = EdgeModel(arguments.model, arguments.precision, arguments.ort, arguments.threads)
+    model = EdgeModel(
+        arguments.model,
+        arguments.precision,
+        arguments.ort,
+        arguments.threads,
+        arguments.runtime,
+        arguments.providers,
+    )
     captions = captions_of(
         arguments, lambda c: encode_caption(c, model.vocabulary, model.max_words, quiet=True)
     )

@@ -78,6 +78,17 @@ def exported(tiny_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def litert_folder(tiny_run, tmp_path_factory):
+    """`tiny_run` as LiteRT in all precisions, exported by the command line."""
+    out = tmp_path_factory.mktemp("export") / "litert"
+    options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8"
+    process = run("export.to_litert", *options)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.endswith(f"LiteRT: {out}\n")
+    return out
+
+
+@pytest.fixture(scope="session")
 def onnx_folder(tiny_run, tmp_path_factory):
     """`tiny_run` as ONNX in all precisions, with its stages, exported by the command line."""
     out = tmp_path_factory.mktemp("export") / "onnx"

@@ -6,9 +6,13 @@ import subprocess
 import sys
 
 import numpy as np
+import openvino
 import pytest
 from command_lines import ROOT, environment, run, succeed
 from PIL import Image
+
+from dmgan_tf.edge import EdgeModel
+from dmgan_tf.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +40,37 @@ def test_command_line_draws_what_generate_draws(tiny_run, onnx_folder, tmp_path)
         printed = succeed("edge", "--model", onnx_folder, *options, tmp_path / "edge.png", *extra)
         assert printed == f"Picture: {tmp_path / 'edge.png'}\n"
         assert np.abs(pixels(tmp_path / "edge.png") - pixels(tmp_path / "keras.png")).max() <= 1
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "litert"])
+def test_every_runtime_draws_what_generate_draws(
+    tiny_run, onnx_folder, litert_folder, tmp_path, runtime
+):
+    folder = litert_folder if runtime == "litert" else onnx_folder
+    options = "--caption", CAPTION, "a bird", "--seed", "5", "--out"
+    succeed("generate", "--model", tiny_run, *options, tmp_path / "keras.png")
+    drawn = tmp_path / "edge.png"
+    succeed("edge", "--model", folder, "--runtime", runtime, "--threads", 1, *options, drawn)
+    assert np.abs(pixels(drawn) - pixels(tmp_path / "keras.png")).max() <= 1
+
+
+@pytest.mark.parametrize(("precision", "most"), [("float32", 1), ("float16", 2)])
+def test_openvino_draws_what_onnx_runtime_draws(onnx_folder, precision, most):
+    captions, seeds = [CAPTION, "a bird", "a blue bird", "a red bird", "a bird"], [0, 1, 2, -3, 4]
+    one = EdgeModel(onnx_folder, precision).generate(captions, seeds)
+    other = EdgeModel(onnx_folder, precision, runtime="openvino").generate(captions, seeds)
+    assert one.shape == other.shape
+    assert np.abs(one.astype(int) - other).max() <= most
+
+
+def test_bfloat16_is_drawn_where_the_processor_has_it_and_else_refused(onnx_folder):
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        with pytest.raises(UserError, match="does not compute in bfloat16"):
+            EdgeModel(onnx_folder, "bfloat16", runtime="openvino")
+        return
+    exact = EdgeModel(onnx_folder).generate(CAPTION).astype(float)
+    drawn = EdgeModel(onnx_folder, "bfloat16", runtime="openvino").generate(CAPTION)
+    assert 10 * np.log10(255**2 / np.mean((drawn - exact) ** 2)) > 38
 
 
 def test_it_needs_three_packages(onnx_folder):
@@ -106,12 +141,44 @@ def cut(path):
             ["--caption", CAPTION, "--precision", "int4"],
             "holds no dmgan_int4.onnx. Its precisions: float16, float32, int8.",
         ),
+        (
+            ["--caption", CAPTION, "--precision", "bfloat16"],
+            "bfloat16 is computed by OpenVINO alone. Received: onnxruntime.",
+        ),
+        (
+            ["--caption", CAPTION, "--runtime", "litert"],
+            "Its precisions: none. Export one first: dmgan export litert --model MODEL",
+        ),
+        (
+            ["--caption", CAPTION, "--runtime", "openvino", "--ort"],
+            ".ort files are ONNX Runtime's. Received: openvino.",
+        ),
+        (
+            ["--caption", CAPTION, "--providers", "AbsentExecutionProvider"],
+            "ONNX Runtime has no AbsentExecutionProvider here. It has: ",
+        ),
+        (
+            ["--caption", CAPTION, "--runtime", "openvino", "--providers", "CPUExecutionProvider"],
+            "Providers are ONNX Runtime's. Received: CPUExecutionProvider for openvino.",
+        ),
         (["--caption", CAPTION, "--seed", str(2**63)], "--seed must fit into 64 bits."),
         (["--caption", CAPTION, "--threads", "-3"], "--threads must lie in 0 … 1024."),
         (["--caption", CAPTION, "--out", "a.tiff"], "must name a .png, .jpg, .jpeg, .webp file."),
         (["--caption", CAPTION, "--out", "/proc/a.png"], "/proc/a.png: cannot be written"),
     ],
-    ids=["caption", "precision", "seed", "threads", "suffix", "out"],
+    ids=[
+        "caption",
+        "precision",
+        "bfloat16",
+        "litert",
+        "ort",
+        "provider",
+        "runtime of a provider",
+        "seed",
+        "threads",
+        "suffix",
+        "out",
+    ],
 )
 def test_mistake_is_one_line(onnx_folder, tmp_path, options, message):
     assert message in refusal("--model", onnx_folder, *options, cwd=tmp_path)

@@ -116,12 +116,12 @@ def test_an_unknown_command_is_named_with_what_may_be_meant(command, hint):
 def test_without_a_command_those_there_are_are_named():
     process = python("-m", "dmgan_tf", "export")
     assert process.returncode == 2
-    assert process.stderr.endswith("error: name a command: saved-model, onnx, preset.\n")
+    assert process.stderr.endswith("error: name a command: saved-model, onnx, litert, preset.\n")
 
 
 @pytest.mark.parametrize(
     "script",
-    [f"export/{name}.py" for name in ("saved_model", "to_onnx", "preset")]
+    [f"export/{name}.py" for name in ("saved_model", "to_onnx", "to_litert", "preset")]
     + [f"serving/{name}.py" for name in ("server", "client")],
 )
 def test_launchers_are_the_commands(script, tmp_path):
@@ -141,14 +141,19 @@ def test_edge_draws_where_only_its_own_packages_are(onnx_folder, tmp_path):
     assert (tmp_path / "birds.webp").stat().st_size > 100
 
 
+EDGE = ["edge", "--model", ".", "--caption", "a", "--runtime"]
+
+
 @pytest.mark.parametrize(
     ("words", "package", "told"),
     [
         (["edge", "--model", ".", "--caption", "a"], "onnxruntime", "pip install onnxruntime"),
+        ([*EDGE, "openvino"], "openvino", "pip install openvino"),
+        ([*EDGE, "litert"], "ai_edge_litert", "pip install ai-edge-litert"),
         (["serve", "--model", "a=."], "prometheus_client", "pip install 'dmgan_tf[serving]'"),
         (["ask", "--status"], "grpc", "pip install 'dmgan_tf[client]'"),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else None,
+    ids=lambda value: " ".join(value[::4]) if isinstance(value, list) else None,
 )
 def test_a_missing_package_is_one_line_that_says_how_to_get_it(words, package, told):
     code = f"import sys\nsys.modules[{package!r}] = None\n"

@@ -76,7 +76,7 @@ def run(
                 save_model(first_step)  # a kill may have fallen between checkpoint and model
         elif begin:
             begin()
-        tell_devices(task.config.generator.sides[-1])
+        tell_devices(task.config.generator.sides[-1], section.mixed_precision)
         watching = []
         if is_chief():
             writer = tf.summary.create_file_writer(str(task.folder.path / "tensorboard"))

@@ -1,10 +1,7 @@
-"""The files of an ONNX export: graphs, vocabulary, manifest, report."""
+"""The files of an ONNX export: graphs in every precision, with what `edge_folder` adds."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +12,13 @@ from onnxruntime.tools.convert_onnx_models_to_ort import (
 )
 from tqdm import tqdm
 
-from dmgan_tf import build, edge
-from dmgan_tf.config_file import load_config
-from dmgan_tf.errors import UserError
-from dmgan_tf.export import onnx_graph, onnx_precision, onnx_report
-from dmgan_tf.export.golden import golden
+from dmgan_tf.export import edge_folder, edge_report, onnx_graph, onnx_precision
 from dmgan_tf.inference.model_directory import fingerprint, resolve
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.inference.whole_folder import whole_folder
 
 PRECISIONS = ("float32", "float16", "int8")
-_CALIBRATION_CAPTIONS, _REPORT_CAPTIONS, _BATCH_SIZE = 48, 16, 4
-TOKEN_RULES = (
-    r"lower case; runs of \w (Unicode); characters beyond ASCII removed from each; ids by place in "
-    "vocabulary.json; unknown words dropped; cut at max_words; padded with 0"
-)
+_BATCH_SIZE = 4
 
 
 def export(
@@ -39,24 +28,27 @@ def export(
     captions_file: Path | None = None,
     float_images: bool = False,
     stages: bool = False,
+    full_range: bool = False,
 ) -> str:
     """Writes the export of a model directory to `out`, whole or not at all.
 
-    Args: stages: write the graph `stages` as well.
-
+    Args: stages: write the graph `stages` as well. full_range: int8 weights of 8 bits, not of 7;
+        see `onnx_precision.int8`.
     Returns: the report, a table.
     Raises: UserError: when there is no model, or there are no captions.
     """
-    if wrong := [p for p in precision if p not in PRECISIONS]:
-        raise UserError(f"`precision` knows {', '.join(PRECISIONS)}. Received: {', '.join(wrong)}.")
+    edge_folder.chosen(precision, PRECISIONS)
     artist = TextToImage.from_preset(model, portable=True)
-    captions = _captions(artist, model, captions_file)
+    calibration, judged = edge_folder.captions(artist, model, captions_file)
     with whole_folder(out) as partial:
         names = (*onnx_graph.PICTURES, *([onnx_graph.STAGES] if stages else []))
         graphs = onnx_graph.trace(artist, not float_images, names)
-        rows = _write_graphs(artist, partial, precision, captions, graphs)
-        _write_manifest(model, artist, partial, rows)
-    return onnx_report.table(rows)
+        feeds = edge_folder.feeds(artist, calibration, _BATCH_SIZE)
+        _write_graphs(model, artist, partial, precision, feeds, graphs, full_range)
+        _write_manifest(model, artist, partial)
+        reference = edge_report.reference(artist, judged)
+        rows = edge_report.rows(partial, [("onnxruntime", p) for p in precision], reference)
+        return edge_folder.write_report(partial, rows)
 
 
 def write_stages(model: Path, folder: Path) -> None:
@@ -66,60 +58,37 @@ def write_stages(model: Path, folder: Path) -> None:
     """
     artist = TextToImage.from_preset(model, portable=True)
     for name, graph in onnx_graph.trace(artist, names=[onnx_graph.STAGES]).items():
-        _save(graph, folder / f"{name}_float32.onnx")
-    _write_manifest(model, artist, folder, [])
+        _save(graph, folder / f"{name}_float32.onnx", _properties(model, artist))
+    _write_manifest(model, artist, folder)
 
 
-def _captions(artist, model, captions_file):
-    """Captions that the model can draw, shuffled: for calibration, then for the report."""
-    if captions_file:
-        try:
-            found = captions_file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{captions_file}: cannot be read as text: {error}.") from error
-    else:
-        try:
-            data = build.captions(load_config(resolve(model) / "config.yaml"), "train")
-        except UserError as error:
-            raise UserError(f"{error} Or name captions with --captions-file.") from error
-        found = [caption for captions in data for caption in captions]
-    known = sorted({caption for caption in found if artist.vocabulary.encode(caption)[0]})
-    if len(known) < 2:
-        raise UserError(
-            f"{captions_file or model}: two captions of known words or more are needed."
-        )
-    random.Random(0).shuffle(known)
-    calibration = known[: max(1, min(_CALIBRATION_CAPTIONS, len(known) // 2))]
-    return calibration, known[len(calibration) :][:_REPORT_CAPTIONS]
-
-
-def _write_graphs(artist, folder, precisions, captions, graphs):
-    """Writes `.onnx` and `.ort`; returns the report's rows, one per precision."""
-    calibration, judged = captions
-    feeds = [_feed(artist, calibration, start) for start in range(0, len(calibration), _BATCH_SIZE)]
+def _write_graphs(model, artist, folder, precisions, feeds, graphs, full_range):
+    """Writes `.onnx` and `.ort`."""
+    properties = _properties(model, artist)
     for precision in tqdm(precisions, desc="precisions", leave=False):
         for name, graph in graphs.items():
             if precision == "float16":
                 graph = onnx_precision.float16(graph)
             elif precision == "int8":
-                graph = onnx_precision.int8(graph, _feeds_of(graph, feeds, artist))
-            _save(graph, folder / f"{name}_{precision}.onnx")
+                graph = onnx_precision.int8(graph, _feeds_of(graph, feeds, artist), full_range)
+            _save(graph, folder / f"{name}_{precision}.onnx", properties)
         _to_ort(folder / f"dmgan_{precision}.onnx")
-    reference = onnx_report.reference(artist, judged)
-    return [
-        onnx_report.row(folder / f"dmgan_{precision}.onnx", precision, reference)
-        for precision in tqdm(precisions, desc="report", leave=False)
-    ]
 
 
-def _save(graph, path):
+def _properties(model, artist):
+    """What a file says of itself, without the manifest."""
+    properties = {
+        "fingerprint": fingerprint(resolve(model)),
+        "words": "\n".join(artist.vocabulary.words),
+        "licence": edge_folder.licence(model),
+    }
+    return {name: text for name, text in properties.items() if text is not None}
+
+
+def _save(graph, path, properties):
+    onnx.helper.set_model_props(graph, properties)
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, path)
-
-
-def _feed(artist, captions, start):
-    rows = artist.encode(captions[start : start + _BATCH_SIZE])
-    return artist.inputs(rows, range(start, start + len(rows)))
 
 
 def _feeds_of(graph, feeds, artist):
@@ -138,37 +107,15 @@ def _to_ort(path):
         convert_onnx_models_to_ort(path, optimization_styles=[OptimizationStyle.Fixed])
 
 
-def _write_manifest(model, artist, folder, rows):
-    """With the words, which it describes as the other files."""
-    artist.vocabulary.save(folder / "vocabulary.json")
-    generator = artist.generator
-    content = {
-        "format": edge.FORMAT,
-        "max_words": artist.max_words,
-        "noise_size": generator.noise_size,
-        "condition_size": generator.condition_size,
-        "side": generator.sides[-1],
-        "sides": list(generator.sides),
-        "fingerprint": fingerprint(resolve(model)),
-        "vocabulary_fingerprint": artist.vocabulary.fingerprint,
-        "tokens": TOKEN_RULES,
-        "noise": "see dmgan_tf/inference/noise.py: noise and condition_noise are one stream",
-        "golden": golden(artist.vocabulary, artist.max_words),
-        "opset": onnx_graph.OPSET,
-        "files": {path.name: _described(path) for path in sorted(folder.iterdir())},
-        "report": rows,
-    }
-    path = folder / "manifest.json"
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+def _write_manifest(model, artist, folder):
+    edge_folder.write_manifest(model, artist, folder, _described, opset=onnx_graph.OPSET)
 
 
 def _described(path):
-    content = path.read_bytes()
-    described = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    if path.suffix == ".onnx":
-        graph = onnx.ModelProto.FromString(content).graph
-        described |= {"inputs": _values(graph.input), "outputs": _values(graph.output)}
-    return described
+    if path.suffix != ".onnx":
+        return {}
+    graph = onnx.ModelProto.FromString(path.read_bytes()).graph
+    return {"inputs": _values(graph.input), "outputs": _values(graph.output)}
 
 
 def _values(values):

@@ -1,7 +1,8 @@
 """ONNX graphs in float16 and in int8.
 
 float16  weights and computation; inputs, outputs and noise stay float32.
-int8     static QDQ: convolutions and dense layers, with the ranges that calibration captions gave.
+int8     static QDQ: convolutions and dense layers, with the ranges that calibration captions gave;
+         weights with a scale for each channel.
          Left in float32: the recurrent layers, which have no static int8 kernel, products of two
          computed tensors (the attention), and the last convolution, whose error anyone would see.
 """
@@ -21,6 +22,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
+_KINDS = ("Conv", "MatMul", "Gemm", "Gather")
+
 
 def float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """The graph in float16, its inputs and outputs as they were."""
@@ -34,10 +37,20 @@ def float16(model: onnx.ModelProto) -> onnx.ModelProto:
     return half.model
 
 
-def int8(model: onnx.ModelProto, feeds: list[dict[str, np.ndarray]]) -> onnx.ModelProto:
+def int8(
+    model: onnx.ModelProto,
+    feeds: list[dict[str, np.ndarray]],
+    full_range: bool = False,
+    nodes: list[str] | None = None,
+    ranges: Path | None = None,
+) -> onnx.ModelProto:
     """The graph in int8.
 
-    Args: feeds: inputs of the graph, whose activations set the ranges.
+    Args: feeds: inputs of the graph, whose activations set the ranges. full_range: weights of 8
+        bits, for processors that add their products in 32 bits (VNNI, ARM); else of 7, since AVX2
+        adds two products in 16 and cuts what is beyond. nodes: names of those to compute in int8;
+        None: all that can be. ranges: file that keeps the ranges from call to call,
+        of an ONNX Runtime that can.
     """
     with tempfile.TemporaryDirectory() as folder:
         ready, quantized = Path(folder) / "ready.onnx", Path(folder) / "int8.onnx"
@@ -49,12 +62,21 @@ def int8(model: onnx.ModelProto, feeds: list[dict[str, np.ndarray]]) -> onnx.Mod
                 _Feeds(feeds),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
+                reduce_range=not full_range,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                op_types_to_quantize=["Conv", "MatMul", "Gemm", "Gather"],
+                op_types_to_quantize=list(_KINDS),
+                nodes_to_quantize=nodes,
                 nodes_to_exclude=_kept_in_float(model.graph),
+                **({"calibration_cache_path": ranges} if ranges else {}),
             )
         return onnx.load(quantized)
+
+
+def quantized_nodes(graph: onnx.GraphProto) -> list[str]:
+    """Names of the nodes that int8 changes."""
+    kept = set(_kept_in_float(graph))
+    return [n.name for n in graph.node if n.op_type in _KINDS and n.name not in kept]
 
 
 @contextlib.contextmanager

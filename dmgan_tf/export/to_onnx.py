@@ -9,55 +9,37 @@ Into OUT, whole or not at all:
     generator_PRECISION.onnx        its second half
     stages_PRECISION.onnx           with --stages: the picture of every stage, attention and gates
     dmgan_PRECISION.required_operators.config    for an ONNX Runtime of these operators alone
-    vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, differences, costs,
-                                    and what to make of some captions and seeds (`golden`)
+    vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, and what to make of
+                                    some captions and seeds (`golden`)
+    report.json                     differences and costs
 """
 
-from pathlib import Path
 from types import ModuleType
 
-from dmgan_tf.command_line import argument_parser, import_tensorflow, run
+from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.errors import UserError
-from dmgan_tf.inference.presets import locate
+from dmgan_tf.export.edge_options import export_parser, parsed
 
 PRECISIONS = ("float32", "float16", "int8")  # `onnx_files` knows them too late for --help
 
 
 def main() -> int:
     """Exports and prints the report."""
-    parser = argument_parser(__doc__)
-    parser.add_argument(
-        "--model",
-        type=locate,
-        required=True,
-        help="folder of a run or of a model, a preset, hf://… or kaggle://…",
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; a new one")
-    parser.add_argument(
-        "--precision", default="float32", help=f"some of {','.join(PRECISIONS)}, with commas"
-    )
-    parser.add_argument(
-        "--captions-file",
-        type=Path,
-        help="text file with one caption on each line, for the ranges of int8 and the report "
-        "(default: captions of the model's own data)",
-    )
-    parser.add_argument(
-        "--float-images", action="store_true", help="give pictures as float32 in [−1, 1], not uint8"
-    )
+    parser = export_parser(__doc__, PRECISIONS)
     parser.add_argument(
         "--stages",
         action="store_true",
         help="also write a graph that gives the pictures of all stages, attention and gates",
     )
-    arguments = parser.parse_args()
-    precisions = arguments.precision.split(",")
-    if wrong := [p for p in precisions if p not in PRECISIONS]:
-        parser.error(f"--precision knows {', '.join(PRECISIONS)}. Received: {', '.join(wrong)}.")
-    if arguments.out.exists():
-        raise UserError(f"{arguments.out} is there already: name another folder, or remove it.")
-    print(onnx_files().export(**vars(arguments) | {"precision": tuple(dict.fromkeys(precisions))}))
-    print(f"ONNX: {arguments.out}")
+    parser.add_argument(
+        "--full-range",
+        action="store_true",
+        help="int8 weights of 8 bits, for processors with VNNI and for ARM; AVX2 alone, which adds "
+        "products in 16 bits, draws worse with them than with the 7 bits of the default",
+    )
+    options = parsed(parser, PRECISIONS)
+    print(onnx_files().export(**options))
+    print(f"ONNX: {options['out']}")
     return 0
 
 

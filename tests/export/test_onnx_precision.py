@@ -1,11 +1,15 @@
-"""float16 of graphs that ONNX Runtime's converter alone does not convert well."""
+"""float16 of graphs that ONNX Runtime's converter alone does not convert well; what int8 rounds."""
+
+import inspect
 
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import quantize_static
 
-from dmgan_tf.export.onnx_precision import float16
+from dmgan_tf.export.onnx_precision import float16, int8, quantized_nodes
 
 
 def test_a_value_that_two_float32_nodes_take_is_cast_once():
@@ -29,3 +33,52 @@ def test_a_value_that_two_float32_nodes_take_is_cast_once():
     )
     (found,) = session.run(None, {"x": np.array([-0.25, 3.0], "float32")})
     np.testing.assert_array_equal(found, [-0.5, 6.0])
+
+
+@pytest.fixture(scope="module")
+def convolutions():
+    """Three convolutions, one after the other, and feeds of the graph."""
+    rng = np.random.default_rng(0)
+    kernels = [rng.standard_normal((2, 2, 1, 1)).astype("float32") for _ in range(3)]
+    nodes = [
+        helper.make_node("Conv", [f"x{i}", f"kernel{i}"], [f"x{i + 1}"], f"conv{i}")
+        for i in range(3)
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2, 4, 4])
+        for name in ("x0", "x3")
+    ]
+    constants = [numpy_helper.from_array(k, f"kernel{i}") for i, k in enumerate(kernels)]
+    graph = helper.make_graph(nodes, "graph", ends[:1], ends[1:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return model, [{"x0": rng.standard_normal((1, 2, 4, 4)).astype("float32")}]
+
+
+def rounded_kernels(model):
+    """The int8 kernels by name."""
+    found = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    return {n: v for n, v in found.items() if v.dtype == np.int8 and v.ndim == 4}
+
+
+@pytest.mark.parametrize(("full_range", "largest"), [(False, 64), (True, 127)])
+def test_weights_have_7_bits_or_8_and_each_channel_uses_them_all(convolutions, full_range, largest):
+    kernels = rounded_kernels(int8(*convolutions, full_range=full_range))
+    assert len(kernels) == 2  # the last convolution stays in float32
+    for kernel in kernels.values():
+        most = np.abs(kernel.astype(int)).max(axis=(1, 2, 3))
+        np.testing.assert_array_equal(most, [largest, largest])
+
+
+@pytest.mark.skipif(
+    "calibration_cache_path" not in inspect.signature(quantize_static).parameters,
+    reason="this ONNX Runtime keeps no ranges",
+)
+def test_single_layers_can_be_rounded_with_ranges_that_are_kept(convolutions, tmp_path):
+    model, feeds = convolutions
+    assert quantized_nodes(model.graph) == ["conv0", "conv1"]
+    ranges = tmp_path / "ranges.json"
+    for name in ("conv0", "conv1"):
+        kernels = rounded_kernels(int8(model, feeds, nodes=[name], ranges=ranges))
+        assert [kernel[: len("kernel0")] for kernel in kernels] == [name.replace("conv", "kernel")]
+        feeds = []  # the second time the file is enough
+    assert ranges.is_file()

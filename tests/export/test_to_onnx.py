@@ -11,6 +11,8 @@ import pytest
 from command_lines import run
 
 from dmgan_tf.edge import EdgeModel
+from dmgan_tf.export import onnx_files
+from dmgan_tf.inference import presets
 from dmgan_tf.inference.text_to_image import TextToImage
 
 pytestmark = pytest.mark.slow
@@ -67,7 +69,7 @@ def test_batch_norm_is_folded_into_the_kernels(onnx_folder):
 def test_manifest_describes_every_file(onnx_folder):
     manifest = json.loads((onnx_folder / "manifest.json").read_text())
     files = {path.name for path in onnx_folder.iterdir()}
-    assert set(manifest["files"]) == files - {"manifest.json"}
+    assert set(manifest["files"]) == files - {"manifest.json", "report.json"}
     wanted = {f"{name}_{p}.onnx" for name in NAMES for p in PRECISIONS}
     assert wanted | {f"dmgan_{p}.ort" for p in PRECISIONS} <= files
     for name, described in manifest["files"].items():
@@ -84,7 +86,8 @@ def test_manifest_describes_every_file(onnx_folder):
 
 
 def test_report_holds_what_the_files_are(onnx_folder):
-    rows = json.loads((onnx_folder / "manifest.json").read_text())["report"]
+    rows = json.loads((onnx_folder / "report.json").read_text())
+    assert {row["runtime"] for row in rows} == {"onnxruntime"}
     assert [row["precision"] for row in rows] == list(PRECISIONS)
     assert rows[0]["grey_levels"] <= 1
     for row in rows:
@@ -92,6 +95,33 @@ def test_report_holds_what_the_files_are(onnx_folder):
         assert row["mebibytes"] == pytest.approx(size / 2**20, abs=0.01)
         assert 0 < row["latency_ms"] <= row["cold_start_ms"]
         assert row["peak_memory_mib"] > 10
+
+
+def test_the_same_model_gives_the_same_bytes(tiny_run, onnx_folder, tmp_path):
+    options = "--model", tiny_run, "--precision", "float32,float16,int8", "--stages"
+    process = run("export.to_onnx", *options, "--out", tmp_path / "onnx")
+    assert process.returncode == 0, process.stderr
+    for path in onnx_folder.iterdir():
+        if path.name != "report.json":  # which has timings
+            assert path.read_bytes() == (tmp_path / "onnx" / path.name).read_bytes(), path.name
+    assert "_ms" not in (onnx_folder / "manifest.json").read_text()
+
+
+def test_models_say_whose_they_are(onnx_folder, artist):
+    manifest = json.loads((onnx_folder / "manifest.json").read_text())
+    for name in (n for n in manifest["files"] if n.endswith(".onnx")):
+        found = {p.key: p.value for p in onnx.load(onnx_folder / name).metadata_props}
+        assert found["fingerprint"] == manifest["fingerprint"]
+        assert found["words"].split("\n") == artist.vocabulary.words
+        assert "licence" not in found  # a run says nothing of it
+
+
+def test_a_presets_models_have_its_licence(tmp_path):
+    onnx_files.write_stages(presets.find("toy_birds"), tmp_path)
+    found = onnx.load(tmp_path / "stages_float32.onnx").metadata_props
+    licence = presets.load_card(presets.find("toy_birds")).licence
+    assert {p.key: p.value for p in found}["licence"] == licence
+    assert json.loads((tmp_path / "manifest.json").read_text())["licence"] == licence
 
 
 @pytest.mark.parametrize("ort", [False, True], ids=["onnx", "ort"])
@@ -206,7 +236,7 @@ def test_what_others_left_beside_it_stays(tiny_run, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["captions.txt", "onnx", "onnx.partial"]
 
 
-@pytest.mark.parametrize("script", ["to_onnx", "saved_model"])
+@pytest.mark.parametrize("script", ["to_onnx", "to_litert", "saved_model"])
 def test_out_that_cannot_be_is_one_line(tiny_run, tmp_path, script):
     (tmp_path / "file").write_text("")
     options = "--model", tiny_run, "--out", tmp_path / "file" / "x"

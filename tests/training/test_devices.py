@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from command_lines import ROOT
@@ -13,9 +14,9 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.training.devices import device_names, tell_devices
 
 
-def told(caplog, side):
+def told(caplog, side, mixed_precision="off", cpuinfo=Path("nowhere")):
     with caplog.at_level(logging.INFO, "dmgan_tf"):
-        tell_devices(side)
+        tell_devices(side, mixed_precision, cpuinfo)
     return [record.getMessage() for record in caplog.records]
 
 
@@ -47,6 +48,27 @@ def test_what_measures_a_card_ends_with_2_before_it_installs_anything(target, tm
     assert process.returncode == 2
     assert process.stderr.startswith("error: no NVIDIA GPU here: nvidia-smi finds none.\n")
     assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "mixed_precision", "is_told"),
+    [
+        ("avx2 avx512f avx512_bf16", "off", True),
+        ("avx2 amx_tile amx_bf16", "off", True),
+        ("avx2 amx_bf16", "bfloat16", False),
+        ("avx2 amx_bf16", "float16", False),
+        ("avx2 avx512f avx512_vnni", "off", False),
+    ],
+)
+def test_bfloat16_that_is_not_used_is_told_in_one_line(
+    caplog, tmp_path, flags, mixed_precision, is_told
+):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\nbugs\t\t:\n")
+    lines = told(caplog, 64, mixed_precision, cpuinfo)[1:]
+    assert [line.split(": --set ")[1:] for line in lines] == (
+        [["training.mixed_precision=bfloat16."]] if is_told else []
+    )
 
 
 def test_pictures_too_large_for_a_cpu_are_warned_of(caplog):

@@ -1,18 +1,22 @@
-"""How far an ONNX file is from Keras, and what it costs; costs are measured in a fresh process."""
+"""How far exported files are from Keras, and what they cost a process that does nothing else."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
+from dmgan_tf.inference import edge_runtimes
 from dmgan_tf.inference.image_grid import to_uint8
 
 _COLUMNS = {
+    "runtime": "runtime",
     "precision": "precision",
     "grey_levels": "largest difference, grey levels",
     "psnr_db": "PSNR, dB",
@@ -39,32 +43,42 @@ def reference(artist, captions: list[str]) -> Reference:
     return Reference(feed, artist.generate(captions, seeds))
 
 
-def row(path: Path, precision: str, expected: Reference) -> dict:
-    """A line of the report.
+def model_file(folder: Path, runtime: str, precision: str) -> Path:
+    """The file of an export that a runtime draws with; bfloat16 is computed from float32."""
+    stored = "float32" if precision == "bfloat16" else precision
+    return folder / f"dmgan_{stored}{edge_runtimes.SUFFIXES[runtime]}"
 
-    PSNR and SSIM are over the pictures together; None: equal to the last grey level.
-    """
-    import onnxruntime
+
+def rows(folder: Path, kinds: Iterable[tuple[str, str]], expected: Reference) -> list[dict]:
+    """Lines of the report, one for each runtime and precision."""
+    kinds = tqdm(list(kinds), desc="report", leave=False)
+    return [_row(folder, runtime, precision, expected) for runtime, precision in kinds]
+
+
+def _row(folder, runtime, precision, expected):
+    """PSNR and SSIM are over the pictures together; None: equal to the last grey level."""
     import tensorflow as tf
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    drawn = session.run(["image"], expected.feed)[0]
+    path = model_file(folder, runtime, precision)
+    draw = edge_runtimes.load(runtime, path.read_bytes(), bfloat16=precision == "bfloat16")
+    drawn = draw(expected.feed)
     drawn = drawn if drawn.dtype == np.uint8 else to_uint8(drawn)
     difference = drawn.astype(float) - expected.images
     error = np.mean(difference**2)
     ssim = tf.image.ssim(tf.constant(drawn), tf.constant(expected.images), 255)
     return {
+        "runtime": runtime,
         "precision": precision,
         "grey_levels": int(np.max(np.abs(difference))),
         "psnr_db": round(float(10 * np.log10(255**2 / error)), 1) if error else None,
         "ssim": round(float(np.mean(ssim)), 4),
         "mebibytes": round(path.stat().st_size / 2**20, 2),
-        **_costs(path),
+        **_costs(runtime, precision, folder),
     }
 
 
-def _costs(path):
-    command = [sys.executable, "-m", "dmgan_tf.export.onnx_cost", path]
+def _costs(*arguments):
+    command = [sys.executable, "-m", "dmgan_tf.export.edge_cost", *map(str, arguments)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

@@ -1,0 +1,95 @@
+"""The files of a LiteRT export: a graph of builtin operators alone, in several precisions.
+
+float32  weights and computation.
+float16  weights; computed in float32 on a CPU, in float16 where a delegate can.
+int8     dynamic range: weights of convolutions and dense layers in int8, a scale a channel;
+         activations are rounded as they come, with the range that each has.
+
+The graph draws one caption of `max_words` ids. Its two recurrent layers are unrolled, since the
+ids that they meet are gathered by each caption's length.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tqdm import tqdm
+
+from dmgan_tf.export import edge_folder, edge_report
+from dmgan_tf.inference.edge_runtimes import import_runtime
+from dmgan_tf.inference.signatures import to_uint8
+from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.inference.whole_folder import whole_folder
+
+PRECISIONS = ("float32", "float16", "int8")
+
+
+def export(
+    model: Path,
+    out: Path,
+    precision: tuple[str, ...] = ("float32",),
+    captions_file: Path | None = None,
+    float_images: bool = False,
+) -> str:
+    """Writes the export of a model directory to `out`, whole or not at all.
+
+    Returns: the report, a table.
+    Raises: UserError: when there is no model, there are no captions, or ai-edge-litert is missing.
+    """
+    edge_folder.chosen(precision, PRECISIONS)
+    import_runtime("litert")
+    artist = TextToImage.from_preset(model, portable=True)
+    _, judged = edge_folder.captions(artist, model, captions_file)
+    with whole_folder(out) as partial:
+        graph = trace(artist, uint8=not float_images)
+        for kind in tqdm(precision, desc="precisions", leave=False):
+            (partial / f"dmgan_{kind}.tflite").write_bytes(convert(graph, kind))
+        edge_folder.write_manifest(model, artist, partial, lambda _: {})
+        reference = edge_report.reference(artist, judged)
+        rows = edge_report.rows(partial, [("litert", p) for p in precision], reference)
+        return edge_folder.write_report(partial, rows)
+
+
+def trace(artist: TextToImage, uint8: bool = True) -> tf.Module:
+    """A caption's picture as a function `draw` without variables.
+
+    Its inputs are those of the ONNX graph `dmgan`, for one caption of `max_words` ids.
+    """
+    encoder, generator = artist.text_encoder, artist.generator
+    encoder.forward_lstm.unroll = encoder.backward_lstm.unroll = True
+    specs = {
+        "ids": tf.TensorSpec([1, artist.max_words], tf.int32, "ids"),
+        "lengths": tf.TensorSpec([1], tf.int32, "lengths"),
+        "noise": tf.TensorSpec([1, generator.noise_size], tf.float32, "noise"),
+        "condition_noise": tf.TensorSpec(
+            [1, generator.condition_size], tf.float32, "condition_noise"
+        ),
+    }
+
+    def picture(ids, lengths, noise, condition_noise):
+        image = artist.forward(ids, lengths, noise, condition_noise).images[-1]
+        return to_uint8(image) if uint8 else image
+
+    traced = tf.function(picture, autograph=False).get_concrete_function(**specs)
+    # The converter would keep variables, and leave them without values.
+    frozen = convert_variables_to_constants_v2(traced)
+    module = tf.Module()
+    module.draw = tf.function(
+        lambda **inputs: {"image": frozen(**inputs)[0]}, autograph=False
+    ).get_concrete_function(**specs)
+    return module
+
+
+def convert(graph: tf.Module, precision: str) -> bytes:
+    """A `.tflite` file's bytes.
+
+    Args: graph: of `trace`.
+    """
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.draw], graph)
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return converter.convert()
