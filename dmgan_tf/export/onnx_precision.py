@@ -4,8 +4,8 @@ float16  weights and computation; inputs, outputs and noise stay float32.
 int8     static QDQ: convolutions and dense layers, with the ranges that calibration captions gave;
          weights with a scale for each channel.
          Left in float32: the recurrent layers, which have no static int8 kernel, products of two
-         computed tensors (the attention), and the convolutions that give pictures, whose error anyone
-         would see.
+         computed tensors (the attention), and the convolutions that give pictures, whose error
+         anyone would see.
 """
 
 from __future__ import annotations
