@@ -120,8 +120,8 @@ def read_manifest(directory: Path, form: str = "onnx") -> dict:
 def _how_to_export(directory, form):
     preset = Path(__file__).with_name("presets") / directory
     exported = (directory / "manifest.json").is_file()
-    there = preset.is_dir() or (directory.is_dir() and not exported)
-    model = directory if there else "MODEL"
+    is_model = not exported and (directory.is_dir() or preset.is_dir())
+    model = directory if is_model else "MODEL"
     return f"Export one first: dmgan export {form} --model {model} --out FOLDER."
 
 

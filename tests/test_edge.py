@@ -147,7 +147,7 @@ def cut(path):
         ),
         (
             ["--caption", CAPTION, "--runtime", "litert"],
-            "Its precisions: none. Export one first: dmgan export litert --model MODEL",
+            "Its precisions: none. Export one first: dmgan export litert --model",
         ),
         (
             ["--caption", CAPTION, "--runtime", "openvino", "--ort"],

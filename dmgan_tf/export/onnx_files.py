@@ -13,6 +13,7 @@ from onnxruntime.tools.convert_onnx_models_to_ort import (
 from tqdm import tqdm
 
 from dmgan_tf.export import edge_folder, edge_report, onnx_graph, onnx_precision
+from dmgan_tf.export.onnx_canonical import canonical
 from dmgan_tf.inference.model_directory import fingerprint, resolve
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.inference.whole_folder import whole_folder
@@ -86,6 +87,7 @@ def _properties(model, artist):
 
 
 def _save(graph, path, properties):
+    graph = canonical(graph)
     onnx.helper.set_model_props(graph, properties)
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, path)
@@ -105,6 +107,10 @@ def _feeds_of(graph, feeds, artist):
 def _to_ort(path):
     with onnx_precision.quiet():
         convert_onnx_models_to_ort(path, optimization_styles=[OptimizationStyle.Fixed])
+    operators = path.with_suffix(".required_operators.config")
+    lines = operators.read_text(encoding="utf-8").splitlines(keepends=True)
+    # Comments name the folder in which it was made.
+    operators.write_text("".join(x for x in lines if x[0] != "#"), encoding="utf-8")
 
 
 def _write_manifest(model, artist, folder):

@@ -24,6 +24,7 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
+from dmgan_tf.export.onnx_canonical import canonical
 from dmgan_tf.inference.signatures import named_stages, to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.models.text_encoder import TextEncoder
@@ -118,4 +119,4 @@ def _converted(name, function, specs):
         for place, dimension in enumerate(value.type.tensor_type.shape.dim):
             if not dimension.HasField("dim_value"):
                 dimension.dim_param = "words" if place else "batch"
-    return model
+    return canonical(model)

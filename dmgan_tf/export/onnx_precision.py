@@ -4,7 +4,8 @@ float16  weights and computation; inputs, outputs and noise stay float32.
 int8     static QDQ: convolutions and dense layers, with the ranges that calibration captions gave;
          weights with a scale for each channel.
          Left in float32: the recurrent layers, which have no static int8 kernel, products of two
-         computed tensors (the attention), and the last convolution, whose error anyone would see.
+         computed tensors (the attention), and the convolutions that give pictures, whose error
+         anyone would see.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
+_COLOURS = 3
 _KINDS = ("Conv", "MatMul", "Gemm", "Gather")
 
 
@@ -101,10 +103,14 @@ class _Feeds(CalibrationDataReader):
 
 
 def _kept_in_float(graph):
-    constants = {tensor.name for tensor in graph.initializer}
+    constants = {tensor.name: tensor.dims for tensor in graph.initializer}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     return [
-        *(n.name for n in graph.node if n.op_type == "MatMul" and not constants & set(n.input)),
+        *(
+            n.name
+            for n in graph.node
+            if n.op_type == "MatMul" and constants.keys().isdisjoint(n.input)
+        ),
         *(n.name for n in graph.node if n.op_type == "Gather" and n.input[0] not in constants),
-        *(node.name for node in convolutions[-1:]),
+        *(node.name for node in convolutions if constants[node.input[1]][0] == _COLOURS),
     ]
