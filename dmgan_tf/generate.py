@@ -19,6 +19,7 @@ from dmgan_tf.command_line import (
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
 from dmgan_tf.shards import shard
+from dmgan_tf.whole_file import check_writable
 
 _COLUMNS, _MOST_COLUMNS = 4, 8
 _EAGER_PICTURES = 8
@@ -82,7 +83,9 @@ def parse_arguments() -> argparse.Namespace:
     }
     for name, given in (one if arguments.out_dir else many).items():
         if given:
-            parser.error(f"{name} goes {'not' if arguments.out_dir else 'only'} with --out-dir.")
+            parser.error(
+                f"{name} can't be used {'with' if arguments.out_dir else 'without'} --out-dir."
+            )
     if not arguments.out_dir and not arguments.out:
         arguments.out = picture_path("picture.png")
     return arguments
@@ -91,6 +94,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Draws and saves."""
     arguments = parse_arguments()
+    if arguments.out_dir:
+        check_writable(arguments.out_dir)
     captions_of(arguments)  # what can't be read is told before TensorFlow's import, some seconds
     import_tensorflow()
 
@@ -104,7 +109,13 @@ def main() -> int:
     artist = TextToImage.from_preset(arguments.model)
     words = artist.vocabulary, artist.max_words
     if arguments.out_dir:
-        return _draw_many(artist, arguments)
+        try:
+            return _draw_many(artist, arguments)
+        except OSError as error:
+            raise UserError(
+                f"{arguments.out_dir}: cannot be written: {error.strerror}. Started again, the "
+                "command draws what is missing."
+            ) from error
     captions = captions_of(arguments, lambda text: encode_caption(text, *words, quiet=True))
     seeds = list(range(arguments.seed, arguments.seed + arguments.count))
     repeated = [caption for caption in captions for _ in seeds]

@@ -2,14 +2,17 @@
 
 They are written in parts of 1,024, each a folder of PNG files or a tar of samples as `webdataset`
 reads them. A part is there whole or not at all: started again, only missing parts are drawn. Which
-pictures a part holds, and in which batches they are drawn, depends on nothing else, so that any
-number of machines write the same bytes.
+pictures a part holds, and in which batches they are drawn, does not depend on the shards: any
+number of machines of one kind write the same bytes.
 """
 
+import contextlib
 import hashlib
 import io
 import json
+import os
 import re
+import secrets
 import shutil
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -23,8 +26,7 @@ from tqdm import tqdm
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.text_to_image import TextToImage
-from dmgan_tf.preparation.sole_use import sole_use
-from dmgan_tf.whole_file import read_json, whole_file, write_text
+from dmgan_tf.whole_file import read_json
 
 PART_SIZE = 1024
 REQUEST = "request.json"
@@ -59,13 +61,13 @@ def draw_many(
 
     Args: artist: should be quiet about words. model: its fingerprint.
     Returns: how many parts were drawn, and how many were there before.
-    Raises: UserError: when `out` holds pictures of another request, or another run draws the shard.
+    Raises: UserError: when `out` holds pictures of another request.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _hold_to(out, order, model, tar)
+    _hold_to(out, order, model, tar, artist.batch_size)
     mine = order.parts()
     missing = [part for part in mine if not _place(out, part, tar).exists()]
-    with sole_use(out / f".shard_{order.shard}_of_{order.shards}"), ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool:
         waiting = None
         for part, pictures in _drawn(artist, order, missing):
             # The part before is compressed while this one is drawn.
@@ -77,7 +79,7 @@ def draw_many(
     return len(missing), len(mine) - len(missing)
 
 
-def _hold_to(out, order, model, tar):
+def _hold_to(out, order, model, tar, batch_size):
     """Parts of one folder answer one request, however many machines draw them."""
     text = "\n".join(order.captions)
     wanted = {
@@ -85,11 +87,14 @@ def _hold_to(out, order, model, tar):
         "captions": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
         "seeds": [order.seeds.start, order.seeds.stop],
         "kind": "tar" if tar else "folder",
+        "part size": PART_SIZE,
+        "batch size": batch_size,
     }
     path = out / REQUEST
-    if not path.exists():
-        write_text(path, json.dumps(wanted, indent=1))
-        return
+    # Of machines that begin at once, the first one's request holds.
+    with _own(path) as own, contextlib.suppress(FileExistsError):
+        own.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+        os.link(own, path)
     found = read_json(path)
     if changed := [key for key, value in wanted.items() if found.get(key) != value]:
         raise UserError(
@@ -127,32 +132,48 @@ def name_of(row: int, caption: str, seed: int) -> str:
     return "_".join(part for part in (f"{row:09d}", letters, f"seed_{seed}") if part)
 
 
+@contextlib.contextmanager
+def _own(place):
+    """A name beside `place` that no other run uses; what stands there at the end is removed."""
+    own = place.with_name(f".{place.name}.{secrets.token_hex(4)}.partial")
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        own.unlink(missing_ok=True)
+
+
 def _write(out, tar, part, order, pictures):
     rows = order.pictures(part)
     names = [name_of(part * PART_SIZE + i, *row) for i, row in enumerate(rows)]
     place = _place(out, part, tar)
-    if tar:
-        with whole_file(place) as partial, tarfile.open(partial, "w") as archive:
-            for name, (caption, seed), png in zip(names, rows, pictures, strict=True):
-                _add(archive, f"{name}.png", png)
-                _add(archive, f"{name}.txt", caption.encode("utf-8", "surrogateescape"))
-                _add(archive, f"{name}.json", json.dumps({"seed": seed}).encode())
-        return
-    partial = place.with_name(f".{place.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-    partial.mkdir()
-    try:
-        for name, png in zip(names, pictures, strict=True):
-            (partial / f"{name}.png").write_bytes(png)
-        lines = [
-            json.dumps({"file": f"{name}.png", "caption": caption, "seed": seed})
-            for name, (caption, seed) in zip(names, rows, strict=True)
-        ]
-        (partial / "pictures.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        partial.rename(place)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    with _own(place) as own:
+        (_write_tar if tar else _write_folder)(own, names, rows, pictures)
+        try:
+            own.rename(place)
+        except OSError:
+            if not place.exists():
+                raise
+            # Another run has drawn the same part meanwhile.
+
+
+def _write_tar(path, names, rows, pictures):
+    with tarfile.open(path, "w") as archive:
+        for name, (caption, seed), png in zip(names, rows, pictures, strict=True):
+            _add(archive, f"{name}.png", png)
+            _add(archive, f"{name}.txt", caption.encode("utf-8", "surrogateescape"))
+            _add(archive, f"{name}.json", json.dumps({"seed": seed}).encode())
+
+
+def _write_folder(path, names, rows, pictures):
+    path.mkdir()
+    for name, png in zip(names, pictures, strict=True):
+        (path / f"{name}.png").write_bytes(png)
+    lines = [
+        json.dumps({"file": f"{name}.png", "caption": caption, "seed": seed})
+        for name, (caption, seed) in zip(names, rows, strict=True)
+    ]
+    (path / "pictures.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _add(archive, name, content):

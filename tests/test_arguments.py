@@ -144,11 +144,16 @@ def test_help_is_shown_without_importing_tensorflow(module):
             ("--model", ".", "--caption", "a", "--out", f"{'a' * 300}/b.png"),
             "b.png: File name too long.",
         ),
-        ("generate", (*DRAW, "--out", "a.png", "--out-dir", "b"), "--out goes not with --out-dir"),
-        ("generate", (*DRAW, "--shard", "0/2"), "--shard goes only with --out-dir"),
+        (
+            "generate",
+            (*DRAW, "--out", "a.png", "--out-dir", "b"),
+            "--out can't be used with --out-dir",
+        ),
+        ("generate", (*DRAW, "--shard", "0/2"), "--shard can't be used without --out-dir"),
         ("generate", (*DRAW, "--out-dir", "b", "--shard", "2/2"), "must be K/N with K = 0 … N − 1"),
         ("evaluate", ("--model", ".", "--shard", "half"), "must be K/N with K = 0 … N − 1, as 0/8"),
         ("evaluate", ("--model", ".", "--shard", "0/2", "--merge", "2"), "not allowed with"),
+        ("evaluate", ("--images-dir", ".", "--merge", "2"), "are for a model's pictures"),
         ("evaluate", (), "give --model, or --images-dir"),
         (
             "evaluate",

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from command_lines import environment, succeed
+from command_lines import environment, refuse, succeed
 from PIL import Image
 
 from dmgan_tf import many_pictures
@@ -41,7 +42,8 @@ def draw(artist, out, shard=0, shards=1, **options):
 
 
 def contents(folder):
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    found = {p.relative_to(folder): p for p in folder.rglob("*") if p.is_file()}
+    return {p: path.read_bytes() for p, path in found.items() if not p.parts[0].startswith(".")}
 
 
 def test_every_picture_is_that_of_generate_and_is_named(artist, tmp_path):
@@ -86,11 +88,24 @@ def test_only_missing_parts_are_drawn(artist, tmp_path):
     for path in (tmp_path / "000002").iterdir():
         path.unlink()
     (tmp_path / "000002").rmdir()
-    leftover = tmp_path / ".000002.partial"
-    leftover.mkdir()
-    (leftover / "half.png").write_bytes(b"")
     assert draw(artist, tmp_path) == (1, 4)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("tar", [False, True])
+def test_runs_of_the_same_parts_at_once_leave_them_whole(artist, tmp_path, tar):
+    draw(artist, tmp_path / "one", tar=tar)
+    place = tmp_path / "both"
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(draw, artist, place, 0, n, tar=tar) for n in (1, 1, 2)]
+    assert [run.result()[0] for run in runs]
+    assert contents(place) == contents(tmp_path / "one")
+
+
+def test_a_folder_that_is_a_file_is_told(tiny_run, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    options = "--model", tiny_run, "--caption", "a red bird", "--out-dir", tmp_path / "out"
+    assert "is no folder that can be written to" in refuse("generate", *options)
 
 
 def test_another_request_is_refused(artist, tmp_path):

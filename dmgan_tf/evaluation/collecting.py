@@ -3,8 +3,8 @@
 An *observer* is a function of uint8 pictures [B, side, side, 3] to float32 arrays [B, …] by name.
 A folder per set of pictures holds NAME.npy for each of them and `done.json`: whose they are, and
 how many rows are written. A run that was stopped goes on there. Large sets are looked at in
-*shares*, on one machine each, and merged: the rows are those of one machine, bit for bit, since a
-share begins where a chunk does.
+*shares*, on one machine each, and merged: on machines of one kind the rows are those
+of one machine, bit for bit.
 """
 
 import json
@@ -22,6 +22,7 @@ from dmgan_tf.whole_file import write_text
 Observer = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 _DONE, _LOCK = "done.json", ".lock"
 _ROWS = 4096  # that are copied at once
+SHARE_UNIT = 256  # pictures
 
 
 def collect(
@@ -46,23 +47,24 @@ def collect(
 class Share:
     """The K-th of N shares of pictures, as pictures.
 
-    Args: chunk: pictures that are looked at between two notes; a share is a whole number of them.
-    Raises: UserError: when there are fewer chunks than shares.
+    Shares begin at multiples of SHARE_UNIT, which batches divide: each picture is in the batch that
+    one machine has it in.
+
+    Raises: UserError: when there are fewer units than shares.
     """
 
-    def __init__(self, pictures: Pictures, share: int, shares: int, chunk: int):
-        chunks = -(-len(pictures) // chunk)
-        if chunks < shares:
+    def __init__(self, pictures: Pictures, share: int, shares: int):
+        units = -(-len(pictures) // SHARE_UNIT)
+        if units < shares:
             raise UserError(
-                f"{len(pictures)} pictures make at most {chunks} shares, of {chunk} each. "
+                f"{len(pictures)} pictures make at most {units} shares, of {SHARE_UNIT} each. "
                 f"Received: {shares}."
             )
-        first, last = (chunks * k // shares * chunk for k in (share, share + 1))
+        first, last = (units * k // shares * SHARE_UNIT for k in (share, share + 1))
         self.start, self.stop = first, min(last, len(pictures))
         self.side = pictures.side
         self.fingerprint = pictures.fingerprint
         self.name = f"{share}_of_{shares}"
-        self.chunk = chunk
         self._pictures = pictures
 
     def __len__(self):
@@ -75,12 +77,12 @@ class Share:
         return self._pictures.label(self.start + row)
 
 
-def collect_share(share: Share, observers: Sequence[Observer], folder: Path, identity: str) -> None:
+def collect_share(
+    share: Share, observers: Sequence[Observer], folder: Path, identity: str, batch_size: int
+) -> None:
     """What the observers see of a share, into a folder of its own in `folder`, for `merge`."""
-    place = folder / share.name
-    collect(
-        share, observers, place, _of_share(identity, share), share.chunk, f"pictures {share.name}"
-    )
+    whose, what = _of_share(identity, share), f"pictures {share.name}"
+    collect(share, observers, folder / share.name, whose, batch_size, what)
 
 
 def merge(pictures: Pictures, shares: Sequence[Share], folder: Path, identity: str) -> None:
@@ -101,6 +103,7 @@ def merge(pictures: Pictures, shares: Sequence[Share], folder: Path, identity: s
             )
         parts.append(arrays)
     with FileLock(folder / _LOCK):
+        (folder / _DONE).unlink(missing_ok=True)  # until all of it is there
         for name, first in parts[0].items():
             shape = (len(pictures), *first.shape[1:])
             whole = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape)

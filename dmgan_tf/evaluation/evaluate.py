@@ -135,13 +135,13 @@ class _Evaluation:
         return collect(pictures, observers, folder, _identity(observers), chunk, description)
 
     def _share(self, share, shares):
-        return Share(self._subject.pictures, share, shares, _CHUNK * self._batch_size)
+        return Share(self._subject.pictures, share, shares)
 
     def see_share(self) -> int:
         """What all observers see of the share that was asked for, for a later `merge`."""
         share = self._share(*(self._request.shard or (0, 1)))
         folder, identity = self._request.work / "drawn", _identity(self._observers)
-        collect_share(share, self._observers, folder, identity)
+        collect_share(share, self._observers, folder, identity, _CHUNK * self._batch_size)
         return len(share)
 
     def _cache(self, pictures, observer):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dmgan_tf import build
 from dmgan_tf.errors import UserError
-from dmgan_tf.evaluation import evaluate
+from dmgan_tf.evaluation import collecting, evaluate
 from dmgan_tf.evaluation.pictures import Drawn
 from dmgan_tf.evaluation.report import as_markdown, check_protocols
 from dmgan_tf.inference.text_to_image import TextToImage
@@ -161,6 +161,7 @@ def shared(tiny_run, tiny_judge, strategy, monkeypatch, tmp_path):
     """Evaluates 150 pictures, in chunks of 64, and returns what is printed and the report."""
     monkeypatch.setattr(build, "local_strategy", lambda: strategy)
     monkeypatch.setattr(evaluate, "_CHUNK", 1)
+    monkeypatch.setattr(collecting, "SHARE_UNIT", 64)
 
     def evaluated(name, *options):
         out = tmp_path / name / "evaluation.json"
