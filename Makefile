@@ -12,7 +12,7 @@ TEST_PROCESSES ?= 2
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo studio wheel docs test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo studio wheel docs notebook test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
 
 setup: $(VENV)/installed
 
@@ -44,9 +44,12 @@ wheel: setup dmgan_tf/studio/runtime
 	$(BIN)/python -m dmgan_tf.studio.exported_presets
 	$(BIN)/python -m build --wheel
 
+# docs/tutorial.ipynb, from docs/tutorial.md.
+notebook: setup
+	$(BIN)/python docs/make_notebook.py
+
 # The documents as a site, in site/; a link that leads nowhere is an error.
 docs: setup
-	$(BIN)/python docs/make_notebook.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict  # calls ruff
 
 test: setup

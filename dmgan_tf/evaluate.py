@@ -120,7 +120,8 @@ def _place(arguments: argparse.Namespace) -> Path:
     if arguments.images_dir:
         return arguments.images_dir
     repository = hub.repository(arguments.model) or kaggle.repository(arguments.model)
-    name = preset_name(arguments.model) or Path(repository or "").name
+    *_, name = (repository or preset_name(arguments.model) or "").split("/", 1)
+    name = name.replace("/", "_")
     return Path(f"{name}_evaluation") if name else arguments.model
 
 

@@ -119,7 +119,7 @@ def test_the_studio_travels_in_the_wheel(distributions, dmgan, tmp_path):
     assert all((page / name).stat().st_size == about["bytes"] for name, about in files.items())
 
 
-def test_the_tutorial_runs_top_to_bottom(environment, tmp_path, monkeypatch):
+def test_the_tutorial_runs_top_to_bottom(distributions, environment, tmp_path, monkeypatch):
     """As its notebook, which has the same commands; with fewer pictures and steps."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     if not RUNTIME.is_dir():
@@ -129,7 +129,8 @@ def test_the_tutorial_runs_top_to_bottom(environment, tmp_path, monkeypatch):
         os.pathsep.join([str(environment), str(Path(sys.executable).parent), os.environ["PATH"]]),
     )
     monkeypatch.setenv("PYTHONPATH", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")  # what it installs is there
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # what the wheel needs is there
+    shutil.copy(distributions[1], tmp_path)
     book = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
     for pattern, less in (
         (r"range\(600\)", "range(60)"),

@@ -7,6 +7,7 @@ cache and proxies are kagglehub's (KAGGLE_API_TOKEN, KAGGLEHUB_CACHE).
 
 import errno
 import fnmatch
+import functools
 import json
 import logging
 import re
@@ -30,9 +31,9 @@ def is_kaggle_name(named: str | Path) -> bool:
 
 
 def repository(folder: Path) -> str | None:
-    """user/model, where a folder is one of kagglehub's cache; None for other folders."""
+    """user/model/framework/variation/version, where a folder is one of kagglehub's cache, or None."""
     cached = folder.name.isdigit() and (folder.parent / ".complete" / folder.name).is_dir()
-    return "/".join(folder.parts[-5:-3]) if cached else None
+    return "/".join(folder.parts[-5:]) if cached else None
 
 
 def download(named: str | Path) -> Path:
@@ -49,8 +50,15 @@ def download(named: str | Path) -> Path:
     library = _import_kagglehub()
     import requests  # kagglehub's; not before it is needed
 
+    def load(handle, file):
+        return Path(library.model_download(handle, path=file))
+
     try:
-        return _download(lambda file: Path(library.model_download(match["handle"], path=file)))
+        folder = load(match["handle"], "metadata.json").parent
+        # From here on of the version that it is, whatever is published meanwhile.
+        handle = "/".join([*match["handle"].split("/")[:4], folder.name])
+        _download(folder, functools.partial(load, handle))
+        return folder
     except requests.HTTPError as error:
         raise UserError(f"{name}: {_refusal(error)}") from error
     except requests.ConnectionError as error:
@@ -64,9 +72,8 @@ def download(named: str | Path) -> Path:
         raise UserError(f"{name}: {type(error).__name__}: {_line(error)}") from error
 
 
-def _download(load: Callable[[str], Path]) -> Path:
-    """The folder of a model's files; `load` gives the path of one."""
-    folder = load("metadata.json").parent
+def _download(folder: Path, load: Callable[[str], Path]) -> None:
+    """Loads the other files of a model into the folder that metadata.json is in."""
     networks = _networks(folder / "metadata.json")
     # Weights come last: where they are, README.md was asked for before, and is there or isn't.
     weights = {name: _there(folder, name) for name in networks}
@@ -79,7 +86,6 @@ def _download(load: Callable[[str], Path]) -> Path:
             load(file)
         elif not _optional(load, f"{name}{_SAFETENSORS}"):
             load(f"{name}{_HDF5}")
-    return folder
 
 
 def _networks(path):

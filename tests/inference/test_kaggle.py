@@ -80,7 +80,7 @@ def test_model_is_loaded_once_and_only_its_own_files(server, uploaded, directory
     ):
         np.testing.assert_array_equal(found, expected)
     assert resolve(URL) == resolve(model) == presets.locate(type(model)(URL)) == model
-    assert kaggle.repository(model) == "somebody/red-birds"
+    assert kaggle.repository(model) == URL.removeprefix("kaggle://") + f"/{model.name}"
     assert kaggle.repository(directory) is None
     assert len(server.downloads()) == len(wanted)
 

@@ -37,15 +37,16 @@ def test_without_a_gpu_webassembly_draws(open_page, studio_address):
     assert "drawn by WebAssembly." in page.get_by_role("contentinfo").inner_text()
 
 
+@pytest.mark.parametrize("place", ["const session = await", "const outputs = await"])
 def test_a_gpu_that_fails_is_replaced_by_webassembly(
-    open_with_gpu, studio_folder, tmp_path, drawing
+    open_with_gpu, studio_folder, tmp_path, drawing, place
 ):
     copy = shutil.copytree(studio_folder, tmp_path / "studio")
     script = (copy / "worker.js").read_text(encoding="utf-8")
-    create = "await ort.InferenceSession.create("
-    assert create in script
-    fails = 'if (provider === "webgpu") throw new Error("lost");'
-    (copy / "worker.js").write_text(script.replace("const session", f"{fails}\n  const session"))
+    assert place in script
+    provider = "(await loaded).provider" if "outputs" in place else "provider"
+    fails = f'if ({provider} === "webgpu") throw new Error("lost");'
+    (copy / "worker.js").write_text(script.replace(place, f"{fails}\n  {place}"))
     with served(copy) as address:
         page = open_with_gpu(address)
         pictures = draw(page, count=1)

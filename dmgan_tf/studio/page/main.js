@@ -84,11 +84,15 @@ class Page {
 
   /** Lets draw, from now on: what draws is loaded. */
   start() {
+    this.#describe();
+    byId("draw").disabled = false;
+    this.follow();
+  }
+
+  #describe() {
     const { name, fingerprint, limitations } = this.engine.studio;
     const drawn = `Model ${name}, ${fingerprint}, drawn by ${this.engine.drawsWith}.`;
     byId("card").textContent = [drawn, limitations ?? ""].join(" ");
-    byId("draw").disabled = false;
-    this.follow();
   }
 
   /** Draws what the address names, if it names anything. */
@@ -146,6 +150,7 @@ class Page {
       pictures.push(picture);
       byId("drawn").append(picture.figure);
     }
+    this.#describe();
     byId("status").textContent = count === 1 ? "Drawn." : `Drawn: ${count} pictures.`;
     this.memory.show(pictures);
     this.comparison.offer(pictures[0].drawing);

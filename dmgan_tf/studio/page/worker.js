@@ -13,7 +13,7 @@ const BUILDS = {
   wasm: { api: "./runtime/ort.wasm.min.mjs", binary: "runtime/ort-wasm-simd-threaded.wasm.gzip" },
 };
 
-/** @type {Promise<{ort: any, session: any, manifest: any}>} */
+/** @type {Promise<{ort: any, session: any, studio: any, manifest: any, provider: string}>} */
 let loaded;
 
 /** WebGPU wants a GPU, a browser that can suspend WebAssembly (JSPI), and the build in the folder. */
@@ -23,14 +23,11 @@ async function canUseWebGpu(files) {
 }
 
 async function load({ studio, manifest }) {
-  if (await canUseWebGpu(studio.files)) {
-    try {
-      return await loadWith("webgpu", studio, manifest);
-    } catch (error) {
-      console.warn(`WebGPU can't be used (${error?.message ?? error}): WebAssembly draws instead.`);
-    }
-  }
-  return loadWith("wasm", studio, manifest);
+  if (!(await canUseWebGpu(studio.files))) return loadWith("wasm", studio, manifest);
+  return loadWith("webgpu", studio, manifest).catch((error) => {
+    tellOfFallback(error);
+    return loadWith("wasm", studio, manifest);
+  });
 }
 
 async function loadWith(provider, studio, manifest) {
@@ -55,10 +52,25 @@ async function loadWith(provider, studio, manifest) {
     logSeverityLevel: 3, // errors: it warns of nodes that WebGPU leaves to WebAssembly, as is meant
   });
   postMessage({ provider });
-  return { ort, session, manifest };
+  return { ort, session, studio, manifest, provider };
 }
 
-async function draw({ ids, seed }) {
+function tellOfFallback(error) {
+  console.warn(`WebGPU can't be used (${error?.message ?? error}): WebAssembly draws instead.`);
+}
+
+/** Draws; a GPU that fails, or is lost later, is replaced by WebAssembly. */
+async function draw(argument) {
+  const { provider, studio, manifest } = await loaded;
+  if (provider === "wasm") return run(argument);
+  return run(argument).catch(async (error) => {
+    tellOfFallback(error);
+    await (loaded = loadWith("wasm", studio, manifest));
+    return run(argument);
+  });
+}
+
+async function run({ ids, seed }) {
   const { ort, session, manifest } = await loaded;
   const { noise_size, condition_size } = manifest;
   const noise = seededNoise(seed, noise_size + condition_size);
