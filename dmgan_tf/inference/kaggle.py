@@ -31,7 +31,7 @@ def is_kaggle_name(named: str | Path) -> bool:
 
 
 def repository(folder: Path) -> str | None:
-    """user/model/framework/variation/version, where a folder is one of kagglehub's cache, or None."""
+    """user/model/framework/variation/version of a folder of kagglehub's cache, else None."""
     cached = folder.name.isdigit() and (folder.parent / ".complete" / folder.name).is_dir()
     return "/".join(folder.parts[-5:]) if cached else None
 
