@@ -100,7 +100,7 @@ def test_weights_may_be_safetensors_and_a_card_its_fingerprint(server, uploaded,
         files_of(directory) | {"README.md": b"---\nfingerprint: 01234567\n---\n"}
     ]
     line = refused(resolve, URL)
-    assert line.startswith("somebody/red-birds: weights and words have the fingerprint ")
+    assert line.startswith(f"{HANDLE}/2: weights and words have the fingerprint ")
     assert f"Remove {model.parent / '2'} and load the model again" in line
 
 
