@@ -40,7 +40,7 @@ dmgan_tf/studio/runtime: dmgan_tf/studio/package-lock.json dmgan_tf/studio/build
 
 # dist/dmgan_tf-….whl, with the studio's page.
 wheel: setup dmgan_tf/studio/runtime
-	rm -rf dmgan_tf/studio/exported
+	rm -rf build dmgan_tf/studio/exported
 	$(BIN)/python -m dmgan_tf.studio.exported_presets
 	$(BIN)/python -m build --wheel
 
