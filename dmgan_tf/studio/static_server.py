@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import re
@@ -48,6 +49,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def __init__(self, *arguments, always, **keywords):
         self._always = always
         super().__init__(*arguments, **keywords)
+
+    def handle(self):
+        with contextlib.suppress(ConnectionError):  # of a visitor who has gone
+            super().handle()
 
     def end_headers(self):
         for name, value in self._always.items():
