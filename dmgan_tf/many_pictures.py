@@ -72,10 +72,10 @@ def draw_many(
         for part, pictures in _drawn(artist, order, missing):
             # The part before is compressed while this one is drawn.
             if waiting:
-                _write(out, tar, *waiting)
-            waiting = part, order, pool.map(_png, pictures)
+                _write(out, tar, order, *waiting)
+            waiting = part, pool.map(_png, pictures)
         if waiting:
-            _write(out, tar, *waiting)
+            _write(out, tar, order, *waiting)
     return len(missing), len(mine) - len(missing)
 
 
@@ -143,7 +143,7 @@ def _own(place):
         own.unlink(missing_ok=True)
 
 
-def _write(out, tar, part, order, pictures):
+def _write(out, tar, order, part, pictures):
     rows = order.pictures(part)
     names = [name_of(part * PART_SIZE + i, *row) for i, row in enumerate(rows)]
     place = _place(out, part, tar)

@@ -7,6 +7,8 @@ from dmgan_tf.command_line import argument_parser
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
 
+PRECISIONS = ("float32", "float16", "int8")  # that an export can be written in
+
 
 def export_parser(description: str | None, precisions: tuple[str, ...]) -> argparse.ArgumentParser:
     """A parser of model, folder, precisions and captions."""

@@ -18,12 +18,11 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tqdm import tqdm
 
 from dmgan_tf.export import edge_folder, edge_report
+from dmgan_tf.export.edge_options import PRECISIONS
 from dmgan_tf.inference.edge_runtimes import import_runtime
 from dmgan_tf.inference.signatures import to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.inference.whole_folder import whole_folder
-
-PRECISIONS = ("float32", "float16", "int8")
 
 
 def export(

@@ -13,12 +13,12 @@ from onnxruntime.tools.convert_onnx_models_to_ort import (
 from tqdm import tqdm
 
 from dmgan_tf.export import edge_folder, edge_report, onnx_graph, onnx_precision
+from dmgan_tf.export.edge_options import PRECISIONS
 from dmgan_tf.export.onnx_canonical import canonical
 from dmgan_tf.inference.model_directory import fingerprint, resolve
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.inference.whole_folder import whole_folder
 
-PRECISIONS = ("float32", "float16", "int8")
 _BATCH_SIZE = 4
 
 

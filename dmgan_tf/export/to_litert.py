@@ -11,10 +11,8 @@ Into OUT, whole or not at all:
 """
 
 from dmgan_tf.command_line import import_tensorflow, run
-from dmgan_tf.export.edge_options import export_parser, parsed
+from dmgan_tf.export.edge_options import PRECISIONS, export_parser, parsed
 from dmgan_tf.inference.edge_runtimes import import_runtime
-
-PRECISIONS = ("float32", "float16", "int8")  # `litert_files` knows them too late for --help
 
 
 def main() -> int:

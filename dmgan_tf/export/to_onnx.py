@@ -18,9 +18,7 @@ from types import ModuleType
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.errors import UserError
-from dmgan_tf.export.edge_options import export_parser, parsed
-
-PRECISIONS = ("float32", "float16", "int8")  # `onnx_files` knows them too late for --help
+from dmgan_tf.export.edge_options import PRECISIONS, export_parser, parsed
 
 
 def main() -> int:
