@@ -14,9 +14,14 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
     Nodes stand in the order in which its outputs need them, constants in that of their first use;
     both, and what nodes give, are named by their places. Equal constants are one, what nothing
     needs is dropped, and so are the shapes between inputs and outputs.
+
+    Raises: ValueError: for a node with a graph inside, whose names would have to follow.
     """
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     graph = copy.graph
+    kinds = onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS
+    if inside := [node.name for node in graph.node for a in node.attribute if a.type in kinds]:
+        raise ValueError(f"Nodes with a graph inside are not known here. Received: {inside[0]}.")
     nodes, constants = _in_order(graph), {tensor.name: tensor for tensor in graph.initializer}
     names = {value.name: value.name for value in (*graph.input, *graph.output)}
     kept: dict[tuple, onnx.TensorProto] = {}

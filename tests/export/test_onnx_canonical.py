@@ -48,3 +48,12 @@ def test_another_function_gives_other_bytes():
     other = model("abcde", (0, 1, 2, 3))
     other.graph.node[1].op_type = "Div"
     assert canonical(other) != canonical(model("abcde", (0, 1, 2, 3)))
+
+
+def test_a_node_with_a_graph_inside_is_refused():
+    output = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])]
+    branch = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "branch", [], output)
+    node = helper.make_node("If", ["c"], ["z"], "choice", then_branch=branch, else_branch=branch)
+    graph = helper.make_graph([node], "graph", [], [])
+    with pytest.raises(ValueError, match="Received: choice"):
+        canonical(helper.make_model(graph))
