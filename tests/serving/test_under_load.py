@@ -219,15 +219,18 @@ def test_a_reload_to_a_bad_folder_changes_nothing(exported, tmp_path):
 
 @pytest.mark.slow
 def test_more_than_the_queue_holds_is_refused_while_health_answers(exported, tmp_path):
-    # A queue so short that a client on a busy machine overfills it as well.
+    # A queue so short that a client on a busy machine overfills it as well. Several connections,
+    # since of more calls than 256 on one HTTP/2 may refuse the streams before the server sees them.
     short = "--max-queued-rows", 4, "--max-batch-size", 1
-    with (
-        serve(exported, tmp_path / "log.txt", *short) as server,
-        grpc.insecure_channel(server.address) as channel,
-        grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)]) as other,
-    ):
-        predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
-        waiting = [predict.future(request(["a bird"], [i])) for i in range(700)]
+    alone = [("grpc.use_local_subchannel_pool", 1)]
+    with serve(exported, tmp_path / "log.txt", *short) as server, contextlib.ExitStack() as stack:
+        *channels, other = (
+            stack.enter_context(grpc.insecure_channel(server.address, alone)) for _ in range(6)
+        )
+        stubs = [prediction_service_pb2_grpc.PredictionServiceStub(channel) for channel in channels]
+        waiting = [
+            stub.Predict.future(request(["a bird"], [i])) for i in range(140) for stub in stubs
+        ]
         health = health_pb2_grpc.HealthStub(other)
         codes = {answer.code() for answer in waiting}
         assert codes == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
