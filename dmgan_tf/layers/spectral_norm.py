@@ -61,7 +61,7 @@ class SpectralNormConv2D(keras.layers.Layer):
         if training:
             u = self._unit(tf.linalg.matvec(constant, v, transpose_a=True))
             self.u.assign(u)
-        return tf.tensordot(tf.linalg.matvec(matrix, u), v, 1)
+        return tf.reduce_sum(tf.linalg.matvec(matrix, u) * v)
 
     def _unit(self, vector):
         return vector / (tf.norm(vector) + self.epsilon)

@@ -21,14 +21,21 @@ class Adam(keras.optimizers.Adam):
             raise ValueError("`amsgrad` is not supported. Received: amsgrad=True.")
 
     def update_step(self, gradient, variable, learning_rate):
-        dtype = variable.dtype
+        # One fused operation, whose own ε is added to √v: what stands there makes it that of √v̂.
         place = self._get_variable_index(variable)
-        m, v = self._momentums[place], self._velocities[place]
-        step = tf.cast(self.iterations + 1, dtype)
-        gradient = tf.cast(gradient, dtype)
-        self.assign_add(m, (gradient - m) * (1.0 - self.beta_1))
-        self.assign_add(v, (tf.square(gradient) - v) * (1.0 - self.beta_2))
-        corrected_m = m / (1.0 - self.beta_1**step)
-        corrected_v = v / (1.0 - self.beta_2**step)
-        change = corrected_m / (tf.sqrt(corrected_v) + self.epsilon)
-        self.assign_sub(variable, tf.cast(learning_rate, dtype) * change)
+        m, v = self._momentums[place].value, self._velocities[place].value
+        dtype = variable.dtype
+        step = tf.cast(self.iterations, dtype) + 1.0
+        beta_2_power = self.beta_2**step
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=m.handle,
+            v=v.handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=beta_2_power,
+            lr=tf.cast(learning_rate, dtype),
+            beta1=tf.constant(self.beta_1, dtype),
+            beta2=tf.constant(self.beta_2, dtype),
+            epsilon=self.epsilon * tf.sqrt(1.0 - beta_2_power),
+            grad=tf.cast(gradient, dtype),
+        )

@@ -81,7 +81,7 @@ def _step_function(strategy, trainer):
     compiled = trainer.jit_compile and not (on_cpu and strategy.num_replicas_in_sync > 1)
     if trainer.jit_compile and not compiled:
         _LOGGER.warning("The step is not compiled: XLA can't on a CPU of several replicas.")
-    return tf.function(trainer.train_step, jit_compile=compiled)
+    return tf.function(trainer.train_step, jit_compile=compiled, autograph=False)
 
 
 def _first_values(strategy, scalars):
