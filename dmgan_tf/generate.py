@@ -17,6 +17,7 @@ from dmgan_tf.command_line import (
     run,
 )
 from dmgan_tf.errors import UserError
+from dmgan_tf.inference.inputs import DTYPES
 from dmgan_tf.inference.presets import locate
 from dmgan_tf.shards import shard
 from dmgan_tf.whole_file import check_writable
@@ -63,6 +64,12 @@ def parse_arguments() -> argparse.Namespace:
         metavar="K/N",
         help="with --out-dir: draw each N-th part from part K on, K = 0 … N − 1",
     )
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="of the convolutions; bfloat16 where the processor or GPU computes in it",
+    )
     parser.add_argument("--stages", action="store_true", help="draw every resolution into a grid")
     parser.add_argument(
         "--attention",
@@ -105,8 +112,11 @@ def main() -> int:
     from dmgan_tf.inference.inputs import encode_caption
     from dmgan_tf.inference.labelled_grid import labelled_grid
     from dmgan_tf.inference.text_to_image import TextToImage
+    from dmgan_tf.training.devices import computes_in_bfloat16
 
-    artist = TextToImage.from_preset(arguments.model)
+    artist = TextToImage.from_preset(arguments.model, dtype=arguments.dtype)
+    if arguments.dtype == "bfloat16" and not computes_in_bfloat16():
+        _LOGGER.warning("Nothing here computes in bfloat16: float32 is faster.")
     words = artist.vocabulary, artist.max_words
     if arguments.out_dir:
         try:

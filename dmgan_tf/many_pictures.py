@@ -64,7 +64,7 @@ def draw_many(
     Raises: UserError: when `out` holds pictures of another request.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _hold_to(out, order, model, tar, artist.batch_size)
+    _hold_to(out, order, model, tar, artist)
     mine = order.parts()
     missing = [part for part in mine if not _place(out, part, tar).exists()]
     with ThreadPoolExecutor() as pool:
@@ -79,16 +79,17 @@ def draw_many(
     return len(missing), len(mine) - len(missing)
 
 
-def _hold_to(out, order, model, tar, batch_size):
+def _hold_to(out, order, model, tar, artist):
     """Parts of one folder answer one request, however many machines draw them."""
     text = "\n".join(order.captions)
     wanted = {
         "model": model,
+        "dtype": artist.generator.compute_dtype,
         "captions": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
         "seeds": [order.seeds.start, order.seeds.stop],
         "kind": "tar" if tar else "folder",
         "part size": PART_SIZE,
-        "batch size": batch_size,
+        "batch size": artist.batch_size,
     }
     path = out / REQUEST
     # Of machines that begin at once, the first one's request holds.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
+from dmgan_tf.inference.inputs import DTYPES
 from dmgan_tf.inference.presets import locate
 
 DESCRIPTION = Path("assets.extra", "studio.json")
@@ -35,6 +36,12 @@ def main() -> int:
     parser.add_argument(
         "--version", type=int, default=1, help="number of the version, above 0; higher is newer"
     )
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="of the convolutions; bfloat16 for a server whose processor or GPU computes in it",
+    )
     arguments = parser.parse_args()
     if arguments.version < 1:
         parser.error(f"--version must be above 0. Received: {arguments.version}.")
@@ -48,13 +55,16 @@ def main() -> int:
         raise UserError(
             "Exporting needs tensorflow-serving-api: pip install 'dmgan_tf[serving]'."
         ) from error
-    export(arguments.model, target)
+    export(arguments.model, target, arguments.dtype)
     print(f"SavedModel: {target}")
     return 0
 
 
-def export(model: Path, target: Path) -> None:
-    """Writes the SavedModel of a model directory to `target`, whole or not at all."""
+def export(model: Path, target: Path, dtype: str = "float32") -> None:
+    """Writes the SavedModel of a model directory to `target`, whole or not at all.
+
+    Args: dtype: of `TextToImage.from_preset`.
+    """
     import tensorflow as tf
 
     from dmgan_tf.inference.model_directory import fingerprint, resolve
@@ -62,7 +72,7 @@ def export(model: Path, target: Path) -> None:
     from dmgan_tf.inference.text_to_image import TextToImage
     from dmgan_tf.inference.whole_folder import whole_folder
 
-    artist = TextToImage.from_preset(model, portable=True)
+    artist = TextToImage.from_preset(model, portable=True, dtype=dtype)
     with whole_folder(target) as partial:  # servers look for names of digits alone
         module = Signatures(artist)
         tf.saved_model.save(module, str(partial), signatures=module.functions())

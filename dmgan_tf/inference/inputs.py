@@ -10,6 +10,8 @@ from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.noise import seeded_noise
 
+DTYPES = ("float32", "bfloat16")  # that pictures may be drawn in
+
 _LOGGER = logging.getLogger(__name__)
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.inference.folded_generator import FoldedGenerator
 from dmgan_tf.inference.image_grid import to_uint8
-from dmgan_tf.inference.inputs import encode_caption, model_inputs, with_seeds
+from dmgan_tf.inference.inputs import DTYPES, encode_caption, model_inputs, with_seeds
 from dmgan_tf.inference.model_directory import (
     load_metadata,
     load_network,
@@ -74,15 +74,23 @@ class TextToImage:
         self._run_pictures = tf.function(self._last_images, signature, autograph=False)
 
     @classmethod
-    def from_preset(cls, preset: str | Path, portable: bool = False) -> "TextToImage":
+    def from_preset(
+        cls, preset: str | Path, portable: bool = False, dtype: str = "float32"
+    ) -> "TextToImage":
         """Loads a model, which knows how many words of a caption count.
 
         Args: preset: folder of a run or of a model, name of a preset, hf://… or kaggle://….
             portable: draw with what every runtime has, for exports; see `FoldedGenerator`.
+            dtype: of DTYPES, of the generator's convolutions; bfloat16 is for processors that
+            compute in it.
         Raises: UserError: when there is no model, or a part of it is damaged or does not fit.
+            ValueError: for another dtype.
         """
+        if dtype not in DTYPES:
+            raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}. Received: {dtype}.")
         path = resolve(preset)
-        generator = FoldedGenerator(load_network(path, "generator"), portable)
+        policy = "float32" if dtype == "float32" else f"mixed_{dtype}"
+        generator = FoldedGenerator(load_network(path, "generator", policy), portable)
         text_encoder = load_network(path, "text_encoder")
         max_words = load_metadata(path).get("max_words", 25)
         return cls(generator, text_encoder, load_vocabulary(path), max_words)

@@ -29,6 +29,11 @@ def has_bfloat16(cpuinfo: Path = _CPUINFO) -> bool:
     return not _BFLOAT16_FLAGS.isdisjoint(flags)
 
 
+def computes_in_bfloat16() -> bool:
+    """Whether bfloat16 is worth it here: a GPU (not one before Ampere), or such a processor."""
+    return device_names() != ["CPU"] or has_bfloat16()
+
+
 def tell_devices(side: int, mixed_precision: str, cpuinfo: Path = _CPUINFO) -> None:
     """Logs the devices; tells of bfloat16 that is not used, and warns of a GPU that is not used
     and of a network too large for a CPU.

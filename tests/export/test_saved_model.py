@@ -38,6 +38,19 @@ def test_pictures_are_those_of_the_python_interface(tiny_run, answers):
         np.testing.assert_array_equal(np.asarray(png), found)
 
 
+def test_bfloat16_is_exported(tiny_run, tmp_path):
+    saved_model.export(tiny_run, tmp_path / "1", "bfloat16")
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    found = loaded.signatures["images"](
+        caption=tf.constant(CAPTIONS[:1]), seed=tf.constant(SEEDS[:1], tf.int64)
+    )["image"]
+    artist = TextToImage.from_preset(tiny_run, dtype="bfloat16")
+    error = found.numpy().astype(float) - artist.generate(CAPTIONS[0], SEEDS[0])
+    assert np.sqrt(np.mean(error**2)) < 1
+    exact = TextToImage.from_preset(tiny_run).generate(CAPTIONS[0], SEEDS[0])
+    assert (found.numpy() != exact).any()
+
+
 def test_a_caption_of_no_known_word_spoils_its_own_row_alone(answers):
     for answer in answers.values():
         assert [bool(error) for error in answer["error"].numpy()] == [False, True, True, False]

@@ -173,6 +173,18 @@ def test_model_read_from_its_directory_draws_the_same(artist, directory):
     np.testing.assert_array_equal(loaded.generate(CAPTIONS), artist.generate(CAPTIONS))
 
 
+def test_bfloat16_draws_nearly_the_same(artist, directory):
+    halved = TextToImage.from_preset(directory.parent, dtype="bfloat16")
+    expected = artist.generate(CAPTIONS).astype(float)
+    error = np.sqrt(np.mean((halved.generate(CAPTIONS) - expected) ** 2))
+    assert 0 < error < 255 / 10 ** (38 / 20)  # not the same numbers; 38 dB
+
+
+def test_another_dtype_is_refused(directory):
+    with pytest.raises(ValueError, match="float32, bfloat16"):
+        TextToImage.from_preset(directory.parent, dtype="float8")
+
+
 def test_grey_levels_are_rounded_and_cut():
     values = np.array([-3.0, -1.0, -1 + 0.9 / 127.5, 0.0, 0.996, 1.0, 1.2])
     assert to_uint8(values).tolist() == [0, 0, 1, 128, 254, 255, 255]
