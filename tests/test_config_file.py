@@ -74,6 +74,7 @@ def test_overrides_win_over_the_file_and_the_last_over_the_first(file):
         "training.batch_size=6",
         "training.batch_size=8",
         "training.generator_learning_rate=1e-4",
+        "training.mixed_precision=off",
         "generator.memory=true",
         "image_encoder.widths=[1, 2, 3, 4, 5]",
         "damsm.directory=runs/a=b",
@@ -81,6 +82,7 @@ def test_overrides_win_over_the_file_and_the_last_over_the_first(file):
     config = load_config(path, overrides)
     assert config.training.batch_size == 8
     assert config.training.generator_learning_rate == 1e-4
+    assert config.training.mixed_precision == "off"
     assert config.generator.memory is True
     assert config.image_encoder.widths == (1, 2, 3, 4, 5)
     assert config.damsm.directory == "runs/a=b"
