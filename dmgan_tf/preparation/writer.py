@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from dmgan_tf.data.prepared import FORMAT, INDEX, METADATA, REPORT, VOCABULARY, Row
+from dmgan_tf.data.index_columns import Row
+from dmgan_tf.data.prepared import FORMAT, INDEX, METADATA, REPORT, VOCABULARY
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation import looking, shares
 from dmgan_tf.preparation.entry import LeftOut
