@@ -33,6 +33,7 @@ FUZZ = ["atheris>=3,<4", "schemathesis>=4.20,<5"]
 HUB = ["huggingface_hub>=1.0,<3", "safetensors>=0.5,<1"]
 KAGGLE = ["kagglehub>=1.0,<2", "safetensors>=0.5,<1"]
 EMOJI = ["emoji>=2.14,<3"]
+PARQUET = ["pyarrow>=18,<27"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0,<2"]
 
 setup(
@@ -72,6 +73,7 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
         "emoji": EMOJI,
+        "parquet": PARQUET,
         "hub": HUB,
         "kaggle": KAGGLE,
         "serving": SERVING,
@@ -89,6 +91,7 @@ setup(
             *OPENVINO,
             *LITERT,
             *EMOJI,
+            *PARQUET,
             *HUB,
             *KAGGLE,
             *DOCS,

@@ -1,6 +1,7 @@
 """The part of `build` for data: from a config to pictures, captions and words."""
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.layers.augmentation import NOISE_SIZE, Augmentation
 
 
-def captions(config: Config, split: str) -> tuple[tuple[str, ...], ...]:
+def captions(config: Config, split: str) -> Sequence[Sequence[str]]:
     """The captions of a split's pictures, without the pictures where they would be drawn."""
     if config.data.source == "prepared":
         return pictures(config, split).captions

@@ -1,22 +1,36 @@
 """Makes a data set ready: `dmgan prepare-data cub CUB_200_2011.tgz --out data/cub`.
 
-Sources: cub, coco, attngan (the folder of AttnGAN's and DM-GAN's users), folder (anybody's
-pictures), fluent-emoji. The result is one folder for `data.directory` of a config.
+Sources: cub, coco, flowers, celeba, attngan (the folder of AttnGAN's and DM-GAN's users), folder
+(anybody's pictures), webdataset, parquet and tfrecord (of img2dataset and Hugging Face),
+fluent-emoji. The result is one folder for `data.directory` of a config.
 """
 
 import argparse
 import hashlib
 import logging
+import math
 import shutil
 import tempfile
 from pathlib import Path
 
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
+from dmgan_tf.preparation import shares
+from dmgan_tf.preparation.limits import LEAST_SIDE, MOST_ASPECT, Limits
 from dmgan_tf.preparation.sole_use import sole_use
+from dmgan_tf.shards import shard
 from dmgan_tf.whole_file import check_writable
 
-SOURCES = ("cub", "coco", "attngan", "folder", "fluent-emoji")
+_SAMPLES = ("webdataset", "parquet", "tfrecord")
+SOURCES = ("cub", "coco", "flowers", "celeba", "attngan", "folder", *_SAMPLES, "fluent-emoji")
+_FOR_SAMPLES = (
+    "caption_key",
+    "image_key",
+    "min_similarity",
+    "similarity_key",
+    "language",
+    "language_key",
+)
 _DOWNLOADED = ("cub", "coco")
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,11 +54,12 @@ def parse_arguments() -> argparse.Namespace:
         "--words", type=int, help="largest size of the vocabulary, its end included (default: all)"
     )
     parser.add_argument(
-        "--split", help="folder only: fraction, class, or a file of names (default: fraction)"
+        "--split",
+        help="fraction, class, or a file of the test pictures' names (default: as the data say, or "
+        "fraction)",
     )
-    parser.add_argument(
-        "--test-share", type=float, help="folder only: share of the test split (default: 0.1)"
-    )
+    parser.add_argument("--test-share", type=float, help="share of the test split (default: 0.1)")
+    _add_filters(parser)
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first picture that can't be used"
     )
@@ -57,34 +72,103 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--processes", type=int, help="processes that read pictures (default: one per core)"
     )
+    share = parser.add_mutually_exclusive_group()
+    share.add_argument(
+        "--shard",
+        type=shard,
+        metavar="K/N",
+        help="write the K-th of N shares alone, K = 0 … N − 1, into a folder beside --out",
+    )
+    share.add_argument(
+        "--merge",
+        type=int,
+        metavar="N",
+        help="join what N shares have written, with the same data, options and --out",
+    )
     arguments = parser.parse_args()
     if arguments.download and arguments.source not in _DOWNLOADED:
         parser.error(f"--download knows {' and '.join(_DOWNLOADED)}, not {arguments.source}.")
     if arguments.download and arguments.dry_run:
         parser.error("--dry-run writes nothing, so it can't --download.")
     for name, value, sources in (
-        ("--split", arguments.split, ("folder",)),
-        ("--test-share", arguments.test_share, ("folder",)),
-        ("--words", arguments.words, ("cub", "coco", "folder", "fluent-emoji")),
-        ("--captions", arguments.captions, ("cub", "coco", "attngan", "folder")),
+        ("--split", arguments.split, ("folder", *_SAMPLES)),
+        ("--test-share", arguments.test_share, ("folder", *_SAMPLES)),
+        ("--words", arguments.words, [name for name in SOURCES if name != "attngan"]),
+        ("--captions", arguments.captions, SOURCES[:6]),
+        *((_option(name), getattr(arguments, name), _SAMPLES) for name in _FOR_SAMPLES),
     ):
         if value is not None and arguments.source not in sources:
             parser.error(f"{name} is of no use with {arguments.source}, only {', '.join(sources)}.")
     if arguments.test_share is not None and not 0 <= arguments.test_share < 1:
         parser.error(f"--test-share must lie in [0, 1). Received: {arguments.test_share}.")
-    for name in ("words", "processes"):
-        if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
-            parser.error(f"--{name} must be 1 or more.")
+    for name, least, most in (
+        ("words", 1, math.inf),
+        ("merge", 1, math.inf),
+        ("processes", 1, math.inf),
+        ("min_side", LEAST_SIDE, math.inf),
+        ("max_aspect", 1, MOST_ASPECT),
+    ):
+        value = getattr(arguments, name)
+        if value is not None and not least <= value <= most:
+            limit = f"{least} or more" if most == math.inf else f"in [{least}, {most}]"
+            parser.error(f"{_option(name)} must be {limit}.")
     return arguments
+
+
+def _option(name):
+    return f"--{name.replace('_', '-')}"
+
+
+def _add_filters(parser):
+    parser.add_argument(
+        "--min-side",
+        type=int,
+        help=f"leave out smaller pictures, in pixels (default: {LEAST_SIDE})",
+    )
+    parser.add_argument(
+        "--max-aspect",
+        type=float,
+        help="leave out pictures whose longer side is more than so many shorter ones (default: "
+        f"{MOST_ASPECT})",
+    )
+    parser.add_argument(
+        "--deduplicate",
+        action="store_true",
+        help="leave out pictures with the bytes of an earlier one; reads all pictures once more",
+    )
+    options = parser.add_argument_group(", ".join(_SAMPLES))
+    options.add_argument(
+        "--caption-key", metavar="KEY", help="where captions stand (default: txt, caption, text, …)"
+    )
+    options.add_argument(
+        "--image-key", metavar="KEY", help="where pictures stand (default: jpg, image, …)"
+    )
+    options.add_argument(
+        "--min-similarity", type=float, help="leave out samples whose caption fits less"
+    )
+    options.add_argument(
+        "--similarity-key", metavar="KEY", help="where that number stands (default: similarity)"
+    )
+    options.add_argument("--language", help="leave out samples in another language, such as en")
+    options.add_argument(
+        "--language-key", metavar="KEY", help="where the language stands (default: LANGUAGE)"
+    )
 
 
 def main() -> int:
     """Finds, plans, writes."""
     arguments = parse_arguments()
     out, source = arguments.out, arguments.path
+    if arguments.shard:
+        out = shares.folder(out, *arguments.shard)
+        if out.exists():
+            print(f"Prepared before: {out}")
+            return 0
     if out.exists():
         raise UserError(f"{out} is there already: name another --out, or remove it.")
     check_writable(out)
+    if arguments.merge:
+        shares.check(out, arguments.merge)
     if arguments.download and source.is_file():
         raise UserError(f"{source} is a file: --download fetches into the folder PATH.")
     if arguments.download:
@@ -106,20 +190,31 @@ def main() -> int:
 
 
 def _prepare(arguments, source, out, work):
+    from dmgan_tf.preparation.duplicates import without_duplicates
     from dmgan_tf.preparation.plan import few_test_pictures, plan
     from dmgan_tf.preparation.sources import find
-    from dmgan_tf.preparation.writer import write
+    from dmgan_tf.preparation.writer import write, write_share
 
-    options = {n: v for n in ("split", "test_share") if (v := getattr(arguments, n)) is not None}
+    if arguments.source == "tfrecord":
+        import_tensorflow()
+    names = ("split", "test_share", *_FOR_SAMPLES)
+    options = {n: v for n in names if (v := getattr(arguments, n)) is not None}
     found = find(arguments.source, source, arguments.captions, work, **options)
-    planned = plan(found, arguments.source, arguments.words, arguments.strict)
+    if arguments.deduplicate:
+        found = without_duplicates(found)
+    limits = Limits(arguments.min_side or LEAST_SIDE, arguments.max_aspect or MOST_ASPECT)
+    planned = plan(found, arguments.source, arguments.words, arguments.strict, limits)
     print(planned.summary())
     if arguments.dry_run:
         if warning := few_test_pictures(entry.split for entry in planned.entries):
             _LOGGER.warning(warning)
         return
     import_tensorflow()
-    print(write(planned, out, arguments.strict, arguments.processes))
+    options = arguments.strict, arguments.processes
+    if arguments.shard:
+        print(write_share(planned, arguments.out, arguments.shard, *options))
+    else:
+        print(write(planned, out, *options, merged=arguments.merge or 0))
     print(f"Prepared: {out}")
 
 

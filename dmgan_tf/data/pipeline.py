@@ -7,14 +7,17 @@ neither the number of workers and replicas nor a restart changes what is seen.
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import tensorflow as tf
 
+from dmgan_tf.data.encoded_captions import encode_all
 from dmgan_tf.data.picture_order import picture_order
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.vocabulary import Vocabulary
-from dmgan_tf.errors import UserError
+
+_MOST_OPEN_FILES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +92,7 @@ def read_pictures(
 
 
 def _sample_maker(pictures, vocabulary, options):
-    ids, lengths = _encode_all(pictures, vocabulary)
-    caption_counts = tf.constant([len(c) for c in pictures.captions], tf.int32)
+    captions_of, words_of = _caption_table(pictures, vocabulary)
     class_ids = tf.constant(pictures.class_ids, tf.int32)
     read = _reader(pictures, round(options.sides[-1] * options.load_side_ratio))
     seed = tf.constant(options.seed, tf.int64)
@@ -100,10 +102,8 @@ def _sample_maker(pictures, vocabulary, options):
         picture = picture_at(position)
         # One key per use; a stream position never meets the same pair twice.
         keys = tf.random.split(tf.stack([seed, position]), 7)
-        caption = _uniform_int(keys[0], caption_counts[picture])
-        words, length = _fit_words(
-            ids[picture, caption], lengths[picture, caption], options.max_words, keys[1]
-        )
+        caption = _uniform_int(keys[0], captions_of(picture))
+        words, length = _fit_words(*words_of(picture, caption), options.max_words, keys[1])
         dropout_shape = [options.max_words, options.dropout_size]
         dropout = tf.random.stateless_uniform(dropout_shape, keys[6])
         image = _augment(read(picture), options, keys[2], keys[3])
@@ -126,24 +126,26 @@ def _sample_maker(pictures, vocabulary, options):
     return make
 
 
-def _encode_all(pictures, vocabulary):
-    """Ids [N, C, T] and lengths [N, C] of all captions, padded to the most and the longest.
+def _caption_table(pictures, vocabulary):
+    """Functions from a picture to its number of captions, and on to the ids and length of one.
 
-    Raises: UserError: when a caption has no known word.
+    Ids are padded to the longest caption's: int32 [T].
     """
-    encoded = [[vocabulary.encode(caption)[0] for caption in row] for row in pictures.captions]
-    for i, (row, captions) in enumerate(zip(encoded, pictures.captions, strict=True)):
-        for words, caption in zip(row, captions, strict=True):
-            if not words:
-                where = pictures.records.names[i] if pictures.records else f"picture {i}"
-                raise UserError(f"{where}: the caption {caption!r} has no known word.")
-    most = max(len(row) for row in encoded)
-    longest = max(len(words) for row in encoded for words in row)
-    ids = np.zeros((len(encoded), most, longest), np.int32)
-    lengths = np.zeros((len(encoded), most), np.int32)
-    for i, row in enumerate(encoded):
-        ids[i, : len(row)], lengths[i, : len(row)] = vocabulary.pad(row, longest)
-    return tf.constant(ids), tf.constant(lengths)
+    encoded = encode_all(pictures, vocabulary)
+    longest = int(np.diff(encoded.ends).max())
+    with tf.device("CPU:0"):
+        ids, ends, firsts = map(tf.constant, encoded)
+
+    def count(picture):
+        return tf.cast(firsts[picture + 1] - firsts[picture], tf.int32)
+
+    def words(picture, caption):
+        place = firsts[picture] + tf.cast(caption, tf.int64)
+        length = tf.cast(ends[place + 1] - ends[place], tf.int32)
+        found = tf.pad(ids[ends[place] : ends[place + 1]], [[0, longest - length]])
+        return tf.ensure_shape(found, [longest]), length
+
+    return count, words
 
 
 def _uniform_int(key, bound):
@@ -195,10 +197,11 @@ def _reader(pictures, load_side):
 
 def _bytes_reader(records):
     """A function from an index to the bytes of its picture; reads of several threads don't mix."""
-    files = [open(name, "rb") for name in records.files]  # noqa: SIM115 - as long as the function
+    # Fewer than a process may have open; a file that is put out is closed by its last reader.
+    opened = lru_cache(_MOST_OPEN_FILES)(lambda name: open(name, "rb"))  # noqa: SIM115
 
     def read(i):
-        file = files[records.file_of[i]]
+        file = opened(records.files[records.file_of[i]])
         content = os.pread(file.fileno(), int(records.sizes[i]), int(records.offsets[i]))
         return np.array(content, object)
 

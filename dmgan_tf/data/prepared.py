@@ -5,6 +5,7 @@
     index.jsonl                     a line a picture: split, class, box, captions, place of bytes
     SPLIT-00000-of-00009.tfrecord   tf.train.Example: `name`, `image` (JPEG or PNG), `captions`
     report.json                     what was left out and why, and what was changed
+    index.columns/                  of a large folder: the index as arrays, made when it is read
 
 The index says where in a shard a picture's bytes stand, so that any picture is read at once, in any
 order, without its neighbours.
@@ -12,12 +13,11 @@ order, without its neighbours.
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from dmgan_tf.data.index_columns import read_columns
 from dmgan_tf.data.picture_set import PictureSet, Records
-from dmgan_tf.data.square_crop import square_crop
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 
@@ -28,21 +28,6 @@ METADATA, VOCABULARY, INDEX, REPORT = (
     "index.jsonl",
     "report.json",
 )
-
-
-class Row(NamedTuple):
-    """A line of the index; `offset` and `size` are bytes within the shard."""
-
-    name: str
-    split: str
-    class_id: int | None
-    box: list[float] | None
-    captions: list[str]
-    width: int
-    height: int
-    shard: str
-    offset: int
-    size: int
 
 
 def load_prepared(directory: str | Path, split: str, homepage: str | None = None) -> PictureSet:
@@ -56,38 +41,39 @@ def load_prepared(directory: str | Path, split: str, homepage: str | None = None
     _metadata(directory, homepage)
     path = directory / INDEX
     try:
-        # Not splitlines: a caption may hold other line ends.
-        lines = path.read_text(encoding="utf-8").split("\n")
-        every = (Row(**json.loads(line)) for line in lines if line)
-        rows = [row for row in every if row.split == split]
-        crops = [square_crop(r.box, r.width, r.height) if r.box else (0, 0, 0, 0) for r in rows]
-    except (OSError, ValueError, TypeError) as error:
+        columns = read_columns(path).get(split)
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path}: is damaged: {error}. Prepare the data again.") from error
-    if not rows:
+    if columns is None:
         raise UserError(f"{directory}: holds no picture of the {split} split.")
-    shards = sorted({row.shard for row in rows})
-    sizes = {}
-    for shard in shards:
+    _check_shards(directory, columns)
+    return PictureSet(
+        captions=columns.captions,
+        class_ids=columns.class_ids,
+        records=Records(
+            names=columns.names,
+            files=tuple(str(directory / shard) for shard in columns.shards),
+            file_of=columns.file_of,
+            offsets=columns.offsets,
+            sizes=columns.sizes,
+            crops=columns.crops,
+            stored=columns.stored,
+        ),
+    )
+
+
+def _check_shards(directory, columns):
+    """Raises UserError where a shard is missing, or shorter than the index says."""
+    lengths = np.zeros(len(columns.shards), np.int64)
+    for i, shard in enumerate(columns.shards):
         file = directory / shard
         if Path(shard).name != shard or not file.is_file():
             raise UserError(f"{directory}: the shard {shard} is missing. Prepare the data again.")
-        sizes[shard] = file.stat().st_size
-    if short := next((r for r in rows if r.offset + r.size > sizes[r.shard] or r.offset < 0), None):
-        raise UserError(f"{directory / short.shard}: is cut short. Prepare the data again.")
-    return PictureSet(
-        captions=tuple(tuple(row.captions) for row in rows),
-        class_ids=np.array(
-            [-1 - i if r.class_id is None else r.class_id for i, r in enumerate(rows)], np.int32
-        ),
-        records=Records(
-            names=tuple(row.name for row in rows),
-            files=tuple(str(directory / shard) for shard in shards),
-            file_of=np.array([shards.index(row.shard) for row in rows], np.int32),
-            offsets=np.array([row.offset for row in rows], np.int64),
-            sizes=np.array([row.size for row in rows], np.int64),
-            crops=np.array(crops, np.int32),
-        ),
-    )
+        lengths[i] = file.stat().st_size
+    behind = columns.offsets + columns.sizes > lengths[columns.file_of]
+    if len(short := np.flatnonzero(behind | (columns.offsets < 0))):
+        shard = columns.shards[columns.file_of[short[0]]]
+        raise UserError(f"{directory / shard}: is cut short. Prepare the data again.")
 
 
 def load_prepared_vocabulary(directory: str | Path) -> Vocabulary:

@@ -155,7 +155,7 @@ def _content(pictures):
     records = pictures.records
     places = [records.offsets.tolist(), records.sizes.tolist(), records.crops.tolist()]
     sizes = [Path(file).stat().st_size for file in records.files]
-    return [records.names, [Path(file).name for file in records.files], sizes, places]
+    return [list(records.names), [Path(file).name for file in records.files], sizes, places]
 
 
 def digest(*parts) -> str:

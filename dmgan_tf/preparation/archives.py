@@ -90,17 +90,26 @@ def _members(archive) -> Iterator[_Member]:
                 yield _Member(info.filename, info.file_size, kind, partial(packed.open, info))
         return
     with _decompressed(archive) as file:
-        bounded = cast(IO[bytes], _Bounded(file))
-        yield from _tar_members(bounded)
-
-
-def _tar_members(file):
-    with tarfile.open(fileobj=file, mode="r:") as tar:
-        for entry in tar:
-            ordinary = entry.isreg() and not entry.issparse()  # a hole of any size takes no bytes
-            kind = "folder" if entry.isdir() else "file" if ordinary else "other"
+        for tar, entry in tar_entries(file):
+            kind = "folder" if entry.isdir() else "file" if is_ordinary(entry) else "other"
             yield _Member(entry.name, entry.size, kind, partial(tar.extractfile, entry))
+
+
+def tar_entries(file: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """The members of an uncompressed tar, without trust.
+
+    Raises: tarfile.TarError, ValueError, OSError, …: where it is damaged or cut short.
+    """
+    with tarfile.open(fileobj=cast(IO[bytes], _Bounded(file)), mode="r:") as tar:
+        for entry in tar:
+            yield tar, entry
+            tar.members.clear()  # type: ignore[attr-defined]  # or all are kept
         _check_end(tar)
+
+
+def is_ordinary(entry: tarfile.TarInfo) -> bool:
+    """Whether a member is a file whose bytes stand in the tar: a hole of any size takes none."""
+    return entry.isreg() and not entry.issparse()
 
 
 def _decompressed(archive):

@@ -15,7 +15,11 @@ def read_text(path: Path) -> str:
 
     Raises: OSError. ValueError: when it holds zero bytes, as pictures and UTF-16 without its mark.
     """
-    content = path.read_bytes()
+    return decode(path.read_bytes(), path.name)
+
+
+def decode(content: bytes, name: str) -> str:
+    """Text of bytes, as `read_text` reads it. Raises: ValueError: for zero bytes, naming `name`."""
     encoding = _MARKS.get(content[:2], "utf-8-sig")
     try:
         text = content.decode(encoding)
@@ -23,7 +27,7 @@ def read_text(path: Path) -> str:
         text = content.decode("cp1252", errors="replace")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise ValueError(f"{path.name} is no text: line {line} holds zero bytes")
+        raise ValueError(f"{name} is no text: line {line} holds zero bytes")
     return text
 
 

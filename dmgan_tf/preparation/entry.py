@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from dmgan_tf.preparation.picture_place import Cell, Span
+
 
 class LeftOut(NamedTuple):
     """Something that will not be trained with, by name, and why."""
@@ -27,8 +29,9 @@ class Entry:
     Attributes:
         name: unique in its source; tells a person which picture is meant.
         split: `train` or `test`.
-        path: of the picture.
+        path: of the file that holds the picture.
         captions: as they were found, in their order.
+        within: where in `path` the picture stands; None: the file is the picture.
         class_id: int32, or None; pictures of one class are no negatives of each other.
         box: (x, y, width, height) of the object in pixels, or None.
     """
@@ -37,6 +40,7 @@ class Entry:
     split: str
     path: Path
     captions: tuple[str, ...]
+    within: Span | Cell | None = None
     class_id: int | None = None
     box: tuple[float, float, float, float] | None = None
 

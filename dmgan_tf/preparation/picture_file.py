@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MOST_BYTES = 64 * 2**20
-LEAST_SIDE = 8
-MOST_ASPECT = 20  # of the longer side to the shorter, which is what a picture is enlarged by
+from dmgan_tf.preparation.limits import Limits
+from dmgan_tf.preparation.picture_place import Cell, Span, read_bytes
+
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # none that runs a program
 _ORIENTATION, _OTHERWISE = 0x0112, range(2, 9)
 TURNED = "turned upright by EXIF"  # in Picture.changed
@@ -34,24 +34,26 @@ class PictureError(ValueError):
     """A picture that can't be used; the message is the reason."""
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(
+    path: Path, within: Span | Cell | None = None, limits: Limits | None = None
+) -> Picture:
     """Reads, checks to the last pixel, and converts where needed.
 
+    Args: within: see `Entry`. limits: smaller and thinner pictures are refused.
     Raises: PictureError.
     """
     try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise PictureError(f"is larger than {MOST_BYTES // 2**20} MiB")
-        content = path.read_bytes()
+        content = read_bytes(path, within)
     except OSError as error:
         raise PictureError(f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise PictureError(str(error)) from error
     if not content:
         raise PictureError("is empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _checked(content)
+            return _checked(content, limits or Limits())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError("holds too many pixels") from error
     except UnidentifiedImageError as error:
@@ -63,12 +65,12 @@ def read_picture(path: Path) -> Picture:
         raise PictureError(f"is damaged or cut short: {reason}") from error
 
 
-def _checked(content):
+def _checked(content, limits):
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         width, height = image.size
-        if min(width, height) < LEAST_SIDE:
+        if min(width, height) < limits.least_side:
             raise PictureError(f"is too small: {width} × {height} pixels")
-        if max(width, height) > MOST_ASPECT * min(width, height):
+        if max(width, height) > limits.most_aspect * min(width, height):
             raise PictureError(f"is too thin: {width} × {height} pixels")
         if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
             raise PictureError("holds 32-bit numbers, of which white is not known")

@@ -9,6 +9,7 @@ from dmgan_tf.data.tokens import tokenize
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
+from dmgan_tf.preparation.limits import Limits
 
 FEWEST_TEST_PICTURES = 100  # R-precision looks for a picture's caption among as many
 _GROWTH_AS_PNG = 6  # of a WebP picture; 3,092 emoji grew from 15 to 97 MB
@@ -20,8 +21,7 @@ class Plan:
     """What will be written, known before a picture is looked at.
 
     Attributes: source: what it came from. entries: with the captions that will be used. vocabulary.
-        left_out: so far. excluded: by design. picture_bytes: of all files together: about the size
-        of the result.
+        left_out: so far. excluded: by design. limits: of the pictures' sizes.
     """
 
     source: str
@@ -29,7 +29,7 @@ class Plan:
     vocabulary: Vocabulary
     left_out: list[LeftOut]
     excluded: list[LeftOut]
-    picture_bytes: int
+    limits: Limits
 
     def summary(self) -> str:
         """For people: pictures and captions per split, words, size, what was left out."""
@@ -38,7 +38,7 @@ class Plan:
             captions = sum(len(e.captions) for e in self.entries if e.split == split)
             lines.append(f"{split}: {count:,} pictures, {captions:,} captions")
         lines.append(f"vocabulary: {len(self.vocabulary):,} words")
-        lines.append(f"size: about {self.picture_bytes / 2**20:,.0f} MiB")
+        lines.append(f"size: about {forecast(self.entries) / 2**20:,.0f} MiB")
         lines.append(f"left out so far, pictures and captions: {len(self.left_out):,}")
         lines += [f"  {item}" for item in self.left_out[:_TOLD]]
         if len(self.left_out) > _TOLD:
@@ -48,11 +48,18 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(found: Found, source: str, most_words: int | None, strict: bool = False) -> Plan:
+def plan(
+    found: Found,
+    source: str,
+    most_words: int | None,
+    strict: bool = False,
+    limits: Limits | None = None,
+) -> Plan:
     """Captions and vocabulary.
 
     Args: most_words: entries of the vocabulary at most, the end included; None: all. strict: the
-        first thing to be left out is an error.
+        first thing to be left out is an error. limits: smaller and thinner pictures will be left
+        out.
     Raises: UserError: with `strict`, or when nothing is left.
     """
     left_out = Report(strict, found.left_out)
@@ -87,14 +94,13 @@ def plan(found: Found, source: str, most_words: int | None, strict: bool = False
     if not any(entry.split == "train" for entry in kept):
         first = f" The first thing left out: {left_out.items[0]}." if left_out.items else ""
         raise UserError(f"{source}: holds no picture with a caption to train with.{first}")
-    size = sum(_forecast(entry.path) for entry in kept)
     return Plan(
         source=source,
         entries=kept,
         vocabulary=vocabulary,
         left_out=left_out.items,
         excluded=found.excluded,
-        picture_bytes=size,
+        limits=limits or Limits(),
     )
 
 
@@ -123,6 +129,11 @@ class Report:
         if self._strict:
             raise UserError(f"{name}: {reason}. Without --strict it would be left out.")
         self.items.append(LeftOut(name, reason))
+
+
+def forecast(entries: Iterable[Entry]) -> int:
+    """Bytes that the pictures will take, about."""
+    return sum(map(_forecast, entries))
 
 
 def stamp(path: Path) -> tuple[int, int] | None:
@@ -156,8 +167,9 @@ def _is_unicode(text):
     return True
 
 
-def _forecast(path):
-    """Bytes that a picture will take, about."""
-    size, _ = stamp(path) or (0, 0)
-    kept = path.suffix.lower() in (".jpg", ".jpeg", ".png")
+def _forecast(entry):
+    if entry.within:
+        return entry.within.size
+    size, _ = stamp(entry.path) or (0, 0)
+    kept = entry.path.suffix.lower() in (".jpg", ".jpeg", ".png")
     return size * (1 if kept else _GROWTH_AS_PNG)

@@ -2,31 +2,26 @@
 
 The folder is written as NAME.partial, shard by shard, and renamed when it is whole. A shard stands
 there under its name only when its lines of the index stand beside it, so that a run that was
-stopped goes on after the last whole shard.
+stopped goes on after the last whole shard. Several machines write a share of the shards each
+(`shares`), which are joined to the same bytes.
 """
 
-import hashlib
 import json
 import logging
-import multiprocessing
-import os
 import shutil
-import threading
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
-from dmgan_tf.data.prepared import FORMAT, INDEX, METADATA, REPORT, VOCABULARY, Row
-from dmgan_tf.data.square_crop import square_crop
+from dmgan_tf.data.index_columns import Row
+from dmgan_tf.data.prepared import FORMAT, INDEX, METADATA, REPORT, VOCABULARY
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.entry import Entry, LeftOut
-from dmgan_tf.preparation.picture_file import LEAST_SIDE, TURNED, Picture, read_picture
-from dmgan_tf.preparation.plan import Plan, Report, few_test_pictures, stamp
+from dmgan_tf.preparation import looking, shares
+from dmgan_tf.preparation.entry import LeftOut
+from dmgan_tf.preparation.plan import Plan, Report, few_test_pictures, forecast, stamp
 from dmgan_tf.preparation.sole_use import sole_use
 
 PICTURES_PER_SHARD = 512
@@ -35,56 +30,114 @@ _LOGGER = logging.getLogger(__name__)
 _FRAME_BYTES = 12  # of a record in a TFRecord file: its length and the length's checksum
 
 
-def write(plan: Plan, out: Path, strict: bool = False, processes: int | None = None) -> str:
+def write(
+    plan: Plan,
+    out: Path,
+    strict: bool = False,
+    processes: int | None = None,
+    merged: int = 0,
+) -> str:
     """Writes the prepared folder; returns what was done, for people.
 
-    Raises: UserError: with `strict`, or when the disk has not the room, or no picture is left.
+    Args: merged: join what so many shares have written, instead of looking at pictures.
+    Raises: UserError: with `strict`, or when the disk has not the room, or no picture is left, or a
+        share is missing or of another plan.
     """
     partial = out.with_name(f"{out.name}.partial")
-    with _begun(plan, partial):
-        return _write(plan, partial, out, strict, processes)
+    shards = list(_shards(plan.entries))
+    with _begun(plan, partial, [] if merged else plan.entries):
+        if merged:
+            _gather(plan, out, merged, partial, shards)
+        done = _write_shards(plan, partial, shards, strict, processes)
+        _finish(plan, partial, out, done)
+    for folder in shares.folders(out, merged):
+        shutil.rmtree(folder)
+    lines = [f"{split}: {n:,} pictures" for split, n in _split_counts(done.rows)]
+    lines += [f"{what}: {n:,}" for what, n in sorted(done.changed.items())]
+    if warning := few_test_pictures(row.split for row in done.rows):
+        _LOGGER.warning(warning)
+    lines.append(f"left out: {len(done.left_out):,}, each with its reason in {out / REPORT}")
+    return "\n".join(lines)
 
 
-def _write(plan, partial, out, strict, processes):
+def write_share(
+    plan: Plan,
+    out: Path,
+    share: tuple[int, int],
+    strict: bool = False,
+    processes: int | None = None,
+) -> str:
+    """Writes the K-th of N shares of the shards of `out` into a folder beside it.
+
+    Raises: UserError: with `strict`, or when the disk has not the room.
+    """
+    number, count = share
+    folder = shares.folder(out, number, count)
+    partial = folder.with_name(f"{folder.name}.partial")
+    shards = list(_shards(plan.entries))[number::count]
+    with _begun(plan, partial, [entry for _, entries in shards for entry in entries]):
+        done = _write_shards(plan, partial, shards, strict, processes)
+        shares.sign(partial, plan)
+        partial.rename(folder)
+    return f"Share {number}/{count}: {len(done.rows):,} pictures. Join all with --merge {count}."
+
+
+def _write_shards(plan, partial, shards, strict, count):
+    """What became of all entries of these shards; those that are there stay."""
     left_out = Report(strict, plan.left_out)
     rows: list[Row] = []
     changed: Counter[str] = Counter()
-    shards = list(_shards(plan.entries))
-    context = multiprocessing.get_context("spawn")
+    total = sum(len(entries) for _, entries in shards)
     with (
-        ProcessPoolExecutor(processes, context, _end_with_parent) as pool,
-        tqdm(total=len(plan.entries), desc="pictures", unit="picture") as bar,
+        looking.processes(count) as pool,
+        tqdm(total=total, desc="pictures", unit="picture") as bar,
     ):
         for name, entries in shards:
             done = _read_journal(partial, name)
             if done:
                 bar.update(len(entries))
             else:
-                done = _write_shard(partial, name, entries, pool, bar)
+                looked = looking.look_at(entries, plan.limits, pool)
+                done = _write_shard(partial, name, entries, looked, bar)
             for refused in done.left_out:
                 left_out.add(*refused)
             rows.extend(done.rows)
             changed.update(done.changed)
-    if not any(row.split == "train" for row in rows):
-        raise UserError(f"{plan.source}: no picture is left. The first: {left_out.items[0]}.")
-    _describe(plan, partial, rows, left_out.items, changed)
+    return _Shard(rows, left_out.items, changed)
+
+
+def _gather(plan, out, count, partial, shards):
+    """Takes the shards of all shares into `partial`; what was taken by a run before stays."""
+    shares.check(out, count, plan)
+    for folder in shares.folders(out, count):
+        for path in folder.glob("*.tfrecord*"):
+            path.rename(partial / path.name)
+    for place, (name, _) in enumerate(shards):
+        if not _read_journal(partial, name):
+            share = f"{place % count}/{count}"
+            raise UserError(
+                f"{shares.folder(out, place % count, count)}: is damaged: it lacks {name}. Remove "
+                f"it, and prepare it again with --shard {share}."
+            )
+
+
+def _finish(plan, partial, out, done):
+    if not any(row.split == "train" for row in done.rows):
+        raise UserError(f"{plan.source}: no picture is left. The first: {done.left_out[0]}.")
+    _describe(plan, partial, *done)
     for path in partial.glob("*.writing"):
         path.unlink()
     partial.rename(out)
     for path in (*out.glob("*.tfrecord.json"), out / _BEGUN):
         path.unlink()
-    lines = [
-        f"{split}: {n:,} pictures" for split, n in sorted(Counter(r.split for r in rows).items())
-    ]
-    lines += [f"{what}: {n:,}" for what, n in sorted(changed.items())]
-    if warning := few_test_pictures(row.split for row in rows):
-        _LOGGER.warning(warning)
-    lines.append(f"left out: {len(left_out.items):,}, each with its reason in {out / REPORT}")
-    return "\n".join(lines)
+
+
+def _split_counts(rows):
+    return sorted(Counter(row.split for row in rows).items())
 
 
 class _Shard(NamedTuple):
-    """What became of a shard's entries."""
+    """What became of a shard's entries, or of those of several."""
 
     rows: list[Row]
     left_out: list[LeftOut]
@@ -92,14 +145,12 @@ class _Shard(NamedTuple):
 
 
 @contextmanager
-def _begun(plan, partial):
-    """Makes the folder, or finds it as a run of the same plan left it; nobody else writes there."""
-    described = [
-        (e.name, e.split, str(e.path), e.captions, e.class_id, e.box, stamp(e.path))
-        for e in plan.entries
-    ]
-    content = json.dumps([FORMAT, described, plan.vocabulary.words])
-    fingerprint = hashlib.sha256(content.encode()).hexdigest()
+def _begun(plan, partial, entries):
+    """Makes the folder, or finds it as a run of the same plan left it; nobody else writes there.
+
+    Args: entries: that will be written there.
+    """
+    fingerprint = shares.fingerprint(plan, lambda path: (str(path), stamp(path)))
     path = partial / _BEGUN
     if partial.exists() and not path.is_file() and any(partial.iterdir()):
         raise UserError(f"{partial} is there and was not begun by this program: move it away.")
@@ -109,13 +160,13 @@ def _begun(plan, partial):
             for old in partial.iterdir():
                 old.unlink()
             path.write_text(fingerprint)
-        _check_room(plan, partial)
+        _check_room(entries, partial)
         yield
 
 
-def _check_room(plan, partial):
+def _check_room(entries, partial):
     free = shutil.disk_usage(partial).free
-    missing = plan.picture_bytes - sum(p.stat().st_size for p in partial.glob("*.tfrecord"))
+    missing = forecast(entries) - sum(p.stat().st_size for p in partial.glob("*.tfrecord"))
     if free < missing:
         raise UserError(
             f"{partial}: about {missing / 2**20:,.0f} MiB will be written, but the disk "
@@ -133,42 +184,16 @@ def _shards(entries):
             yield f"{split}-{i:05d}-of-{count:05d}.tfrecord", part
 
 
-def _end_with_parent():
-    """A worker whose parent was killed would wait without end."""
-
-    def wait():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _look(entry: Entry) -> Picture | str:
-    """The picture of an entry, or why there is none; runs in processes of its own."""
-    try:
-        picture = read_picture(entry.path)
-        if entry.box:
-            crop = square_crop(entry.box, picture.width, picture.height)
-            if min(crop[2:]) < LEAST_SIDE:
-                return f"its box {list(entry.box)} is too small"
-            if TURNED in picture.changed:
-                return "is turned by EXIF, so that it's not known where its box lies"
-    except (ValueError, OverflowError) as error:
-        return str(error)
-    return picture
-
-
-def _write_shard(partial, name, entries, pool, bar):
+def _write_shard(partial, name, entries, looked, bar):
     import tensorflow as tf
 
     rows, left_out, changed, position = [], [], Counter(), 0
     writing = partial / f"{name}.writing"
     with tf.io.TFRecordWriter(str(writing)) as writer:
-        for entry, picture in zip(entries, _looked(entries, pool), strict=True):
+        for entry, picture in zip(entries, looked, strict=True):
             bar.update()
-            reason = picture if isinstance(picture, str) else _undecodable(picture.content)
-            if reason:
-                left_out.append(LeftOut(entry.name, reason))
+            if isinstance(picture, str):
+                left_out.append(LeftOut(entry.name, picture))
                 continue
             example = _example(entry, picture.content)
             writer.write(example)
@@ -193,27 +218,6 @@ def _write_shard(partial, name, entries, pool, bar):
     _journal(partial, name).write_text(content)
     writing.rename(partial / name)
     return shard
-
-
-def _looked(entries, pool):
-    try:
-        yield from pool.map(_look, entries, chunksize=8)
-    except BrokenProcessPool as error:
-        raise UserError(
-            "A process that looks at pictures was killed, for want of memory as a rule. Try "
-            "--processes 1; started again it goes on."
-        ) from error
-
-
-def _undecodable(content):
-    """Why TensorFlow, which reads some files otherwise than Pillow, can't use a picture, or ""."""
-    import tensorflow as tf
-
-    try:
-        tf.io.decode_image(content, 3, expand_animations=False)
-    except tf.errors.InvalidArgumentError:
-        return "can't be decoded by TensorFlow"
-    return ""
 
 
 def _journal(partial, name):
@@ -260,7 +264,7 @@ def _describe(plan, partial, rows, left_out, changed):
     metadata = {
         "format": FORMAT,
         "source": plan.source,
-        "pictures": dict(sorted(Counter(row.split for row in rows).items())),
+        "pictures": dict(_split_counts(rows)),
         "captions": sum(len(row.captions) for row in rows),
         "vocabulary_fingerprint": plan.vocabulary.fingerprint,
     }

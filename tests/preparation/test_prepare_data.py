@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from command_lines import ROOT, TINY, call, environment, fail, refuse, run, succeed
 from small_pictures import COLORS, save_picture
+from small_samples import samples, write_parquet, write_tar, write_tfrecord
 
 from dmgan_tf import build, prepare_data
 from dmgan_tf.config_file import load_config
@@ -163,6 +164,7 @@ def lay_out_attngan(root):
 def sources(many, cub_folder, coco_folder, tmp_path):
     """Path by the name of each source, with enough pictures to train."""
     pytest.importorskip("emoji")
+    pytest.importorskip("pyarrow")
     for i in range(6):  # more birds of a training class
         stem = f"002.Crow/Crow_9{i}"
         save_picture(cub_folder / "CUB_200_2011" / "images" / f"{stem}.jpg")
@@ -173,17 +175,24 @@ def sources(many, cub_folder, coco_folder, tmp_path):
     for code in ("1f347", "1f348", "1f349", "1f34a", "1f34b", "1f34c"):
         save_picture(tmp_path / "emoji" / f"{code}.webp")
     shutil.copytree(coco_folder, tmp_path / "coco_source")
+    found = samples(tmp_path, PICTURES)
     return {
         "folder": many,
         "cub": cub_folder,
         "coco": coco_folder,
         "attngan": lay_out_attngan(tmp_path / "birds"),
+        "webdataset": write_tar(tmp_path / "0.tar", found),
+        "parquet": write_parquet(tmp_path / "0.parquet", found),
+        "tfrecord": write_tfrecord(tmp_path / "0.tfrecord", found),
         "fluent-emoji": tmp_path / "emoji",
     }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["cub", "coco", "attngan", "folder", "fluent-emoji"])
+@pytest.mark.parametrize(
+    "source",
+    ["cub", "coco", "attngan", "folder", "webdataset", "parquet", "tfrecord", "fluent-emoji"],
+)
 def test_every_source_gives_batches(sources, source, tmp_path):
     out = tmp_path / "prepared"
     succeed("prepare_data", source, sources[source], "--out", out)

@@ -2,18 +2,36 @@
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.entry import Found
 from dmgan_tf.preparation.lists import MALFORMED
-from dmgan_tf.preparation.sources import attngan, coco, cub, fluent_emoji, folder
+from dmgan_tf.preparation.sources import (
+    attngan,
+    celeba,
+    coco,
+    cub,
+    flowers,
+    fluent_emoji,
+    folder,
+    parquet,
+    samples,
+    tfrecord,
+    webdataset,
+)
 
 _FINDERS: dict[str, Callable[..., Found]] = {
     "cub": cub.find,
     "coco": coco.find,
     "attngan": attngan.find,
+    "flowers": flowers.find,
+    "celeba": celeba.find,
     "folder": folder.find,
+    "webdataset": partial(samples.find, webdataset.SUFFIX, webdataset.read),
+    "parquet": partial(samples.find, parquet.SUFFIX, parquet.read),
+    "tfrecord": partial(samples.find, tfrecord.SUFFIX, tfrecord.read),
     "fluent-emoji": fluent_emoji.find,
 }
 

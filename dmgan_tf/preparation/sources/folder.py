@@ -13,8 +13,6 @@ made as --split says.
 """
 
 import contextlib
-import dataclasses
-import hashlib
 import json
 import math
 import os
@@ -25,10 +23,9 @@ from dmgan_tf.preparation.archives import is_archive, unpack
 from dmgan_tf.preparation.captions_text import read_lines
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut, leaves_the_folder
 from dmgan_tf.preparation.lists import read_csv, read_json_lines, read_list
+from dmgan_tf.preparation.splits import RULES, SPLIT_OF, with_splits
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-_RULES = ("fraction", "class")
-_SPLIT_OF = {"train": "train", "test": "test", "validation": "test", "valid": "test", "val": "test"}
 
 
 def find(
@@ -41,18 +38,15 @@ def find(
     """Entries by name.
 
     Args: source: a folder, or an archive of one. captions: a JSON file. work: folder to unpack
-        into. split: `fraction` (by a hash of the name: more pictures later move none), `class`
-        (whole classes are unseen), or the path of a text file of the test pictures' names; None:
-        as lists and folders say, by fraction where they say nothing. test_share: of the pictures
-        or classes.
+        into. split, test_share: see `with_splits`.
     Raises: UserError: when the folder or a list can't be read.
     """
     if is_archive(source):
         source = _innermost(unpack(source, work / "pictures"))
     if not source.is_dir():
         raise UserError(f"{source}: is neither a folder nor an archive.")
-    folders = [source / name for name in _SPLIT_OF if (source / name).is_dir()]
-    named = {_SPLIT_OF[folder.name] for folder in folders} == {"train", "test"}
+    folders = [source / name for name in SPLIT_OF if (source / name).is_dir()]
+    named = {SPLIT_OF[folder.name] for folder in folders} == {"train", "test"}
     listed = not captions and not _list_of(source) and any(map(_list_of, folders))
     found = Found(entries=[])
     for folder in folders if listed else [source]:
@@ -65,21 +59,16 @@ def find(
     known = {entry.name for entry in found.entries} | {item.name for item in found.left_out}
     names = (str(path.relative_to(source)) for path in _pictures(source))
     found.left_out.extend(LeftOut(name, "has no caption") for name in names if name not in known)
-    if split and split not in _RULES:
+    if split and split not in RULES:
         inside = os.path.relpath(split, source)
         found.left_out[:] = [item for item in found.left_out if item.name != inside]
-    chosen = _Split(split or _RULES[0], test_share, found.entries, found.left_out)
-    entries = [
-        entry if entry.split and not split else _with_split(entry, chosen(entry))
-        for entry in found.entries
-    ]
-    return Found(entries=entries, left_out=found.left_out)
+    return with_splits(found, split, test_share)
 
 
 def _innermost(folder):
     """What an archive of one folder holds, without that folder."""
     inside = [path for path in folder.iterdir() if not _is_hidden(path.relative_to(folder))]
-    only = len(inside) == 1 and inside[0].is_dir() and inside[0].name not in _SPLIT_OF
+    only = len(inside) == 1 and inside[0].is_dir() and inside[0].name not in SPLIT_OF
     return inside[0] if only else folder
 
 
@@ -165,8 +154,8 @@ def _entry(source, name, row, named):
     except (ValueError, TypeError, OverflowError) as error:
         return LeftOut(name, f"has a class or a box that can't be read: {error}")
     split = str(row.get("split") or (path.parts[0] if named and path.parts[1:] else ""))
-    if split in _SPLIT_OF:
-        split = _SPLIT_OF[split]
+    if split in SPLIT_OF:
+        split = SPLIT_OF[split]
     elif row.get("split"):
         return LeftOut(name, f"is of the unknown split {split!r}")
     else:
@@ -213,41 +202,3 @@ def _box(value):
     if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
         raise ValueError(f"box {value}")
     return numbers
-
-
-class _Split:
-    """Which split an entry belongs to."""
-
-    def __init__(self, split, test_share, entries, left_out):
-        self._test_share = test_share
-        self._by_class = split == "class"
-        self._test_names = None
-        if split in _RULES:
-            without = next((entry.name for entry in entries if entry.class_id is None), None)
-            if self._by_class and without:
-                raise UserError(f"--split class: {without} has no class_id. Use --split fraction.")
-            return
-        if not Path(split).is_file():
-            raise UserError(
-                f"--split {split}: is neither {' nor '.join(_RULES)} nor a file with the names of "
-                "the test pictures."
-            )
-        try:
-            self._test_names = set(read_lines(Path(split)))
-        except (OSError, ValueError) as error:
-            raise UserError(f"--split {split}: cannot be read: {error}.") from error
-        unknown = self._test_names - {item.name for item in (*entries, *left_out)}
-        if unknown:
-            raise UserError(f"--split {split}: names {sorted(unknown)[0]!r}, which is no picture.")
-
-    def __call__(self, entry):
-        if self._test_names is not None:
-            return "test" if entry.name in self._test_names else "train"
-        key = str(entry.class_id) if self._by_class else entry.name
-        digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
-        share = int(digest[:8], 16) / 2**32
-        return "test" if share < self._test_share else "train"
-
-
-def _with_split(entry, split):
-    return dataclasses.replace(entry, split=split)

@@ -1,0 +1,178 @@
+"""The index of a prepared folder as arrays, one split at a time.
+
+A large index is read once: its arrays stay beside it, in `index.columns/`, and are mapped into
+memory from then on. They are made again when the index has changed, and may be removed at any time.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dmgan_tf.data.square_crop import square_crop
+from dmgan_tf.data.stored_texts import CaptionRows, TextCollector, Texts
+
+_LARGE_BYTES = 64 * 2**20  # a quarter of a million pictures
+_FOLDER, _DESCRIPTION = "index.columns", "columns.json"
+_LOGGER = logging.getLogger(__name__)
+_TYPES = {
+    "name_bytes": np.uint8,
+    "name_ends": np.int64,
+    "caption_bytes": np.uint8,
+    "caption_ends": np.int64,
+    "firsts": np.int64,
+    "class_ids": np.int32,
+    "file_of": np.int32,
+    "offsets": np.int64,
+    "sizes": np.int64,
+    "crops": np.int32,
+}
+
+
+class Row(NamedTuple):
+    """A line of the index; `offset` and `size` are bytes within the shard."""
+
+    name: str
+    split: str
+    class_id: int | None
+    box: list[float] | None
+    captions: list[str]
+    width: int
+    height: int
+    shard: str
+    offset: int
+    size: int
+
+
+class Columns(NamedTuple):
+    """The rows of a split. Arrays are as in `Records`; `shards`: names of its files.
+
+    `stored`: where arrays that are made of these may be kept, a path to begin their names with; or
+    None.
+    """
+
+    names: Texts
+    captions: CaptionRows
+    class_ids: np.ndarray
+    file_of: np.ndarray
+    offsets: np.ndarray
+    sizes: np.ndarray
+    crops: np.ndarray
+    shards: list[str]
+    stored: Path | None
+
+
+def read_columns(index: Path) -> dict[str, Columns]:
+    """The columns of each split.
+
+    Raises: OSError, ValueError, TypeError, AttributeError: when the index can't be read.
+    """
+    folder = index.with_name(_FOLDER)
+    status = index.stat()
+    stamp = [status.st_size, status.st_mtime_ns]
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return _load(folder, stamp)
+    large = status.st_size > _LARGE_BYTES
+    if large:
+        _LOGGER.info("%s: is read into arrays, which takes minutes once.", index)
+    arrays = {split: collector.arrays() for split, collector in _collect(index).items()}
+    if large:
+        with contextlib.suppress(OSError):  # a folder that can't be written to, or a full disk
+            _save(folder, stamp, arrays)
+            return _load(folder, stamp)
+    return {split: _columns(found, shards, None) for split, (found, shards) in arrays.items()}
+
+
+def _rows(index) -> Iterator[Row]:
+    # Not splitlines: a caption may hold other line ends.
+    with index.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            if line.strip("\n"):
+                yield Row(**json.loads(line))
+
+
+def _collect(index):
+    collectors: dict[str, _Collector] = {}
+    for row in _rows(index):
+        if row.split not in collectors:
+            collectors[row.split] = _Collector()
+        collectors[row.split].add(row)
+    return collectors
+
+
+class _Collector:
+    """Makes the arrays of a split, row by row."""
+
+    def __init__(self):
+        self._names, self._captions = TextCollector(), TextCollector()
+        self._numbers = {name: array("q") for name in list(_TYPES)[4:]}
+        self._numbers["firsts"].append(0)
+        self._shards: dict[str, int] = {}
+
+    def add(self, row: Row) -> None:
+        numbers = self._numbers
+        class_id = -1 - len(self._names) if row.class_id is None else row.class_id
+        self._names.extend([row.name])
+        self._captions.extend(row.captions)
+        numbers["firsts"].append(len(self._captions))
+        numbers["class_ids"].append(class_id)
+        numbers["file_of"].append(self._shards.setdefault(row.shard, len(self._shards)))
+        numbers["offsets"].append(row.offset)
+        numbers["sizes"].append(row.size)
+        crop = square_crop(row.box, row.width, row.height) if row.box else (0, 0, 0, 0)
+        numbers["crops"].extend(crop)
+
+    def arrays(self) -> tuple[dict[str, np.ndarray], list[str]]:
+        names, captions = self._names.texts(), self._captions.texts()
+        found = {name: np.frombuffer(n, np.int64) for name, n in self._numbers.items()}
+        found["crops"] = found["crops"].reshape(-1, 4)
+        found |= {"name_bytes": names.content, "name_ends": names.ends}
+        found |= {"caption_bytes": captions.content, "caption_ends": captions.ends}
+        arrays = {name: found[name].astype(kind, copy=False) for name, kind in _TYPES.items()}
+        return arrays, list(self._shards)
+
+
+def _columns(arrays, shards, stored):
+    texts = Texts(arrays["caption_bytes"], arrays["caption_ends"])
+    return Columns(
+        names=Texts(arrays["name_bytes"], arrays["name_ends"]),
+        captions=CaptionRows(texts, arrays["firsts"]),
+        **{name: arrays[name] for name in list(_TYPES)[5:]},
+        shards=shards,
+        stored=stored,
+    )
+
+
+def _load(folder, stamp):
+    description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+    if description["index"] != stamp:
+        raise ValueError("the index has changed")
+    found = {}
+    for split, shards in description["shards"].items():
+        paths = {name: folder / f"{split}.{name}.npy" for name in _TYPES}
+        arrays = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
+        found[split] = _columns(arrays, shards, folder / split)
+    return found
+
+
+def _save(folder, stamp, arrays):
+    writing = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    try:
+        writing.mkdir()
+        for split, (columns, _) in arrays.items():
+            for name, column in columns.items():
+                np.save(writing / f"{split}.{name}.npy", column)
+        shards = {split: names for split, (_, names) in arrays.items()}
+        text = json.dumps({"index": stamp, "shards": shards})
+        (writing / _DESCRIPTION).write_text(text, encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        writing.rename(folder)
+    finally:
+        shutil.rmtree(writing, ignore_errors=True)
