@@ -24,6 +24,8 @@ def communication(config):
 
     Returns: bytes of gradients; bytes a picture of gathered features; collectives of batch norms.
     """
+    import tensorflow as tf
+
     from dmgan_tf import build
     from dmgan_tf.layers.batch_norm import BatchNorm
 
@@ -31,7 +33,7 @@ def communication(config):
     critics = [*build.discriminators(config), *build.feature_discriminators(config, image)]
     trained = [v for n in (generator, *critics) for v in n.trainable_variables]
     gradients = _FLOAT_BYTES * sum(math.prod(v.shape) for v in trained)
-    regions = math.prod(image.compute_output_shape((1, 64, 64, 3))[0][1:])
+    regions = math.prod(image(tf.zeros([1, 64, 64, 3]))[0].shape)
     size, words = config.text_encoder.feature_size, config.data.max_words
     gathered = _FLOAT_BYTES * (regions + size + size * (words + 2))  # the sentence goes twice
     norms = [layer for layer in generator._flatten_layers() if isinstance(layer, BatchNorm)]

@@ -24,30 +24,29 @@ from processes import (
 from scheduler import exit_code, run_job
 
 pytestmark = pytest.mark.slow
-STEPS = ["training.steps=12", "training.checkpoint_every_steps=2", "training.evaluation_images=12"]
 PATH = {"PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory):
-    """The folder of two workers' twelve steps without interruption, encoders first."""
+def two(tmp_path_factory):
+    """The run folder of two workers, encoders first."""
     directory = tmp_path_factory.mktemp("runs") / "straight"
-    line = command(directory, "null", *STEPS)
+    line = command(directory, "null", "training.evaluation_images=12")
     finish_all([start(line, TF_CONFIG=cluster) for cluster in cluster_of(2)])
     return directory
 
 
-def test_two_workers_pretrain_and_train_into_one_run_folder(straight):
-    assert weights(straight / "damsm", "text_encoder")
-    assert (straight / "damsm/best/metadata.json").exists()  # the chief alone scores
-    saved = sorted(path.name for path in (straight / "checkpoints").iterdir())
-    assert saved == ["step_00000008", "step_00000010", "step_00000012"]
-    assert weights(straight)
+def test_two_workers_pretrain_and_train_into_one_run_folder(two):
+    assert weights(two / "damsm", "text_encoder")
+    assert (two / "damsm/best/metadata.json").exists()  # the chief alone scores
+    saved = sorted(path.name for path in (two / "checkpoints").iterdir())
+    assert saved == ["step_00000003", "step_00000006"]
+    assert weights(two)
 
 
-def test_signal_to_one_worker_stops_all_and_saves(straight, tmp_path):
+def test_signal_to_one_worker_stops_all_and_saves(two, tmp_path):
     many = ["training.steps=100000", "training.checkpoint_every_steps=100000"]
-    line = command(tmp_path / "run", straight, *many)
+    line = command(tmp_path / "run", two / "damsm", *many)
     processes = [start(line, TF_CONFIG=cluster) for cluster in cluster_of(2)]
     wait_for(tmp_path / "run/tensorboard", processes[0])
     wait_for_step_2(tmp_path / "run", processes[0])
@@ -56,29 +55,6 @@ def test_signal_to_one_worker_stops_all_and_saves(straight, tmp_path):
         _, err = process.communicate(timeout=600)
         assert process.returncode == 128 + signal.SIGTERM, err
     assert len(list((tmp_path / "run/checkpoints").iterdir())) == 1
-
-
-def test_job_that_loses_workers_goes_on_by_itself_to_the_same_weights(straight, tmp_path):
-    line = command(tmp_path / "run", straight, *STEPS, resume=True)
-    checkpoints, newest = tmp_path / "run/checkpoints", []
-
-    def begin(attempt):
-        newest.append(max(checkpoints.glob("step_*"), default=checkpoints).name)
-        workers = [start(line, TF_CONFIG=cluster) for cluster in cluster_of(2)]
-        if attempt < 2:
-            step = (0, int(newest[-1].removeprefix("step_")))[attempt] + 2
-            wait_for(checkpoints / f"step_{step:08d}", workers[0])
-            workers[1].send_signal((signal.SIGKILL, signal.SIGTERM)[attempt])
-        errors.append([worker.communicate(timeout=600)[1] for worker in workers])
-        return workers
-
-    errors = []
-    assert run_job(begin, attempts=4) == [[138, 137], [143, 143], [0, 0]], errors
-    assert "Another worker was lost" in errors[0][0]
-    for number in (1, 2):  # nothing was lost but the steps since the last checkpoint
-        step = int(newest[number].removeprefix("step_"))
-        assert f"going on after step {step} of 12" in errors[number][0]
-    assert_bit_identical(weights(straight), weights(tmp_path / "run"))
 
 
 def test_typo_is_not_tried_again(tmp_path):
@@ -151,30 +127,58 @@ def test_cut_network_ends_both_workers():
         assert [exit_code(worker) for worker in workers] == [138, 138]
 
 
+def workers(folder, count, last_step):
+    """So many of worker.py, and the files of weights that they will leave."""
+    line = [sys.executable, str(ROOT / "tests/training/worker.py")]
+    files = [folder / f"{count}_{i}.npz" for i in range(count)]
+    ends = str(last_step), str(folder / "checkpoints")
+    processes = [
+        start([*line, str(file), *ends], TF_CONFIG=cluster, **PATH)
+        for file, cluster in zip(files, cluster_of(count), strict=True)
+    ]
+    return processes, files
+
+
+def load_equal(files):
+    """The weights of all workers, which are the same bit for bit."""
+    first, *others = (dict(np.load(file)) for file in files)
+    for other in others:
+        assert_bit_identical(first, other)
+    return first
+
+
+def test_job_that_loses_workers_goes_on_by_itself_to_the_same_weights(tmp_path):
+    (tmp_path / "straight").mkdir()
+    processes, files = workers(tmp_path / "straight", 2, 20)
+    finish_all(processes)
+    straight = load_equal(files)
+    checkpoints, newest, outputs = tmp_path / "checkpoints", [0], []
+
+    def begin(attempt):
+        processes, files[:] = workers(tmp_path, 2, 20)
+        if attempt < 2:
+            wait_for(checkpoints / f"step_{newest[-1] + 2:08d}", processes[0])
+            processes[1].send_signal((signal.SIGKILL, signal.SIGTERM)[attempt])
+        outputs.append([process.communicate(timeout=600) for process in processes])
+        newest.append(max(int(path.name[5:]) for path in checkpoints.glob("step_*[0-9]")))
+        return processes
+
+    assert run_job(begin, attempts=4) == [[138, 137], [143, 143], [0, 0]], outputs
+    assert "error: Another worker was lost" in outputs[0][0][1]
+    for step, ((out, _), _) in zip(newest, outputs, strict=False):
+        assert f"from {step}\n" in out  # nothing was lost but the steps since the last checkpoint
+    assert 2 <= newest[1] < newest[2] < newest[3] == 20
+    assert_bit_identical(straight, load_equal(files))
+
+
 def test_more_and_fewer_workers_between_restarts_change_nothing(tmp_path):
     line = [sys.executable, str(ROOT / "tests/training/worker.py")]
-    checkpoints = str(tmp_path / "checkpoints")
-
-    def train(count, last_step):
-        """Weights of each of so many workers after that step, with which they went on."""
-        files = [tmp_path / f"{count}_{i}.npz" for i in range(count)]
-        ends = str(last_step), checkpoints
-        finish_all(
-            [
-                start([*line, str(file), *ends], TF_CONFIG=cluster, **PATH)
-                for file, cluster in zip(files, cluster_of(count), strict=True)
-            ]
-        )
-        found = [np.load(file) for file in files]
-        for other in found[1:]:
-            for name in found[0].files:
-                np.testing.assert_array_equal(found[0][name], other[name], name)
-        return found[0]
-
     finish_all([start([*line, str(tmp_path / "alone.npz"), "3"], **PATH)])
-    alone = np.load(tmp_path / "alone.npz")
+    alone = dict(np.load(tmp_path / "alone.npz"))
     for count, last_step in ((2, 1), (4, 2), (1, 3)):
-        last = train(count, last_step)
-    assert len(alone.files) == len(last.files) > 50
-    for name in alone.files:
-        np.testing.assert_allclose(last[name], alone[name], rtol=1e-4, atol=5e-5, err_msg=name)
+        processes, files = workers(tmp_path, count, last_step)
+        finish_all(processes)
+        last = load_equal(files)
+    assert alone.keys() == last.keys() and len(alone) > 50
+    for name, value in alone.items():
+        np.testing.assert_allclose(last[name], value, rtol=1e-4, atol=5e-5, err_msg=name)
