@@ -274,9 +274,7 @@ def run(main: Callable[[], int | None]) -> None:
     logging.getLogger().handlers[0].setLevel(logging.INFO)
     try:
         sys.exit(main())
-    except UserError as error:
-        _fail(str(error))
-    except LostWorker as error:
+    except (UserError, LostWorker) as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 class UserError(Exception):
     """A mistake of the user's or of his machine, told in one line; command lines exit with 2."""
 
+    exit_code = 2
+
 
 class Interrupted(Exception):  # noqa: N818 - no error: the run has saved, as it was asked to
     """A run was asked to stop by a signal, and has saved.

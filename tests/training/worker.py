@@ -28,7 +28,7 @@ def main(path, last_step, checkpoints=None):
     strategy = build.strategy(Config(data=DataConfig(source="toy_birds")))
     with strategy.scope():
         trainer = make_trainer()
-    folder = CheckpointFolder(Path(checkpoints), trainer.checkpoint()) if checkpoints else None
+    folder = checkpoints and CheckpointFolder(Path(checkpoints), trainer.checkpoint(), keep=100)
     first_step = (folder and folder.restore_newest()) or 0
     print("from", first_step, flush=True)
 
