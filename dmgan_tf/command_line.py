@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmgan_tf import __version__
-from dmgan_tf.errors import Interrupted, UserError, nearest
+from dmgan_tf.errors import Interrupted, LostWorker, UserError, nearest
 
 if TYPE_CHECKING:
     from dmgan_tf.config import Config
@@ -173,6 +173,9 @@ def run_config(
     config = load_config(path, arguments.set)
     directory = arguments.run_dir or Path("runs") / path.stem / subfolder
     import_tensorflow()
+    from dmgan_tf.training import cluster
+
+    cluster.read_cluster()
     if arguments.dry_run:
         from dmgan_tf import build
 
@@ -182,7 +185,8 @@ def run_config(
             raise UserError(" ".join(found))
         print("All that this run needs is there.")
         return 0
-    print(start(config, directory, arguments.resume))
+    with cluster.lost_workers_told():
+        print(start(config, directory, arguments.resume))
     return 0
 
 
@@ -260,15 +264,18 @@ def dispatch(name: str, description: str, commands: Mapping[str, tuple[str, str]
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Runs a command line's `main` and exits: 0 done, 2 a user's mistake, 128 + n a signal n."""
+    """Runs a command line's `main` and exits.
+
+    0: done; 2: a user's mistake; 128 + n: stopped by signal n; 138: another worker was lost.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's chatter, not its errors
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("dmgan_tf").setLevel(logging.DEBUG)
     logging.getLogger().handlers[0].setLevel(logging.INFO)
     try:
         sys.exit(main())
-    except UserError as error:
-        _fail(str(error))
+    except (UserError, LostWorker) as error:
+        _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except Interrupted as stop:
@@ -281,9 +288,9 @@ def run(main: Callable[[], int | None]) -> None:
         _fail(f"The disk is full: {reason}. Free some space, then go on: a run with --resume.")
 
 
-def _fail(message):
+def _fail(message, code=2):
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def _disk_is_full(error):

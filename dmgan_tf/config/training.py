@@ -70,6 +70,9 @@ class TrainingConfig:
     evaluation_images: int = 1000
     checkpoint_every_steps: int = 2000
     keep_checkpoints: int = 3
+    # With several workers: a step that takes longer, callbacks included, ends the process, for a
+    # scheduler to begin again. 0: waits for ever.
+    step_timeout_seconds: float = 3600.0
     mixed_precision: str = "off"  # off | bfloat16 | float16
     xla: bool = False  # with one replica alone
     tf32: bool = (
@@ -101,4 +104,5 @@ class TrainingConfig:
             min(self.damsm_weight, self.kl_weight, self.gradient_penalty) >= 0,
             "`damsm_weight`, `kl_weight` and `gradient_penalty` must not be negative.",
         )
+        require(self.step_timeout_seconds >= 0, "`step_timeout_seconds` must not be negative.")
         one_of(self, "mixed_precision", ("off", "bfloat16", "float16"))

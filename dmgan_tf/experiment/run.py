@@ -14,8 +14,10 @@ from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import Interrupted, UserError
 from dmgan_tf.training.callbacks import Checkpoints, LossGuard
 from dmgan_tf.training.checkpoints import CheckpointFolder
+from dmgan_tf.training.cluster import StepTimeout
 from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.loop import run_steps
+from dmgan_tf.training.replicas import several_workers
 from dmgan_tf.training.run_folder import RunFolder, is_chief
 
 _LOGGER = logging.getLogger(__name__)
@@ -81,6 +83,8 @@ def run(
         if is_chief():
             writer = tf.summary.create_file_writer(str(task.folder.path / "tensorboard"))
             watching = watchers(writer, first_step)
+        if several_workers(task.strategy) and section.step_timeout_seconds:
+            watching.append(StepTimeout(section.step_timeout_seconds))
         run_steps(
             task.strategy,
             task.trainer,

@@ -33,6 +33,7 @@ _FREE = {
     "evaluate_every_epochs",
     "checkpoint_every_steps",
     "keep_checkpoints",
+    "step_timeout_seconds",
 }
 
 
