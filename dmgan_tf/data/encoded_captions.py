@@ -36,7 +36,7 @@ def encode_all(pictures: PictureSet, vocabulary: Vocabulary) -> EncodedCaptions:
         stored.with_name(f"{stored.name}.words-{vocabulary.fingerprint}.{name}.npy")
         for name in EncodedCaptions._fields
     ]
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, EOFError, ValueError, IndexError):
         found = EncodedCaptions(*(np.load(path, mmap_mode="r") for path in paths))
         if found.ends[-1] == len(found.ids) and len(found.firsts) == len(pictures) + 1:
             return found

@@ -7,8 +7,8 @@ memory from then on. They are made again when the index has changed, and may be 
 import contextlib
 import json
 import logging
-import os
 import shutil
+import tempfile
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,18 +22,21 @@ from dmgan_tf.data.stored_texts import CaptionRows, TextCollector, Texts
 _LARGE_BYTES = 64 * 2**20  # a quarter of a million pictures
 _FOLDER, _DESCRIPTION = "index.columns", "columns.json"
 _LOGGER = logging.getLogger(__name__)
-_TYPES = {
+_SPLITS = ("train", "test")
+_TEXTS = {
     "name_bytes": np.uint8,
     "name_ends": np.int64,
     "caption_bytes": np.uint8,
     "caption_ends": np.int64,
-    "firsts": np.int64,
+}
+_OF_PICTURES = {
     "class_ids": np.int32,
     "file_of": np.int32,
     "offsets": np.int64,
     "sizes": np.int64,
     "crops": np.int32,
 }
+_NUMBERS = {"firsts": np.int64, **_OF_PICTURES}
 
 
 class Row(NamedTuple):
@@ -72,13 +75,14 @@ class Columns(NamedTuple):
 def read_columns(index: Path) -> dict[str, Columns]:
     """The columns of each split.
 
-    Raises: OSError, ValueError, TypeError, AttributeError: when the index can't be read.
+    Raises: OSError, ValueError, TypeError, AttributeError, OverflowError: when the index can't be
+        read.
     """
     folder = index.with_name(_FOLDER)
     status = index.stat()
     stamp = [status.st_size, status.st_mtime_ns]
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return _load(folder, stamp)
+    if found := _kept(folder, stamp):
+        return found
     large = status.st_size > _LARGE_BYTES
     if large:
         _LOGGER.info("%s: is read into arrays, which takes minutes once.", index)
@@ -101,6 +105,8 @@ def _rows(index) -> Iterator[Row]:
 def _collect(index):
     collectors: dict[str, _Collector] = {}
     for row in _rows(index):
+        if row.split not in _SPLITS:  # it becomes a part of files' names
+            raise ValueError(f"{row.split!r} is no split")
         if row.split not in collectors:
             collectors[row.split] = _Collector()
         collectors[row.split].add(row)
@@ -112,7 +118,7 @@ class _Collector:
 
     def __init__(self):
         self._names, self._captions = TextCollector(), TextCollector()
-        self._numbers = {name: array("q") for name in list(_TYPES)[4:]}
+        self._numbers = {name: array("q") for name in _NUMBERS}
         self._numbers["firsts"].append(0)
         self._shards: dict[str, int] = {}
 
@@ -135,8 +141,16 @@ class _Collector:
         found["crops"] = found["crops"].reshape(-1, 4)
         found |= {"name_bytes": names.content, "name_ends": names.ends}
         found |= {"caption_bytes": captions.content, "caption_ends": captions.ends}
-        arrays = {name: found[name].astype(kind, copy=False) for name, kind in _TYPES.items()}
-        return arrays, list(self._shards)
+        return {n: _narrowed(found[n], kind) for n, kind in (_TEXTS | _NUMBERS).items()}, list(
+            self._shards
+        )
+
+
+def _narrowed(values, kind):
+    narrow = values.astype(kind, copy=False)
+    if not np.array_equal(narrow, values):
+        raise OverflowError("a class or a box is out of range")
+    return narrow
 
 
 def _columns(arrays, shards, stored):
@@ -144,10 +158,17 @@ def _columns(arrays, shards, stored):
     return Columns(
         names=Texts(arrays["name_bytes"], arrays["name_ends"]),
         captions=CaptionRows(texts, arrays["firsts"]),
-        **{name: arrays[name] for name in list(_TYPES)[5:]},
+        **{name: arrays[name] for name in _OF_PICTURES},
         shards=shards,
         stored=stored,
     )
+
+
+def _kept(folder, stamp):
+    """What an earlier reading has left, or None where it is not whole or of another index."""
+    with contextlib.suppress(OSError, EOFError, ValueError, LookupError, TypeError):
+        return _load(folder, stamp)
+    return None
 
 
 def _load(folder, stamp):
@@ -155,24 +176,30 @@ def _load(folder, stamp):
     if description["index"] != stamp:
         raise ValueError("the index has changed")
     found = {}
-    for split, shards in description["shards"].items():
-        paths = {name: folder / f"{split}.{name}.npy" for name in _TYPES}
+    for split in set(description["shards"]).intersection(_SPLITS):
+        shards = description["shards"][split]
+        paths = {name: folder / f"{split}.{name}.npy" for name in _TEXTS | _NUMBERS}
         arrays = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
+        lengths = {len(arrays[name]) for name in _OF_PICTURES}
+        if lengths != {len(arrays["firsts"]) - 1} or arrays["file_of"].max() >= len(shards):
+            raise ValueError("the arrays don't fit each other")
         found[split] = _columns(arrays, shards, folder / split)
     return found
 
 
 def _save(folder, stamp, arrays):
-    writing = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    # A name of its own: workers on several machines, which may have one number, read at once.
+    writing = Path(tempfile.mkdtemp(".partial", f"{folder.name}.", folder.parent))
     try:
-        writing.mkdir()
+        writing.chmod(0o755)
         for split, (columns, _) in arrays.items():
             for name, column in columns.items():
                 np.save(writing / f"{split}.{name}.npy", column)
         shards = {split: names for split, (_, names) in arrays.items()}
         text = json.dumps({"index": stamp, "shards": shards})
         (writing / _DESCRIPTION).write_text(text, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        writing.rename(folder)
+        if not _kept(folder, stamp):  # else another worker was first, and has it mapped already
+            shutil.rmtree(folder, ignore_errors=True)
+            writing.rename(folder)
     finally:
         shutil.rmtree(writing, ignore_errors=True)

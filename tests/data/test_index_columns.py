@@ -103,13 +103,14 @@ def test_large_index_is_read_once_and_again_when_it_has_changed(tmp_path, monkey
     assert len(list(tmp_path.iterdir())) == 4
 
 
+@pytest.mark.parametrize("kept", [-20, 0])
 @pytest.mark.parametrize("damaged", ["columns.json", "train.firsts.npy", "test.caption_ends.npy"])
-def test_damaged_columns_are_made_again(tmp_path, monkeypatch, damaged):
+def test_damaged_columns_are_made_again(tmp_path, monkeypatch, damaged, kept):
     monkeypatch.setattr(index_columns, "_LARGE_BYTES", 0)
     write(tmp_path, map(row, range(COUNT)))
     load_prepared(tmp_path, "train")
     path = tmp_path / "index.columns" / damaged
-    path.write_bytes(path.read_bytes()[:-20])
+    path.write_bytes(path.read_bytes()[:kept])
     assert len(load_prepared(tmp_path, "train")) == 30
     assert path.stat().st_size > 0 and index_columns.read_columns(tmp_path / "index.jsonl")
 
@@ -121,3 +122,30 @@ def test_folder_that_cannot_be_written_to_is_read_all_the_same(tmp_path, monkeyp
     found = load_prepared(tmp_path, "train")
     assert len(found) == 30 and found.records.stored is None
     assert encode_all(found, VOCABULARY).ends[-1] > 0
+
+
+def test_columns_that_another_worker_has_made_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_columns, "_LARGE_BYTES", 0)
+    write(tmp_path, map(row, range(COUNT)))
+    rows = index_columns._rows
+
+    def rows_while_another_worker_is_faster(index):
+        yield from rows(index)
+        with monkeypatch.context() as patch:
+            patch.setattr(index_columns, "_rows", rows)
+            load_prepared(tmp_path, "train")
+        kept.append((tmp_path / "index.columns").stat().st_ino)
+
+    kept = []
+    monkeypatch.setattr(index_columns, "_rows", rows_while_another_worker_is_faster)
+    assert len(load_prepared(tmp_path, "train")) == 30
+    assert [(tmp_path / "index.columns").stat().st_ino] == kept
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("wrong", [{"split": "../evil"}, {"class_id": 2**31}])
+def test_row_that_nobody_prepared_is_refused(folder, wrong):
+    write(folder, [row(0), row(1) | wrong])
+    with pytest.raises(UserError, match="is damaged"):
+        load_prepared(folder, "train")
+    assert not list(folder.parent.glob("evil*"))
