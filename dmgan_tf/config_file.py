@@ -131,7 +131,7 @@ def _value(hint, value, source, key):
     if hint is float:
         return _float(value, source, key)
     hint = typing.get_origin(hint) or hint  # dict[…]
-    if hint is str and value is False:
+    if value is False and key.endswith("mixed_precision"):
         value = "off"  # which YAML 1.1 reads as false
     # bool is an int to Python, but `on` where a number is meant is a mistake.
     good = isinstance(value, hint) and not (hint is int and isinstance(value, bool))

@@ -68,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
         "--dtype",
         choices=DTYPES,
         default="float32",
-        help="of the convolutions; bfloat16 where the processor or GPU computes in it",
+        help="to compute in; bfloat16 where the processor or GPU has it",
     )
     parser.add_argument("--stages", action="store_true", help="draw every resolution into a grid")
     parser.add_argument(
@@ -116,7 +116,9 @@ def main() -> int:
 
     artist = TextToImage.from_preset(arguments.model, dtype=arguments.dtype)
     if arguments.dtype == "bfloat16" and not computes_in_bfloat16():
-        _LOGGER.warning("Nothing here computes in bfloat16: float32 is faster.")
+        _LOGGER.warning(
+            "No AVX512_BF16, AMX or GPU was found: float32 is likely faster than bfloat16 here."
+        )
     words = artist.vocabulary, artist.max_words
     if arguments.out_dir:
         try:

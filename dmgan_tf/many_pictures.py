@@ -96,7 +96,7 @@ def _hold_to(out, order, model, tar, artist):
     with _own(path) as own, contextlib.suppress(FileExistsError):
         own.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
         os.link(own, path)
-    found = read_json(path)
+    found = {"dtype": "float32"} | read_json(path)  # which earlier versions didn't write
     if changed := [key for key, value in wanted.items() if found.get(key) != value]:
         raise UserError(
             f"{path}: was begun with other {' and '.join(changed)}. Name another --out-dir."

@@ -104,5 +104,7 @@ class TrainingConfig:
             min(self.damsm_weight, self.kl_weight, self.gradient_penalty) >= 0,
             "`damsm_weight`, `kl_weight` and `gradient_penalty` must not be negative.",
         )
-        require(self.step_timeout_seconds >= 0, "`step_timeout_seconds` must not be negative.")
+        require(
+            0 <= self.step_timeout_seconds <= 1e6, "`step_timeout_seconds` must lie in [0, 10⁶]."
+        )
         one_of(self, "mixed_precision", ("off", "bfloat16", "float16"))

@@ -40,7 +40,7 @@ def main() -> int:
         "--dtype",
         choices=DTYPES,
         default="float32",
-        help="of the convolutions; bfloat16 for a server whose processor or GPU computes in it",
+        help="to compute in; bfloat16 for a server whose processor or GPU has it",
     )
     arguments = parser.parse_args()
     if arguments.version < 1:

@@ -81,8 +81,8 @@ class TextToImage:
 
         Args: preset: folder of a run or of a model, name of a preset, hf://… or kaggle://….
             portable: draw with what every runtime has, for exports; see `FoldedGenerator`.
-            dtype: of DTYPES, of the generator's convolutions; bfloat16 is for processors that
-            compute in it.
+            dtype: of DTYPES, what the generator computes in; bfloat16 is for processors that
+            have it.
         Raises: UserError: when there is no model, or a part of it is damaged or does not fit.
             ValueError: for another dtype.
         """

@@ -86,7 +86,7 @@ def test_worker_that_is_killed_or_stands_still_ends_the_other(number, victim):
 def test_worker_that_hangs_alive_ends_all_after_the_time_of_a_step():
     workers = peers(("30",), ("30", "20"))  # seconds; the step after which it hangs
     assert [exit_code(worker) for worker in workers] == [138, 138]
-    assert "error: no step was done in 30.0 s." in workers[0].communicate()[1]
+    assert "No step was done in 30.0 s." in workers[0].communicate()[1]
 
 
 @contextlib.contextmanager

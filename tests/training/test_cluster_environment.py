@@ -71,15 +71,25 @@ def test_slurm_without_a_step_and_an_unknown_scheduler_are_told(step, monkeypatc
 
 def test_only_errors_of_other_workers_are_told_as_such(monkeypatch):
     gone = tf.errors.UnavailableError(None, None, "Collective ops is aborted by: connection\nreset")
+    beaten = tf.errors.InternalError(None, None, "The coordination service has shut down")
     full = tf.errors.ResourceExhaustedError(None, None, "OOM")
-    monkeypatch.setenv("TF_CONFIG", "{}")
-    with (
-        pytest.raises(LostWorker, match="was lost: connection reset Start all again"),
-        lost_workers_told(),
-    ):
-        raise gone
-    with pytest.raises(tf.errors.ResourceExhaustedError), lost_workers_told():
-        raise full
-    monkeypatch.delenv("TF_CONFIG")
+    own = tf.errors.InternalError(None, None, "cuDNN launch failure")
+    tasks = {"worker": ["one:1", "two:1"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": tasks}))
+    for error, reason in ((gone, "connection reset"), (beaten, "The coordination service has")):
+        with pytest.raises(LostWorker, match=f"was lost: {reason}"), lost_workers_told():
+            raise error
+    for error in (full, own):
+        with pytest.raises(type(error)), lost_workers_told():
+            raise error
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["one:1"]}}))
     with pytest.raises(tf.errors.UnavailableError), lost_workers_told():
         raise gone
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "70000"])
+def test_port_that_is_none_is_told(step, monkeypatch, port):
+    step("node2", 0, 0)
+    monkeypatch.setenv("DMGAN_TF_PORT", port)
+    with pytest.raises(UserError, match=f"DMGAN_TF_PORT must lie in 1 … 65535. Received: {port}"):
+        read_cluster()
