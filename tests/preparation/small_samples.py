@@ -6,7 +6,19 @@ import tarfile
 
 from small_pictures import COLORS, save_picture
 
+from dmgan_tf.preparation.picture_place import read_bytes
+from dmgan_tf.preparation.sources import find
+
 COLOR_NAMES = list(COLORS)
+
+
+def find_in(source, path, **options):
+    return find(source, path, None, path, **options)
+
+
+def contents(found):
+    """The picture's bytes by the entry's name."""
+    return {entry.name: read_bytes(entry.path, entry.within) for entry in found.entries}
 
 
 def picture_bytes(tmp_path, number, suffix="jpg"):

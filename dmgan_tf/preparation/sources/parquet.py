@@ -6,6 +6,7 @@ text                  the name of a file, below the folder of the parquet file
 no such column        img2dataset's files: NNNNN/KEY.jpg beside NNNNN.parquet with `key`
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -49,10 +50,13 @@ def read(path: Path, wanted: Wanted) -> Iterator[Sample | LeftOut]:
         size = file.metadata.row_group(group).total_byte_size // max(
             1, file.metadata.row_group(group).num_rows
         )
-        for row, values in enumerate(rows(file, group, columns)):
-            key = values.get("key")
+        for row, values in enumerate(rows(file, path, group, columns)):
+            key = values.get("key") if isinstance(values, dict) else None
             name = key if isinstance(key, str) and key else f"{number:09d}"
             number += 1
+            if isinstance(values, str):
+                yield LeftOut(name, values)
+                continue
             if values.get("status", _DONE) not in (_DONE, None):
                 yield LeftOut(name, f"has no picture: {str(values['status'])[:80]}")
             elif not empty:
@@ -98,7 +102,7 @@ def _of_file(path, name, values, picture):
     """The sample of a row that names a file."""
     if not picture.name_column:
         candidates = [path.with_suffix("") / f"{name}{suffix}" for suffix in _SUFFIXES]
-        return Sample(name, next(filter(Path.is_file, candidates), candidates[0]), None, values)
+        return Sample(name, next(filter(os.path.isfile, candidates), candidates[0]), None, values)
     column, _, field = picture.name_column.partition(".")
     file = values.get(column)
     file = file.get(field) if isinstance(file, dict) else file

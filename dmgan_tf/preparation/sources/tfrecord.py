@@ -18,7 +18,11 @@ def read(path: Path, wanted: Wanted) -> Iterator[Sample | LeftOut]:
     Raises: ValueError: where it is damaged or cut short.
     """
     for number, (offset, record) in enumerate(_records(path)):
-        values = _values(record)
+        try:
+            values = _values(record)
+        except ValueError as error:
+            yield LeftOut(f"{number:09d}", str(error))
+            continue
         key = values.get("key", b"")
         name = key.decode(errors="replace") if isinstance(key, bytes) and key else f"{number:09d}"
         picture = next((v for k in wanted.image_keys if isinstance(v := values.get(k), bytes)), b"")
@@ -50,7 +54,7 @@ def _values(record):
     try:
         example = tf.train.Example.FromString(record)
     except DecodeError as error:
-        raise ValueError(f"holds a record that is no tf.train.Example: {error}") from error
+        raise ValueError(f"is a record that is no tf.train.Example: {error}") from error
     values = {}
     for name, feature in example.features.feature.items():
         kind = feature.WhichOneof("kind")
