@@ -190,7 +190,6 @@ def main() -> int:
 
 
 def _prepare(arguments, source, out, work):
-    from dmgan_tf.preparation.duplicates import without_duplicates
     from dmgan_tf.preparation.plan import few_test_pictures, plan
     from dmgan_tf.preparation.sources import find
     from dmgan_tf.preparation.writer import write, write_share
@@ -200,10 +199,10 @@ def _prepare(arguments, source, out, work):
     names = ("split", "test_share", *_FOR_SAMPLES)
     options = {n: v for n in names if (v := getattr(arguments, n)) is not None}
     found = find(arguments.source, source, arguments.captions, work, **options)
-    if arguments.deduplicate:
-        found = without_duplicates(found)
     limits = Limits(arguments.min_side or LEAST_SIDE, arguments.max_aspect or MOST_ASPECT)
-    planned = plan(found, arguments.source, arguments.words, arguments.strict, limits)
+    planned = plan(
+        found, arguments.source, arguments.words, arguments.strict, limits, arguments.deduplicate
+    )
     print(planned.summary())
     if arguments.dry_run:
         if warning := few_test_pictures(entry.split for entry in planned.entries):

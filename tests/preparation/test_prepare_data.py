@@ -68,6 +68,17 @@ def test_what_is_left_out_is_told_and_strict_stops(many, tmp_path):
     assert not (tmp_path / "strict").exists()
 
 
+def test_strict_minds_no_sample_that_was_to_be_left_out(tmp_path):
+    found = samples(tmp_path, 9)
+    found.append(("9", found[0][1], found[0][2] | {"key": "9"}))
+    options = ("webdataset", write_tar(tmp_path / "0.tar", found), "--strict", "--deduplicate")
+    options += ("--language", "en", "--min-similarity", 0, "--test-share", 0, "--processes", 1)
+    call("prepare_data", *options, "--out", tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert not report["left_out"]
+    assert len(report["excluded"]) == 5
+
+
 def test_a_hundred_test_pictures_are_enough():
     assert not few_test_pictures(["train", *["test"] * FEWEST_TEST_PICTURES])
     told = few_test_pictures(["train", *["test"] * (FEWEST_TEST_PICTURES - 1)])

@@ -19,7 +19,7 @@ from small_samples import (
 
 from dmgan_tf.data.prepared import load_prepared
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.duplicates import without_duplicates
+from dmgan_tf.preparation.plan import plan
 
 WRITERS = {"webdataset": write_tar, "parquet": write_parquet, "tfrecord": write_tfrecord}
 SUFFIXES = {"webdataset": ".tar", "parquet": ".parquet", "tfrecord": ".tfrecord"}
@@ -58,15 +58,21 @@ def test_filters_are_told_with_names_and_reasons(source, tmp_path):
     path = WRITERS[source](tmp_path / f"0{SUFFIXES[source]}", samples(tmp_path, 5))
     found = find_in(source, path, min_similarity=0.2, language="EN")
     assert list(by_name(found)) == ["0/000000002", "0/000000004"]
-    assert reasons(found) == {
+    assert not found.left_out
+    assert dict(found.excluded) == {
         "0/000000000": "has the similarity 0, less than 0.2",
         "0/000000001": "has the similarity 0.1, less than 0.2",
         "0/000000003": "is in the language 'de'",
     }
     found = find_in(source, path, min_similarity=0.2, similarity_key="clip", split="fraction")
-    assert set(reasons(found).values()) == {"has no `clip`"}
+    assert set(dict(found.excluded).values()) == {"has no `clip`"}
+    with pytest.raises(UserError, match="The first thing left out: 0/000000000: has no `clip`"):
+        prepare(found, tmp_path / "out")
+    (tmp_path / "split.txt").write_text("0/000000001\n0/000000002\n")
+    found = find_in(source, path, language="en", split=str(tmp_path / "split.txt"))
+    assert [entry.split for entry in found.entries] == ["train", "test", "train"]
     found = find_in(source, path, language="en", language_key="lang")
-    assert set(reasons(found).values()) == {"has no `lang`"}
+    assert set(dict(found.excluded).values()) == {"has no `lang`"}
 
 
 @SOURCES
@@ -128,9 +134,21 @@ def test_pictures_of_the_same_bytes_are_left_out_once(source, tmp_path):
     written = samples(tmp_path, 3)
     written.append(("000000009", written[1][1], written[2][2] | {"key": "000000009"}))
     path = WRITERS[source](tmp_path / f"0{SUFFIXES[source]}", written)
-    found = without_duplicates(find_in(source, path))
-    assert len(found.entries) == 3
-    assert reasons(found) == {"0/000000009": "is the same picture as 0/000000001"}
+    planned = plan(find_in(source, path), source, None, strict=True, deduplicate=True)
+    assert len(planned.entries) == 3
+    assert planned.excluded == [("0/000000009", "is the same picture as 0/000000001")]
+    assert "excluded, as asked for or by design: 1" in planned.summary()
+
+
+def test_the_copy_that_has_captions_stays(tmp_path):
+    written = samples(tmp_path, 3)
+    silent = written[0][2] | {"caption": "?!"}
+    written = [("a", written[1][1], silent), *written]
+    path = write_tar(tmp_path / "0.tar", written)
+    found = find_in("webdataset", path, test_share=0.0)
+    planned = plan(found, "webdataset", None, deduplicate=True)
+    assert [entry.name[-1] for entry in planned.entries] == ["0", "1", "2"]
+    assert not planned.excluded
 
 
 # --- webdataset ---------------------------------------------------------------------------------
