@@ -110,6 +110,26 @@ def test_mistakes_are_one_line(many, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("parquet", "--similarity-key", "clip"), "no use without --min-similarity."),
+        (("parquet", "--language-key", "lang"), "no use without --language."),
+        (("parquet", "--min-similarity", "nan"), "--min-similarity must be a number."),
+        (("parquet", "--captions", "texts"), "--captions is of no use with parquet, only cub, "),
+        (("parquet", "--merge", "2", "--processes", "2"), "--processes is of no use with --merge"),
+        (("coco", "--shard", "0/2", "--download"), "--shard can't --download, as all shares "),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(options, message, monkeypatch, capsys):
+    source, *rest = options
+    monkeypatch.setattr(sys, "argv", ["", source, "data", "--out", "out", *rest])
+    with pytest.raises(SystemExit) as caught:
+        prepare_data.parse_arguments()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_run_that_comes_second_removes_nothing_of_the_first(many, tmp_path):
     out, archive = tmp_path / "out", tmp_path / "many.tgz"
     with tarfile.open(archive, "w:gz") as tar:

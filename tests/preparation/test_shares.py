@@ -191,9 +191,10 @@ def test_share_of_other_data_is_named(out, tmp_path):
 
 def test_command_lines_of_shares(tmp_path):
     write_tar(tmp_path / "set" / "0.tar", samples(tmp_path, 10))
-    options = ("webdataset", tmp_path / "set", "--processes", 1, "--test-share", 0.4)
+    options = ("webdataset", tmp_path / "set", "--test-share", 0.4)
     options += ("--max-aspect", 1.6, "--deduplicate")
-    call("prepare_data", *options, "--out", tmp_path / "straight")
+    one = ("--processes", 1)
+    call("prepare_data", *options, *one, "--out", tmp_path / "straight")
     report = json.loads((tmp_path / "straight" / "report.json").read_text())
     thin = {"name": "0/000000009", "reason": "is too thin: 49 × 30 pixels"}
     assert report["left_out"] == [thin]
@@ -201,13 +202,20 @@ def test_command_lines_of_shares(tmp_path):
     line = refuse("prepare_data", *options, *out, "--merge", 2)
     assert "out.share-0-of-2: the share 0/2 is missing. Prepare it with --shard 0/2" in line
     for number in (0, 1, 1):
-        printed = call("prepare_data", *options, *out, "--shard", f"{number}/2")
+        printed = call("prepare_data", *options, *one, *out, "--shard", f"{number}/2")
     assert printed.startswith("Prepared before: ")
     assert printed.strip().endswith("out.share-1-of-2")
     line = refuse("prepare_data", *options, *out, "--merge", 2, "--min-side", 30)
     assert "out.share-0-of-2: is of other data or other options than this command's" in line
     call("prepare_data", *options, *out, "--merge", 2)
     assert files(tmp_path / "out") == files(tmp_path / "straight")
+    # A job that is tried again after all.
+    printed = call("prepare_data", *options, *out, "--shard", "1/2")
+    assert printed == f"Prepared before: {tmp_path / 'out'}\n"
+    assert not list(tmp_path.glob("out.*"))
+    (tmp_path / "other").mkdir()
+    line = refuse("prepare_data", *options, "--out", tmp_path / "other", "--shard", "1/2")
+    assert line.startswith(f"{tmp_path / 'other'} is there already: name another --out")
 
 
 @pytest.mark.slow
@@ -228,12 +236,12 @@ def test_killed_share_is_done_again_alone(tmp_path):
         process.kill()
     assert process.returncode == -9
     succeed("prepare_data", *options, *out, "--shard", "1/2")
-    line = fail("prepare_data", *options, *out, "--merge", "2")
+    line = fail("prepare_data", *options[:-2], *out, "--merge", "2")
     assert "the share 0/2 is missing" in line
     first = next(partial.glob("*.tfrecord"))
     stamp = first.stat().st_mtime_ns
     succeed("prepare_data", *options, *out, "--shard", "0/2")
     kept = tmp_path / "out.share-0-of-2" / first.name
     assert kept.stat().st_mtime_ns == stamp
-    succeed("prepare_data", *options, *out, "--merge", "2")
+    succeed("prepare_data", *options[:-2], *out, "--merge", "2")
     assert files(tmp_path / "out") == files(tmp_path / "straight")
