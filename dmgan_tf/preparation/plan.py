@@ -11,6 +11,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.duplicates import without_duplicates
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 from dmgan_tf.preparation.limits import Limits
+from dmgan_tf.preparation.picture_place import grows
 
 FEWEST_TEST_PICTURES = 100  # R-precision looks for a picture's caption among as many
 _GROWTH_AS_PNG = 6  # of a WebP picture; 3,092 emoji grew from 15 to 97 MB
@@ -176,7 +177,7 @@ def _is_unicode(text):
 
 def _forecast(entry):
     if entry.within:
-        return entry.within.size
-    size, _ = stamp(entry.path) or (0, 0)
-    kept = entry.path.suffix.lower() in (".jpg", ".jpeg", ".png")
-    return size * (1 if kept else _GROWTH_AS_PNG)
+        size, growing = entry.within.size, entry.within.grows
+    else:
+        size, growing = (stamp(entry.path) or (0, 0))[0], grows(entry.path.name)
+    return size * (_GROWTH_AS_PNG if growing else 1)

@@ -84,7 +84,7 @@ def write_columns(path, **columns):
     return path
 
 
-def write_tfrecord(path, found):
+def write_tfrecord(path, found, suffix="jpg"):
     """NNNNN.tfrecord of img2dataset's tfrecord output."""
     import tensorflow as tf
 
@@ -97,7 +97,7 @@ def write_tfrecord(path, found):
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for key, picture, values in found:
-            values = {**values, "key": key, "jpg": picture, "txt": values["caption"]}
+            values = {**values, "key": key, suffix: picture, "txt": values["caption"]}
             features = tf.train.Features(feature={k: feature(v) for k, v in values.items()})
             writer.write(tf.train.Example(features=features).SerializeToString())
     return path

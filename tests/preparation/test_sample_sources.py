@@ -12,6 +12,7 @@ from small_samples import (
     find_in,
     picture_bytes,
     samples,
+    write_columns,
     write_parquet,
     write_tar,
     write_tfrecord,
@@ -19,7 +20,7 @@ from small_samples import (
 
 from dmgan_tf.data.prepared import load_prepared
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.plan import plan
+from dmgan_tf.preparation.plan import forecast, plan
 
 WRITERS = {"webdataset": write_tar, "parquet": write_parquet, "tfrecord": write_tfrecord}
 SUFFIXES = {"webdataset": ".tar", "parquet": ".parquet", "tfrecord": ".tfrecord"}
@@ -138,6 +139,25 @@ def test_pictures_of_the_same_bytes_are_left_out_once(source, tmp_path):
     assert len(planned.entries) == 3
     assert planned.excluded == [("0/000000009", "is the same picture as 0/000000001")]
     assert "excluded, as asked for or by design: 1" in planned.summary()
+
+
+@SOURCES
+def test_pictures_that_grow_as_png_are_counted_so(source, tmp_path):
+    """The size that is told, and for which the disk must have room."""
+    written = samples(tmp_path, 3, "webp")
+    if source == "webdataset":
+        path = write_tar(tmp_path / "0.tar", written, "webp")
+    elif source == "parquet":
+        image = [{"bytes": picture, "path": f"{key}.webp"} for key, picture, _ in written]
+        text = ["a red bird"] * 3
+        path = write_columns(tmp_path / "0.parquet", image=image, text=text)
+    else:
+        path = write_tfrecord(tmp_path / "0.tfrecord", written, "webp")
+    entries = find_in(source, path).entries
+    assert forecast(entries) == 6 * sum(entry.within.size for entry in entries)
+    path = WRITERS[source](tmp_path / f"1{SUFFIXES[source]}", samples(tmp_path, 3))
+    entries = find_in(source, path).entries
+    assert forecast(entries) == sum(entry.within.size for entry in entries)
 
 
 def test_the_copy_that_has_captions_stays(tmp_path):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dmgan_tf.preparation.entry import LeftOut
-from dmgan_tf.preparation.picture_place import MOST_BYTES, Span
+from dmgan_tf.preparation.picture_place import MOST_BYTES, Span, grows
 from dmgan_tf.preparation.sources.samples import Sample, Wanted
 
 SUFFIX = ".tfrecord"
@@ -25,9 +25,10 @@ def read(path: Path, wanted: Wanted) -> Iterator[Sample | LeftOut]:
             continue
         key = values.get("key", b"")
         name = key.decode(errors="replace") if isinstance(key, bytes) and key else f"{number:09d}"
-        picture = next((v for k in wanted.image_keys if isinstance(v := values.get(k), bytes)), b"")
-        if picture:
-            span = Span(offset + record.index(picture), len(picture))
+        kinds = (k for k in wanted.image_keys if isinstance(values.get(k), bytes))
+        kind = next(kinds, "")
+        if picture := values.get(kind):
+            span = Span(offset + record.index(picture), len(picture), grows(kind))
             yield Sample(name, path, span, values)
         else:
             yield LeftOut(name, f"has no picture: there is {', '.join(values)[:200]}")

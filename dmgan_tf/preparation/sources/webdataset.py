@@ -12,7 +12,7 @@ from typing import NamedTuple
 from dmgan_tf.preparation.archives import is_ordinary, tar_entries
 from dmgan_tf.preparation.captions_text import decode
 from dmgan_tf.preparation.entry import LeftOut
-from dmgan_tf.preparation.picture_place import Span
+from dmgan_tf.preparation.picture_place import Span, grows
 from dmgan_tf.preparation.sources.samples import Sample, Wanted
 
 SUFFIX = ".tar"
@@ -54,7 +54,7 @@ def _parts(file):
             fault = f"{place.name} is larger than {_MOST_TEXT_BYTES // 2**20} MiB"
         elif _suffix(kind) in ("txt", "json"):
             content = tar.extractfile(entry).read()
-        span = Span(entry.offset_data, entry.size)
+        span = Span(entry.offset_data, entry.size, grows(kind))
         yield _Part(str(place.with_name(stem)), kind, span, content, fault)
 
 
