@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
+from dmgan_tf.data.prepared import METADATA
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation import shares
 from dmgan_tf.preparation.limits import LEAST_SIDE, MOST_ASPECT, Limits
@@ -22,7 +23,8 @@ from dmgan_tf.shards import shard
 from dmgan_tf.whole_file import check_writable
 
 _SAMPLES = ("webdataset", "parquet", "tfrecord")
-SOURCES = ("cub", "coco", "flowers", "celeba", "attngan", "folder", *_SAMPLES, "fluent-emoji")
+_WITH_CAPTIONS_APART = ("cub", "coco", "flowers", "celeba", "attngan", "folder")
+SOURCES = (*_WITH_CAPTIONS_APART, *_SAMPLES, "fluent-emoji")
 _FOR_SAMPLES = (
     "caption_key",
     "image_key",
@@ -90,15 +92,24 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"--download knows {' and '.join(_DOWNLOADED)}, not {arguments.source}.")
     if arguments.download and arguments.dry_run:
         parser.error("--dry-run writes nothing, so it can't --download.")
+    if arguments.download and arguments.shard:
+        parser.error("--shard can't --download, as all shares would: fetch the data once before.")
+    if arguments.processes and arguments.merge:
+        parser.error("--processes is of no use with --merge, which looks at no picture.")
     for name, value, sources in (
         ("--split", arguments.split, ("folder", *_SAMPLES)),
         ("--test-share", arguments.test_share, ("folder", *_SAMPLES)),
         ("--words", arguments.words, [name for name in SOURCES if name != "attngan"]),
-        ("--captions", arguments.captions, SOURCES[:6]),
+        ("--captions", arguments.captions, _WITH_CAPTIONS_APART),
         *((_option(name), getattr(arguments, name), _SAMPLES) for name in _FOR_SAMPLES),
     ):
         if value is not None and arguments.source not in sources:
             parser.error(f"{name} is of no use with {arguments.source}, only {', '.join(sources)}.")
+    for name, needed in (("similarity_key", "min_similarity"), ("language_key", "language")):
+        if getattr(arguments, name) is not None and getattr(arguments, needed) is None:
+            parser.error(f"{_option(name)} is of no use without {_option(needed)}.")
+    if arguments.min_similarity is not None and math.isnan(arguments.min_similarity):
+        parser.error("--min-similarity must be a number.")
     if arguments.test_share is not None and not 0 <= arguments.test_share < 1:
         parser.error(f"--test-share must lie in [0, 1). Received: {arguments.test_share}.")
     for name, least, most in (
@@ -160,10 +171,13 @@ def main() -> int:
     arguments = parse_arguments()
     out, source = arguments.out, arguments.path
     if arguments.shard:
-        out = shares.folder(out, *arguments.shard)
-        if out.exists():
-            print(f"Prepared before: {out}")
-            return 0
+        share = shares.folder(out, *arguments.shard)
+        for folder, file in ((out, METADATA), (share, "")):  # also what was joined since
+            if (folder / file).exists():
+                print(f"Prepared before: {folder}")
+                return 0
+        if not out.exists():
+            out = share
     if out.exists():
         raise UserError(f"{out} is there already: name another --out, or remove it.")
     check_writable(out)
@@ -190,7 +204,6 @@ def main() -> int:
 
 
 def _prepare(arguments, source, out, work):
-    from dmgan_tf.preparation.duplicates import without_duplicates
     from dmgan_tf.preparation.plan import few_test_pictures, plan
     from dmgan_tf.preparation.sources import find
     from dmgan_tf.preparation.writer import write, write_share
@@ -200,10 +213,10 @@ def _prepare(arguments, source, out, work):
     names = ("split", "test_share", *_FOR_SAMPLES)
     options = {n: v for n in names if (v := getattr(arguments, n)) is not None}
     found = find(arguments.source, source, arguments.captions, work, **options)
-    if arguments.deduplicate:
-        found = without_duplicates(found)
     limits = Limits(arguments.min_side or LEAST_SIDE, arguments.max_aspect or MOST_ASPECT)
-    planned = plan(found, arguments.source, arguments.words, arguments.strict, limits)
+    planned = plan(
+        found, arguments.source, arguments.words, arguments.strict, limits, arguments.deduplicate
+    )
     print(planned.summary())
     if arguments.dry_run:
         if warning := few_test_pictures(entry.split for entry in planned.entries):

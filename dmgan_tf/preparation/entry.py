@@ -52,7 +52,8 @@ class Found:
     Attributes:
         entries: in a fixed order.
         left_out: what the source could not use.
-        excluded: what is left out of every copy of it by design, and so isn't a fault of this one.
+        excluded: what is left out of every copy of it by design, or as asked for, and so isn't a
+            fault of this one.
         words: the vocabulary that came with it, id for id; None: it is made of the training
             captions.
     """

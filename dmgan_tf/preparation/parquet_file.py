@@ -10,8 +10,10 @@ from dmgan_tf.errors import UserError
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
-_ROWS_AT_ONCE = 1024
-_PICTURES_AT_ONCE = 8
+_ROWS_AT_ONCE = 8
+_MOST_ROW_BYTES = 2**20  # of a row's captions and other values
+_PICTURES_AT_ONCE = 1  # a value may take its whole column chunk, and be repeated for nothing
+_LARGE_BYTES, _MOST_GROWTH = 2**24, 100  # of a column chunk, and to the size of its file
 _BUFFER_BYTES = 2**20
 
 
@@ -52,7 +54,8 @@ def kind_of(file: "ParquetFile", name: str) -> str:
     if (types.is_list(kind) or types.is_large_list(kind)) and is_text(kind.value_type):
         return "texts"
     fields = {kind.field(i).name: kind.field(i).type for i in range(kind.num_fields)}
-    if types.is_struct(kind) and is_bytes(fields.get("bytes")) and is_text(fields.get("path")):
+    is_picture = types.is_struct(kind) and {"bytes", "path"} <= fields.keys()
+    if is_picture and is_bytes(fields["bytes"]) and is_text(fields["path"]):
         return "picture"
     return str(kind)[:80]
 
@@ -66,15 +69,47 @@ def no_bytes(file: "ParquetFile", row_group: int, column: str) -> bool:
     return bool(statistics and statistics.has_null_count and not statistics.num_values)
 
 
-def rows(file: "ParquetFile", row_group: int, columns: list[str]) -> Iterator[dict]:
-    """The rows of a row group, as values by column. Raises: ValueError: when it is damaged."""
+def rows(
+    file: "ParquetFile", path: Path, row_group: int, columns: list[str]
+) -> Iterator[dict | str]:
+    """The rows of a row group, as values by column, or why a row can't be used.
+
+    Raises: ValueError: when it is damaged, or would take far more memory than its file.
+    """
     import pyarrow
 
     try:
-        for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[row_group], columns=columns):
-            yield from batch.to_pylist()
+        for batch in _batches(file, path, row_group, columns, _ROWS_AT_ONCE):
+            yield from _values(batch)
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(_one_line(error)) from error
+
+
+def _batches(file, path, row_group, columns, count):
+    group, size = file.metadata.row_group(row_group), path.stat().st_size
+    for chunk in (group.column(i) for i in range(group.num_columns)):
+        name = chunk.path_in_schema
+        # Both `image` and `image.bytes` may be asked for by their own names.
+        asked = any(f"{name}.".startswith(f"{column}.") for column in columns)
+        if asked and chunk.total_uncompressed_size > max(_LARGE_BYTES, _MOST_GROWTH * size):
+            raise ValueError(
+                f"its column `{name}` takes {chunk.total_uncompressed_size / 2**20:,.0f} MiB, more "
+                f"than {_MOST_GROWTH} times its file"
+            )
+    return file.iter_batches(count, row_groups=[row_group], columns=columns)
+
+
+def _values(batch):
+    """Each row's values, or what is wrong with it."""
+    try:
+        if batch.nbytes <= _MOST_ROW_BYTES:
+            return batch.to_pylist()
+        fault = f"has values of more than {_MOST_ROW_BYTES // 2**20} MiB"
+    except ValueError as error:  # text that is no UTF-8
+        fault = f"has values that can't be read: {_one_line(error)}"
+    if batch.num_rows == 1:
+        return [fault]
+    return [row for i in range(batch.num_rows) for row in _values(batch.slice(i, 1))]
 
 
 def read_cell(path: Path, row_group: int, row: int, column: str) -> bytes:
@@ -102,8 +137,9 @@ class _Group:
         self._begin()
 
     def _begin(self):
-        self._batches: Iterator = open_parquet(self._path).iter_batches(
-            _PICTURES_AT_ONCE, row_groups=[self._row_group], columns=[self._column]
+        file, columns = open_parquet(self._path), [self._column]
+        self._batches: Iterator = _batches(
+            file, self._path, self._row_group, columns, _PICTURES_AT_ONCE
         )
         self._first, self._batch = 0, next(self._batches)
 

@@ -6,22 +6,36 @@ from typing import NamedTuple
 from dmgan_tf.preparation.parquet_file import read_cell
 
 MOST_BYTES = 64 * 2**20  # of a picture's file
+_GROWING = ("webp", "gif", "bmp", "tif", "tiff")
+
+
+def grows(name: str) -> bool:
+    """Whether a picture of this name, or kind, is one that is made a PNG, which takes more."""
+    return name.lower().rpartition(".")[-1] in _GROWING
 
 
 class Span(NamedTuple):
-    """`size` bytes from `offset` on, as a tar or a TFRecord file holds a picture."""
+    """`size` bytes from `offset` on, as a tar or a TFRecord file holds a picture.
+
+    `grows`: see the function of that name.
+    """
 
     offset: int
     size: int
+    grows: bool = False
 
 
 class Cell(NamedTuple):
-    """A value of a parquet file. `row` counts within its row group; `size`: bytes, about."""
+    """A value of a parquet file. `row` counts within its row group; `size`: bytes, about.
+
+    `grows`: see the function of that name.
+    """
 
     row_group: int
     row: int
     column: str
     size: int
+    grows: bool = False
 
 
 def read_bytes(path: Path, within: Span | Cell | None) -> bytes:
@@ -34,7 +48,7 @@ def read_bytes(path: Path, within: Span | Cell | None) -> bytes:
         if len(content) > MOST_BYTES:
             raise ValueError(f"is larger than {MOST_BYTES // 2**20} MiB")
         return content
-    offset, size = within or (0, path.stat().st_size)
+    offset, size = within[:2] if within else (0, path.stat().st_size)
     if size > MOST_BYTES:
         raise ValueError(f"is larger than {MOST_BYTES // 2**20} MiB")
     with path.open("rb") as file:

@@ -8,8 +8,10 @@ from pathlib import Path
 from dmgan_tf.data.tokens import tokenize
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.duplicates import without_duplicates
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
 from dmgan_tf.preparation.limits import Limits
+from dmgan_tf.preparation.picture_place import grows
 
 FEWEST_TEST_PICTURES = 100  # R-precision looks for a picture's caption among as many
 _GROWTH_AS_PNG = 6  # of a WebP picture; 3,092 emoji grew from 15 to 97 MB
@@ -21,7 +23,7 @@ class Plan:
     """What will be written, known before a picture is looked at.
 
     Attributes: source: what it came from. entries: with the captions that will be used. vocabulary.
-        left_out: so far. excluded: by design. limits: of the pictures' sizes.
+        left_out: so far. excluded: as asked for or by design. limits: of the pictures' sizes.
     """
 
     source: str
@@ -44,7 +46,7 @@ class Plan:
         if len(self.left_out) > _TOLD:
             lines.append(f"  … and {len(self.left_out) - _TOLD:,} more")
         if self.excluded:
-            lines.append(f"not taken from any copy of {self.source}: {len(self.excluded):,}")
+            lines.append(f"excluded, as asked for or by design: {len(self.excluded):,}")
         return "\n".join(lines)
 
 
@@ -54,12 +56,13 @@ def plan(
     most_words: int | None,
     strict: bool = False,
     limits: Limits | None = None,
+    deduplicate: bool = False,
 ) -> Plan:
     """Captions and vocabulary.
 
     Args: most_words: entries of the vocabulary at most, the end included; None: all. strict: the
         first thing to be left out is an error. limits: smaller and thinner pictures will be left
-        out.
+        out. deduplicate: exclude pictures with the bytes of an earlier one that has captions.
     Raises: UserError: with `strict`, or when nothing is left.
     """
     left_out = Report(strict, found.left_out)
@@ -77,6 +80,10 @@ def plan(
         else:
             names.add(entry.name)
             entries.append(replace(entry, captions=captions))
+    excluded = list(found.excluded)
+    if deduplicate:
+        entries, duplicates = without_duplicates(entries)
+        excluded += duplicates
     if found.words:
         vocabulary = Vocabulary(found.words)
     else:
@@ -92,14 +99,15 @@ def plan(
         else:
             left_out.add(entry.name, "has no caption with a known word")
     if not any(entry.split == "train" for entry in kept):
-        first = f" The first thing left out: {left_out.items[0]}." if left_out.items else ""
+        told = [*left_out.items[:1], *excluded[:1]]
+        first = f" The first thing left out: {told[0]}." if told else ""
         raise UserError(f"{source}: holds no picture with a caption to train with.{first}")
     return Plan(
         source=source,
         entries=kept,
         vocabulary=vocabulary,
         left_out=left_out.items,
-        excluded=found.excluded,
+        excluded=excluded,
         limits=limits or Limits(),
     )
 
@@ -169,7 +177,7 @@ def _is_unicode(text):
 
 def _forecast(entry):
     if entry.within:
-        return entry.within.size
-    size, _ = stamp(entry.path) or (0, 0)
-    kept = entry.path.suffix.lower() in (".jpg", ".jpeg", ".png")
-    return size * (1 if kept else _GROWTH_AS_PNG)
+        size, growing = entry.within.size, entry.within.grows
+    else:
+        size, growing = (stamp(entry.path) or (0, 0))[0], grows(entry.path.name)
+    return size * (_GROWTH_AS_PNG if growing else 1)

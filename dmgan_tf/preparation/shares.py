@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import logging
+import shutil
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +13,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.preparation.plan import Plan, stamp
 
 _SIGNED = "share.txt"
+_LOGGER = logging.getLogger(__name__)
 
 
 def folder(out: Path, number: int, count: int) -> Path:
@@ -25,13 +28,19 @@ def folders(out: Path, count: int) -> list[Path]:
 
 def sign(share: Path, plan: Plan) -> None:
     """Writes into a share which plan it is of."""
-    (share / _SIGNED).write_text(fingerprint(plan, _size))
+    (share / _SIGNED).write_text(signature(plan))
 
 
-def check(out: Path, count: int, plan: Plan | None = None) -> None:
-    """Raises UserError where a share is missing, or is not of this plan."""
-    wanted = fingerprint(plan, _size) if plan else None
+def signature(plan: Plan) -> str:
+    """What tells a plan from others, on every machine."""
+    return fingerprint(plan, _size)
+
+
+def check(out: Path, count: int, wanted: str | None = None) -> None:
+    """Raises UserError where a share is missing, is a link, or has not the signature `wanted`."""
     for number, share in enumerate(folders(out, count)):
+        if share.is_symlink():
+            raise UserError(f"{share}: is a link: move the folder itself there.")
         try:
             found = (share / _SIGNED).read_text()
         except OSError as error:
@@ -44,6 +53,15 @@ def check(out: Path, count: int, plan: Plan | None = None) -> None:
                 f"{share}: is of other data or other options than this command's. Remove it, and "
                 f"prepare it again with --shard {number}/{count}."
             )
+
+
+def remove(out: Path, count: int) -> None:
+    """Removes what is left of the shares; what can't be is told as a warning."""
+    for share in folders(out, count):
+        try:
+            shutil.rmtree(share)
+        except OSError as error:
+            _LOGGER.warning("%s: has been joined and can't be removed: %s", share, error)
 
 
 def fingerprint(plan: Plan, mark: Callable[[Path], object]) -> str:

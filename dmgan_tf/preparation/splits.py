@@ -21,7 +21,7 @@ def with_splits(found: Found, split: str | None, test_share: float) -> Found:
         says, by fraction where it says nothing. test_share: of the pictures or classes.
     Raises: UserError: for an unknown split, or one that doesn't fit the entries.
     """
-    chosen = _Split(split or RULES[0], test_share, found.entries, found.left_out)
+    chosen = _Split(split or RULES[0], test_share, found)
     entries = [
         entry if entry.split and not split else dataclasses.replace(entry, split=chosen(entry))
         for entry in found.entries
@@ -32,12 +32,12 @@ def with_splits(found: Found, split: str | None, test_share: float) -> Found:
 class _Split:
     """Which split an entry belongs to."""
 
-    def __init__(self, split, test_share, entries, left_out):
+    def __init__(self, split, test_share, found):
         self._test_share = test_share
         self._by_class = split == "class"
         self._test_names = None
         if split in RULES:
-            without = next((entry.name for entry in entries if entry.class_id is None), None)
+            without = next((entry.name for entry in found.entries if entry.class_id is None), None)
             if self._by_class and without:
                 raise UserError(f"--split class: {without} has no class_id. Use --split fraction.")
             return
@@ -50,7 +50,8 @@ class _Split:
             self._test_names = set(read_lines(Path(split)))
         except (OSError, ValueError) as error:
             raise UserError(f"--split {split}: cannot be read: {error}.") from error
-        unknown = self._test_names - {item.name for item in (*entries, *left_out)}
+        known = (*found.entries, *found.left_out, *found.excluded)
+        unknown = self._test_names - {item.name for item in known}
         if unknown:
             raise UserError(f"--split {split}: names {sorted(unknown)[0]!r}, which is no picture.")
 

@@ -43,15 +43,22 @@ def write(
     Raises: UserError: with `strict`, or when the disk has not the room, or no picture is left, or a
         share is missing or of another plan.
     """
-    partial = out.with_name(f"{out.name}.partial")
+    # A merge has a folder of its own, which no other run empties: the shares are moved there.
+    partial = out.with_name(f"{out.name}.merge.partial" if merged else f"{out.name}.partial")
     shards = list(_shards(plan.entries))
-    with _begun(plan, partial, [] if merged else plan.entries):
-        if merged:
-            _gather(plan, out, merged, partial, shards)
+    if merged:
+        fingerprint = shares.signature(plan)
+        shares.check(out, merged, fingerprint)
+        _check_whole(out, merged, partial, shards)
+    else:
+        fingerprint = _fingerprint(plan)
+    with _begun(fingerprint, partial, [] if merged else plan.entries):
+        for folder in shares.folders(out, merged):
+            for path in folder.glob("*.tfrecord*"):
+                shutil.move(path, partial / path.name)
         done = _write_shards(plan, partial, shards, strict, processes)
         _finish(plan, partial, out, done)
-    for folder in shares.folders(out, merged):
-        shutil.rmtree(folder)
+    shares.remove(out, merged)
     lines = [f"{split}: {n:,} pictures" for split, n in _split_counts(done.rows)]
     lines += [f"{what}: {n:,}" for what, n in sorted(done.changed.items())]
     if warning := few_test_pictures(row.split for row in done.rows):
@@ -75,7 +82,8 @@ def write_share(
     folder = shares.folder(out, number, count)
     partial = folder.with_name(f"{folder.name}.partial")
     shards = list(_shards(plan.entries))[number::count]
-    with _begun(plan, partial, [entry for _, entries in shards for entry in entries]):
+    entries = [entry for _, entries in shards for entry in entries]
+    with _begun(_fingerprint(plan), partial, entries):
         done = _write_shards(plan, partial, shards, strict, processes)
         shares.sign(partial, plan)
         partial.rename(folder)
@@ -93,7 +101,7 @@ def _write_shards(plan, partial, shards, strict, count):
         tqdm(total=total, desc="pictures", unit="picture") as bar,
     ):
         for name, entries in shards:
-            done = _read_journal(partial, name)
+            done = _read_journal(name, partial)
             if done:
                 bar.update(len(entries))
             else:
@@ -106,18 +114,14 @@ def _write_shards(plan, partial, shards, strict, count):
     return _Shard(rows, left_out.items, changed)
 
 
-def _gather(plan, out, count, partial, shards):
-    """Takes the shards of all shares into `partial`; what was taken by a run before stays."""
-    shares.check(out, count, plan)
-    for folder in shares.folders(out, count):
-        for path in folder.glob("*.tfrecord*"):
-            path.rename(partial / path.name)
+def _check_whole(out, count, partial, shards):
+    """Raises UserError where a shard is not whole in its share, nor was taken by a run before."""
     for place, (name, _) in enumerate(shards):
-        if not _read_journal(partial, name):
-            share = f"{place % count}/{count}"
+        share = shares.folder(out, place % count, count)
+        if not _read_journal(name, share, partial):
             raise UserError(
-                f"{shares.folder(out, place % count, count)}: is damaged: it lacks {name}. Remove "
-                f"it, and prepare it again with --shard {share}."
+                f"{share}: is damaged: it lacks {name}. Remove it, and prepare it again with "
+                f"--shard {place % count}/{count}."
             )
 
 
@@ -145,12 +149,11 @@ class _Shard(NamedTuple):
 
 
 @contextmanager
-def _begun(plan, partial, entries):
+def _begun(fingerprint, partial, entries):
     """Makes the folder, or finds it as a run of the same plan left it; nobody else writes there.
 
-    Args: entries: that will be written there.
+    Args: fingerprint: of the plan; what has another is removed. entries: that will be written.
     """
-    fingerprint = shares.fingerprint(plan, lambda path: (str(path), stamp(path)))
     path = partial / _BEGUN
     if partial.exists() and not path.is_file() and any(partial.iterdir()):
         raise UserError(f"{partial} is there and was not begun by this program: move it away.")
@@ -162,6 +165,10 @@ def _begun(plan, partial, entries):
             path.write_text(fingerprint)
         _check_room(entries, partial)
         yield
+
+
+def _fingerprint(plan):
+    return shares.fingerprint(plan, lambda path: (str(path), stamp(path)))
 
 
 def _check_room(entries, partial):
@@ -224,12 +231,18 @@ def _journal(partial, name):
     return partial / f"{name}.json"
 
 
-def _read_journal(partial, name):
-    """What became of a shard that an earlier run has finished, or None."""
-    journal = _journal(partial, name)
+def _read_journal(name, *folders):
+    """What became of a shard that an earlier run has finished, or None.
+
+    Args: folders: its two files stand in the first of these that has them, each for itself.
+    """
+
+    def first(path):
+        return next((folder / path for folder in folders if (folder / path).exists()), path)
+
     try:
-        size, rows, left_out, changed = json.loads(journal.read_text())
-        if (partial / name).stat().st_size != size:
+        size, rows, left_out, changed = json.loads(first(_journal(Path(), name)).read_text())
+        if first(Path(name)).stat().st_size != size:
             return None
     except (OSError, ValueError):
         return None

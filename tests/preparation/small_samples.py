@@ -6,7 +6,19 @@ import tarfile
 
 from small_pictures import COLORS, save_picture
 
+from dmgan_tf.preparation.picture_place import read_bytes
+from dmgan_tf.preparation.sources import find
+
 COLOR_NAMES = list(COLORS)
+
+
+def find_in(source, path, **options):
+    return find(source, path, None, path, **options)
+
+
+def contents(found):
+    """The picture's bytes by the entry's name."""
+    return {entry.name: read_bytes(entry.path, entry.within) for entry in found.entries}
 
 
 def picture_bytes(tmp_path, number, suffix="jpg"):
@@ -72,7 +84,7 @@ def write_columns(path, **columns):
     return path
 
 
-def write_tfrecord(path, found):
+def write_tfrecord(path, found, suffix="jpg"):
     """NNNNN.tfrecord of img2dataset's tfrecord output."""
     import tensorflow as tf
 
@@ -85,7 +97,7 @@ def write_tfrecord(path, found):
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for key, picture, values in found:
-            values = {**values, "key": key, "jpg": picture, "txt": values["caption"]}
+            values = {**values, "key": key, suffix: picture, "txt": values["caption"]}
             features = tf.train.Features(feature={k: feature(v) for k, v in values.items()})
             writer.write(tf.train.Example(features=features).SerializeToString())
     return path

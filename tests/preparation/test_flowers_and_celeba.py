@@ -3,6 +3,7 @@
 import pickle
 import shutil
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,6 +145,28 @@ def test_celeba_with_lists_of_text_and_an_archive_of_captions(celeba_folder, tmp
     found = celeba.find(celeba_folder, tmp_path / "text.tar", tmp_path / "work")
     assert [entry.name for entry in found.entries] == ["0", "1", "3"]
     assert reasons(found) == {"7": "there is no picture 7.jpg"}
+
+
+def test_archives_of_whole_folders(flowers_folder, celeba_folder, tmp_path):
+    write_pickles(celeba_folder, "{}/filenames.pickle", ["0", "1", "2"], ["3"])
+    for folder, find in ((flowers_folder, flowers.find), (celeba_folder, celeba.find)):
+        straight = find(folder, None, tmp_path / "none")
+        archive = shutil.make_archive(folder, "zip", tmp_path, folder.name)
+        folder.rename(tmp_path / "away")
+        found = find(Path(archive), None, tmp_path / f"work_{folder.name}")
+        assert not found.left_out
+        described = [[(e.name, e.split, e.captions) for e in f.entries] for f in (found, straight)]
+        assert described[0] == described[1]
+        shutil.rmtree(tmp_path / "away")
+
+
+def test_celeba_in_an_archive_of_pictures_and_one_of_texts_and_lists(celeba_folder, tmp_path):
+    pictures = shutil.make_archive(tmp_path / "images", "zip", celeba_folder, "images")
+    shutil.rmtree(celeba_folder / "images")
+    write_pickles(celeba_folder, "filenames_{}.pickle", ["0", "1", "2"], ["3"])
+    texts = shutil.make_archive(tmp_path / "texts", "tar", tmp_path, "celeba")
+    found = celeba.find(Path(pictures), Path(texts), tmp_path / "work")
+    assert [entry.name for entry in found.entries] == ["0", "1", "2", "3"]
 
 
 def test_celeba_mistakes_are_told(celeba_folder, tmp_path):

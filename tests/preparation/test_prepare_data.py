@@ -68,6 +68,17 @@ def test_what_is_left_out_is_told_and_strict_stops(many, tmp_path):
     assert not (tmp_path / "strict").exists()
 
 
+def test_strict_minds_no_sample_that_was_to_be_left_out(tmp_path):
+    found = samples(tmp_path, 9)
+    found.append(("9", found[0][1], found[0][2] | {"key": "9"}))
+    options = ("webdataset", write_tar(tmp_path / "0.tar", found), "--strict", "--deduplicate")
+    options += ("--language", "en", "--min-similarity", 0, "--test-share", 0, "--processes", 1)
+    call("prepare_data", *options, "--out", tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert not report["left_out"]
+    assert len(report["excluded"]) == 5
+
+
 def test_a_hundred_test_pictures_are_enough():
     assert not few_test_pictures(["train", *["test"] * FEWEST_TEST_PICTURES])
     told = few_test_pictures(["train", *["test"] * (FEWEST_TEST_PICTURES - 1)])
@@ -97,6 +108,26 @@ def test_mistakes_are_one_line(many, tmp_path):
     fail("prepare_data", "cub", tmp_path / "many.tgz", "--out", out)
     assert sorted(tmp_path.rglob("*")) == before  # what was unpacked is gone
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("parquet", "--similarity-key", "clip"), "no use without --min-similarity."),
+        (("parquet", "--language-key", "lang"), "no use without --language."),
+        (("parquet", "--min-similarity", "nan"), "--min-similarity must be a number."),
+        (("parquet", "--captions", "texts"), "--captions is of no use with parquet, only cub, "),
+        (("parquet", "--merge", "2", "--processes", "2"), "--processes is of no use with --merge"),
+        (("coco", "--shard", "0/2", "--download"), "--shard can't --download, as all shares "),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(options, message, monkeypatch, capsys):
+    source, *rest = options
+    monkeypatch.setattr(sys, "argv", ["", source, "data", "--out", "out", *rest])
+    with pytest.raises(SystemExit) as caught:
+        prepare_data.parse_arguments()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_run_that_comes_second_removes_nothing_of_the_first(many, tmp_path):

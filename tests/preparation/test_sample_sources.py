@@ -1,15 +1,15 @@
 """Tars, parquet and TFRecord files of samples: what is read, what is left out, and why."""
 
-import sys
 import tarfile
 from collections import Counter
 
 import pytest
 from folders import by_name, reasons
 from small_entries import prepare
-from small_pictures import save_picture
 from small_samples import (
     add,
+    contents,
+    find_in,
     picture_bytes,
     samples,
     write_columns,
@@ -20,9 +20,7 @@ from small_samples import (
 
 from dmgan_tf.data.prepared import load_prepared
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.duplicates import without_duplicates
-from dmgan_tf.preparation.picture_place import read_bytes
-from dmgan_tf.preparation.sources import find
+from dmgan_tf.preparation.plan import forecast, plan
 
 WRITERS = {"webdataset": write_tar, "parquet": write_parquet, "tfrecord": write_tfrecord}
 SUFFIXES = {"webdataset": ".tar", "parquet": ".parquet", "tfrecord": ".tfrecord"}
@@ -33,14 +31,6 @@ SOURCES = pytest.mark.parametrize("source", list(WRITERS))
 def _pyarrow(request):
     if "parquet" in request.node.name:
         pytest.importorskip("pyarrow")
-
-
-def find_in(source, path, **options):
-    return find(source, path, None, path, **options)
-
-
-def contents(found):
-    return {entry.name: read_bytes(entry.path, entry.within) for entry in found.entries}
 
 
 @SOURCES
@@ -69,15 +59,21 @@ def test_filters_are_told_with_names_and_reasons(source, tmp_path):
     path = WRITERS[source](tmp_path / f"0{SUFFIXES[source]}", samples(tmp_path, 5))
     found = find_in(source, path, min_similarity=0.2, language="EN")
     assert list(by_name(found)) == ["0/000000002", "0/000000004"]
-    assert reasons(found) == {
+    assert not found.left_out
+    assert dict(found.excluded) == {
         "0/000000000": "has the similarity 0, less than 0.2",
         "0/000000001": "has the similarity 0.1, less than 0.2",
         "0/000000003": "is in the language 'de'",
     }
     found = find_in(source, path, min_similarity=0.2, similarity_key="clip", split="fraction")
-    assert set(reasons(found).values()) == {"has no `clip`"}
+    assert set(dict(found.excluded).values()) == {"has no `clip`"}
+    with pytest.raises(UserError, match="The first thing left out: 0/000000000: has no `clip`"):
+        prepare(found, tmp_path / "out")
+    (tmp_path / "split.txt").write_text("0/000000001\n0/000000002\n")
+    found = find_in(source, path, language="en", split=str(tmp_path / "split.txt"))
+    assert [entry.split for entry in found.entries] == ["train", "test", "train"]
     found = find_in(source, path, language="en", language_key="lang")
-    assert set(reasons(found).values()) == {"has no `lang`"}
+    assert set(dict(found.excluded).values()) == {"has no `lang`"}
 
 
 @SOURCES
@@ -139,9 +135,40 @@ def test_pictures_of_the_same_bytes_are_left_out_once(source, tmp_path):
     written = samples(tmp_path, 3)
     written.append(("000000009", written[1][1], written[2][2] | {"key": "000000009"}))
     path = WRITERS[source](tmp_path / f"0{SUFFIXES[source]}", written)
-    found = without_duplicates(find_in(source, path))
-    assert len(found.entries) == 3
-    assert reasons(found) == {"0/000000009": "is the same picture as 0/000000001"}
+    planned = plan(find_in(source, path), source, None, strict=True, deduplicate=True)
+    assert len(planned.entries) == 3
+    assert planned.excluded == [("0/000000009", "is the same picture as 0/000000001")]
+    assert "excluded, as asked for or by design: 1" in planned.summary()
+
+
+@SOURCES
+def test_pictures_that_grow_as_png_are_counted_so(source, tmp_path):
+    """The size that is told, and for which the disk must have room."""
+    written = samples(tmp_path, 3, "webp")
+    if source == "webdataset":
+        path = write_tar(tmp_path / "0.tar", written, "webp")
+    elif source == "parquet":
+        image = [{"bytes": picture, "path": f"{key}.webp"} for key, picture, _ in written]
+        text = ["a red bird"] * 3
+        path = write_columns(tmp_path / "0.parquet", image=image, text=text)
+    else:
+        path = write_tfrecord(tmp_path / "0.tfrecord", written, "webp")
+    entries = find_in(source, path).entries
+    assert forecast(entries) == 6 * sum(entry.within.size for entry in entries)
+    path = WRITERS[source](tmp_path / f"1{SUFFIXES[source]}", samples(tmp_path, 3))
+    entries = find_in(source, path).entries
+    assert forecast(entries) == sum(entry.within.size for entry in entries)
+
+
+def test_the_copy_that_has_captions_stays(tmp_path):
+    written = samples(tmp_path, 3)
+    silent = written[0][2] | {"caption": "?!"}
+    written = [("a", written[1][1], silent), *written]
+    path = write_tar(tmp_path / "0.tar", written)
+    found = find_in("webdataset", path, test_share=0.0)
+    planned = plan(found, "webdataset", None, deduplicate=True)
+    assert [entry.name[-1] for entry in planned.entries] == ["0", "1", "2"]
+    assert not planned.excluded
 
 
 # --- webdataset ---------------------------------------------------------------------------------
@@ -196,97 +223,55 @@ def test_member_of_any_size_is_not_read(tmp_path):
     assert "0.tar, from here on" in reasons(found)
 
 
-# --- parquet ------------------------------------------------------------------------------------
+def test_the_picture_of_a_sample_is_the_plain_one_or_the_one_that_is_named(tmp_path):
+    depth, seen, masked = (picture_bytes(tmp_path, i) for i in range(3))
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        add(tar, "0.depth.png", depth)
+        add(tar, "0.JPG", seen)
+        add(tar, "0.mask.jpg", masked)
+        add(tar, "0.txt", b"a red bird")
+        add(tar, "0.de.txt", b"ein Vogel")
+
+    def picture(**options):
+        found = find_in("webdataset", tmp_path / "0.tar", **options)
+        return list(contents(found).values())
+
+    assert picture() == picture(image_key="jpg") == [seen]
+    assert picture(image_key="depth.png") == picture(image_key="png") == [depth]
+    assert picture(image_key="mask.jpg") == [masked]
+    assert picture(image_key="webp") == []
+    (entry,) = find_in("webdataset", tmp_path / "0.tar").entries
+    assert entry.captions == ("a red bird",)
+    (entry,) = find_in("webdataset", tmp_path / "0.tar", caption_key="de.txt").entries
+    assert entry.captions == ("ein Vogel",)
 
 
-def test_parquet_of_hugging_face(tmp_path):
-    pictures = [picture_bytes(tmp_path, i) for i in range(3)]
-    image = [{"bytes": content, "path": f"{i}.jpg"} for i, content in enumerate(pictures)]
-    captions = [["a red bird", "a  bird"], ["a blue bird"], []]
-    write_columns(tmp_path / "data" / "0.parquet", image=image, captions=captions)
-    found = find_in("parquet", tmp_path / "data")
-    assert list(contents(found).values()) == pictures[:2]
-    assert by_name(found)["0/000000000"].captions == ("a red bird", "a bird")
-    assert reasons(found) == {"0/000000002": "has no caption: there is captions, image"}
+def test_one_strange_sample_ends_no_tar(tmp_path):
+    picture = picture_bytes(tmp_path, 1)
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        for key, content in (("a", b"[[1, 2]]"), ("b", b'[["txt", "a"]]'), ("c", b'"a bird"')):
+            add(tar, f"{key}.jpg", picture)
+            add(tar, f"{key}.json", content)
+        add(tar, "d.jpg", picture)
+        add(tar, "d.json", b'{"caption": "a red bird"}')
+    found = find_in("webdataset", tmp_path / "0.tar")
+    assert list(by_name(found)) == ["0/d"]
+    assert reasons(found) == {
+        f"0/{key}": f"has no values that can be read: {key}.json is no object" for key in "abc"
+    }
 
 
-def test_parquet_whose_rows_name_files(tmp_path):
-    picture = save_picture(tmp_path / "set" / "pictures" / "a.jpg")
-    names = ["pictures/a.jpg", "../../a.jpg", "/etc/passwd", "http://127.0.0.1/a.jpg", None]
-    text = ["a red bird"] * 5
-    write_columns(tmp_path / "set" / "0.parquet", file_name=names, text=text)
-    images = [{"bytes": None, "path": name} for name in names]
-    import pyarrow as pa
+def test_one_strange_record_ends_no_tfrecord_file(tmp_path):
+    import tensorflow as tf
 
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    write_columns(tmp_path / "set" / "1.parquet", image=pa.array(images, kind), text=text)
-    found = find_in("parquet", tmp_path / "set")
-    assert [(e.name, e.path, e.within) for e in found.entries] == [
-        ("0/000000000", picture, None),
-        ("1/000000000", picture, None),
-    ]
-    for name, column in (("0", "file_name"), ("1", "image.path")):
-        told = [reason for key, reason in reasons(found).items() if key[0] == name]
-        assert told == [
-            "names a file that leaves the folder: '../../a.jpg'",
-            "names a file that leaves the folder: '/etc/passwd'",
-            f"names an address, not a file, in `{column}`",
-            f"names no file in `{column}`",
-        ]
-
-
-def test_parquet_beside_the_files_of_img2dataset(tmp_path):
-    write_columns(
-        tmp_path / "set" / "00000.parquet",
-        key=["000000000", "000000001"],
-        caption=["a red bird", None],
-        status=["success", "failed_to_download"],
-        similarity=[0.3, 0.4],
-    )
-    picture = save_picture(tmp_path / "set" / "00000" / "000000000.png")
-    found = find_in("parquet", tmp_path / "set", min_similarity=0.1)
-    assert [entry.path for entry in found.entries] == [picture]
-    assert reasons(found) == {"00000/000000001": "has no picture: failed_to_download"}
-
-
-def test_columns_of_another_kind_are_told(tmp_path):
-    picture = [picture_bytes(tmp_path, 0)]
-    for name, columns in {
-        "0": {"jpg": picture, "caption": [7]},
-        "1": {"jpg": [7], "caption": ["a bird"]},
-        "2": {"jpg": [[1, 2]], "caption": ["a bird"]},
-    }.items():
-        write_columns(tmp_path / "set" / f"{name}.parquet", **columns)
-    told = reasons(find_in("parquet", tmp_path / "set"))
-    assert told["0.parquet, from here on"].startswith("has no column of captions `txt`, `caption`")
-    assert told["0.parquet, from here on"].endswith("only `jpg`, `caption`")
-    assert told["1.parquet, from here on"].startswith("has no column of pictures `jpg`, ")
-    told = reasons(find_in("parquet", tmp_path / "set", caption_key="caption", image_key="jpg"))
-    assert list(told.values()) == [
-        "its column `caption` is int64, not text",
-        "its column `jpg` is int64, neither bytes nor {bytes, path} nor text",
-        "its column `jpg` is list<element: int64>, neither bytes nor {bytes, path} nor text",
-    ]
-
-
-def test_a_picture_that_a_parquet_file_lacks_is_told(tmp_path):
-    written = samples(tmp_path, 30)
-    written[11] = (written[11][0], None, written[11][2])
-    found = find_in("parquet", write_parquet(tmp_path / "0.parquet", written, row_group_size=20))
-    prepare(found, tmp_path / "out")
-    splits = [load_prepared(tmp_path / "out", split) for split in ("train", "test")]
-    names = sorted(name for pictures in splits for name in pictures.records.names)
-    assert names == [f"0/{i:09d}" for i in range(30) if i != 11]
-    assert '"reason": "has no bytes"' in (tmp_path / "out" / "report.json").read_text()
-    cell = found.entries[25].within
-    assert (cell.row_group, cell.row) == (1, 5)
-    # Backwards too.
-    assert read_bytes(found.entries[25].path, cell) == written[25][1]
-    assert read_bytes(found.entries[3].path, found.entries[3].within) == written[3][1]
-
-
-def test_without_pyarrow_it_is_told_what_to_install(tmp_path, monkeypatch):
-    (tmp_path / "0.parquet").write_bytes(b"PAR1")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UserError, match=r"need the package `pyarrow`: pip install 'dmgan_tf\[parq"):
-        find_in("parquet", tmp_path)
+    written = samples(tmp_path, 2)
+    parts = [write_tfrecord(tmp_path / f"{i}.tfrecord", [written[i]]) for i in range(2)]
+    with tf.io.TFRecordWriter(str(tmp_path / "odd")) as writer:
+        writer.write(b"no example")
+    content = [path.read_bytes() for path in (parts[0], tmp_path / "odd", parts[1])]
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "0.tfrecord").write_bytes(b"".join(content))
+    found = find_in("tfrecord", tmp_path / "set")
+    assert list(by_name(found)) == ["0/000000000", "0/000000001"]
+    (reason,) = reasons(found).values()
+    assert reason.startswith("is a record that is no tf.train.Example")

@@ -1,12 +1,13 @@
 """Shares of a prepared folder, written apart and joined: the bytes of one machine's."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from command_lines import ROOT, call, environment, fail, refuse, succeed
@@ -79,20 +80,83 @@ def test_more_shares_than_shards_join_to_the_bytes_of_one_machine(what, straight
 
 def test_joining_that_was_stopped_goes_on_and_looks_at_no_picture(what, straight, out, monkeypatch):
     monkeypatch.setattr(writer, "_write_shard", None)
-    real = Path.rename
+    stop_joining(what, out, monkeypatch)
+    writer.write(what, out, merged=2)
+    assert files(out) == straight
+
+
+def stop_joining(what, out, monkeypatch):
+    """A merge that was killed between the two files of a shard."""
+    real, moved = shutil.move, []
 
     def stop(path, target):
-        if "train-00002" in path.name:
+        if len(moved) == 3:
             raise KeyboardInterrupt
+        moved.append(path)
         return real(path, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", stop)
+        patch.setattr(shutil, "move", stop)
         with pytest.raises(KeyboardInterrupt):
             writer.write(what, out, merged=2)
     assert not out.exists()
+
+
+def test_nothing_that_shares_have_written_is_removed_before_they_are_joined(
+    what, straight, out, tmp_path, monkeypatch
+):
+    stop_joining(what, out, monkeypatch)
+    monkeypatch.setattr(writer, "_write_shard", None)
+    other = planned(tmp_path / "other", class_id=7)
+    with pytest.raises(UserError, match="is of other data or other options"):
+        writer.write(other, out, merged=2)
+    with pytest.raises(TypeError):  # one machine, which would write everything
+        writer.write(what, out, processes=1)
+    # As an archive that was unpacked again; and elsewhere.
+    for entry in what.entries:
+        entry.path.touch()
+    elsewhere = planned(tmp_path / "elsewhere")
+    writer.write(elsewhere, out, merged=2)
+    assert files(out) == straight
+
+
+def test_nothing_is_moved_while_a_share_is_damaged(what, out):
+    before = files(shares.folder(out, 0, 2))
+    cut = next(shares.folder(out, 1, 2).glob("train-00001*.tfrecord"))
+    cut.write_bytes(cut.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"out\.share-1-of-2: is damaged: it lacks train-00001-of-"):
+        writer.write(what, out, merged=2)
+    assert files(shares.folder(out, 0, 2)) == before
+
+
+def test_share_that_is_a_link_is_refused(what, out, tmp_path):
+    share = shares.folder(out, 1, 2)
+    share.symlink_to(share.rename(tmp_path / "away"))
+    with pytest.raises(UserError, match=r"out\.share-1-of-2: is a link: move the folder itself"):
+        writer.write(what, out, merged=2)
+    assert not out.exists()
+
+
+def test_shares_on_another_disk_are_joined(what, straight, out, monkeypatch, caplog):
+    """They are copied; a mounted folder can't be removed, which is told."""
+    real_rename, real_rmdir = os.rename, os.rmdir
+
+    def rename(source, target):
+        if ".share-" in str(source):
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(source))
+        return real_rename(source, target)
+
+    def rmdir(path, **options):
+        if ".share-1" in str(path):
+            raise OSError(errno.EBUSY, "Device or resource busy", str(path))
+        return real_rmdir(path, **options)
+
+    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "rmdir", rmdir)
     writer.write(what, out, merged=2)
     assert files(out) == straight
+    assert "out.share-1-of-2: has been joined and can't be removed: " in caplog.text
+    assert not shares.folder(out, 0, 2).exists()
 
 
 def test_share_that_is_missing_or_damaged_is_named(what, straight, out):
@@ -127,9 +191,10 @@ def test_share_of_other_data_is_named(out, tmp_path):
 
 def test_command_lines_of_shares(tmp_path):
     write_tar(tmp_path / "set" / "0.tar", samples(tmp_path, 10))
-    options = ("webdataset", tmp_path / "set", "--processes", 1, "--test-share", 0.4)
+    options = ("webdataset", tmp_path / "set", "--test-share", 0.4)
     options += ("--max-aspect", 1.6, "--deduplicate")
-    call("prepare_data", *options, "--out", tmp_path / "straight")
+    one = ("--processes", 1)
+    call("prepare_data", *options, *one, "--out", tmp_path / "straight")
     report = json.loads((tmp_path / "straight" / "report.json").read_text())
     thin = {"name": "0/000000009", "reason": "is too thin: 49 × 30 pixels"}
     assert report["left_out"] == [thin]
@@ -137,13 +202,20 @@ def test_command_lines_of_shares(tmp_path):
     line = refuse("prepare_data", *options, *out, "--merge", 2)
     assert "out.share-0-of-2: the share 0/2 is missing. Prepare it with --shard 0/2" in line
     for number in (0, 1, 1):
-        printed = call("prepare_data", *options, *out, "--shard", f"{number}/2")
+        printed = call("prepare_data", *options, *one, *out, "--shard", f"{number}/2")
     assert printed.startswith("Prepared before: ")
     assert printed.strip().endswith("out.share-1-of-2")
     line = refuse("prepare_data", *options, *out, "--merge", 2, "--min-side", 30)
     assert "out.share-0-of-2: is of other data or other options than this command's" in line
     call("prepare_data", *options, *out, "--merge", 2)
     assert files(tmp_path / "out") == files(tmp_path / "straight")
+    # A job that is tried again after all.
+    printed = call("prepare_data", *options, *out, "--shard", "1/2")
+    assert printed == f"Prepared before: {tmp_path / 'out'}\n"
+    assert not list(tmp_path.glob("out.*"))
+    (tmp_path / "other").mkdir()
+    line = refuse("prepare_data", *options, "--out", tmp_path / "other", "--shard", "1/2")
+    assert line.startswith(f"{tmp_path / 'other'} is there already: name another --out")
 
 
 @pytest.mark.slow
@@ -164,12 +236,12 @@ def test_killed_share_is_done_again_alone(tmp_path):
         process.kill()
     assert process.returncode == -9
     succeed("prepare_data", *options, *out, "--shard", "1/2")
-    line = fail("prepare_data", *options, *out, "--merge", "2")
+    line = fail("prepare_data", *options[:-2], *out, "--merge", "2")
     assert "the share 0/2 is missing" in line
     first = next(partial.glob("*.tfrecord"))
     stamp = first.stat().st_mtime_ns
     succeed("prepare_data", *options, *out, "--shard", "0/2")
     kept = tmp_path / "out.share-0-of-2" / first.name
     assert kept.stat().st_mtime_ns == stamp
-    succeed("prepare_data", *options, *out, "--merge", "2")
+    succeed("prepare_data", *options[:-2], *out, "--merge", "2")
     assert files(tmp_path / "out") == files(tmp_path / "straight")

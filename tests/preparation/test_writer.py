@@ -113,7 +113,7 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
     found = Found(entries=entries(tmp_path))
     planned = plan(found, "test", None)
     with (
-        writer._begun(planned, tmp_path / "out.partial", planned.entries),
+        writer._begun("", tmp_path / "out.partial", planned.entries),
         pytest.raises(UserError, match="another run is writing there"),
     ):
         prepare(found, tmp_path / "out")

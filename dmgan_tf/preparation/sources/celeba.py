@@ -11,11 +11,11 @@ import numpy as np
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.interop.restricted_pickle import read_pickle
-from dmgan_tf.preparation.archives import is_archive, unpack
 from dmgan_tf.preparation.captions_text import read_lines
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut, leaves_the_folder
+from dmgan_tf.preparation.folders import first_with, unpacked
 
-_PICTURE_FOLDERS = ("images", "image", "CelebA-HQ-img", "CelebAMask-HQ/CelebA-HQ-img")
+_PICTURE_FOLDERS = ("images", "image", "CelebA-HQ-img", "CelebAMask-HQ/CelebA-HQ-img", ".")
 _CAPTION_FOLDERS = ("celeba-caption", "text", "text/celeba-caption", ".")
 _LISTS = ("{}/filenames.pickle", "filenames_{}.pickle", "{}.txt", "{}_filenames.txt")
 _SUFFIXES = (".jpg", ".png")
@@ -24,39 +24,31 @@ _SUFFIXES = (".jpg", ".png")
 def find(source: Path, captions: Path | None, work: Path) -> Found:
     """Entries in the order of the lists.
 
-    Args: source: the folder, or an archive of it. captions: folder or archive of the texts; None:
-        beside the pictures.
+    Args: source: the folder, or an archive of it. captions: folder or archive of the texts and
+        perhaps the lists; None: beside the pictures.
     Raises: UserError: when pictures, texts or lists are missing, or a list is damaged.
     """
-    root = unpack(source, work / "pictures") if is_archive(source) else source
-    pictures = _folder(root, _PICTURE_FOLDERS, "*.[jp][pn]g", "pictures such as images/0.jpg")
-    told = unpack(captions, work / "captions") if captions and is_archive(captions) else captions
-    texts = _folder(
-        told or root, _CAPTION_FOLDERS, "[0-9]*.txt", "captions such as celeba-caption/0.txt"
+    root = unpacked(source, work / "pictures")
+    pictures = first_with(root, _PICTURE_FOLDERS, "*.[jp][pn]g", "pictures such as images/0.jpg")
+    told = unpacked(captions, work / "captions") if captions else root
+    texts = first_with(
+        told, _CAPTION_FOLDERS, "[0-9]*.txt", "captions such as celeba-caption/0.txt"
     )
     found = Found(entries=[])
     for split in ("train", "test"):
-        for name in _names(root, split):
+        for name in _names((root, told), split):
             entry = _entry(pictures, texts, split, name)
             (found.left_out if isinstance(entry, LeftOut) else found.entries).append(entry)
     return found
 
 
-def _folder(root, names, pattern, what):
-    for name in names:
-        if any((root / name).glob(pattern)):
-            return root / name
-    raise UserError(f"{root}: holds no {what}.")
-
-
-def _names(root, split):
-    """The names of a split's pictures, without their suffix."""
-    paths = [root / name.format(split) for name in _LISTS]
+def _names(places, split):
+    """The names of a split's pictures, without their suffix. Args: places: of the lists."""
+    paths = [root / name.format(split) for root in places for name in _LISTS]
     path = next(filter(Path.is_file, paths), None)
     if path is None:
-        raise UserError(
-            f"{root}: has no list of the {split} split: {', '.join(p.name for p in paths[:3])}."
-        )
+        names = ", ".join(path.name for path in paths[:3])
+        raise UserError(f"{places[0]}: has no list of the {split} split: {names}.")
     try:
         names = read_pickle(path) if path.suffix == ".pickle" else read_lines(path)
     except (OSError, ValueError) as error:

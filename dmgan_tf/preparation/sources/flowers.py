@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.archives import is_archive, unpack
 from dmgan_tf.preparation.captions_text import read_lines
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut
+from dmgan_tf.preparation.folders import first_with, unpacked
 
 _PICTURE_FOLDERS = ("jpg", "images", "102flowers/jpg", ".")
 _CAPTION_FOLDERS = ("text_c10", "text", "cvpr2016_flowers/text_c10", "flowers/text_c10", ".")
@@ -30,14 +30,17 @@ def find(source: Path, captions: Path | None, work: Path) -> Found:
         and lists; None: beside the pictures.
     Raises: UserError: when pictures, texts or both kinds of lists are missing, or one is damaged.
     """
-    root = unpack(source, work / "pictures") if is_archive(source) else source
-    pictures = _first(root, _PICTURE_FOLDERS, "image_*.jpg", "pictures such as jpg/image_00001.jpg")
-    if captions:
-        told = unpack(captions, work / "captions") if is_archive(captions) else captions
-    else:
-        told = root if root == source else source.parent
-    texts = {path.stem: path for path in _texts(told)}
-    places = (told, *(told / name for name in _CAPTION_FOLDERS), root, root.parent, source.parent)
+    root = unpacked(source, work / "pictures")
+    pictures = first_with(
+        root, _PICTURE_FOLDERS, "image_*.jpg", "pictures such as jpg/image_00001.jpg"
+    )
+    told = unpacked(captions, work / "captions") if captions else root
+    # Beside an archive of the pictures alone there may be a folder of the texts.
+    beside = [source.parent] if root != source and not captions else []
+    bases = [told, *beside]
+    texts = {path.stem: path for path in _texts(bases)}
+    places = (*bases, *(base / name for base in bases for name in _CAPTION_FOLDERS))
+    places += (root, root.parent, source.parent)
     places += tuple(place.parent for place in places[1:])
     class_of, split_of = _classes(texts, places), _splits(places)
     found = Found(entries=[])
@@ -60,20 +63,13 @@ def find(source: Path, captions: Path | None, work: Path) -> Found:
     return found
 
 
-def _first(root, names, pattern, what):
-    for name in names:
-        if any((root / name).glob(pattern)):
-            return root / name
-    raise UserError(f"{root}: holds no {what}.")
-
-
-def _texts(folder):
-    for name in _CAPTION_FOLDERS:
+def _texts(folders):
+    for folder in (folder / name for folder in folders for name in _CAPTION_FOLDERS):
         for pattern in ("class_*/image_*.txt", "image_*.txt"):
-            if found := sorted((folder / name).glob(pattern)):
+            if found := sorted(folder.glob(pattern)):
                 return found
     raise UserError(
-        f"{folder}: holds no captions such as text_c10/class_00001/image_06734.txt. "
+        f"{folders[-1]}: holds no captions such as text_c10/class_00001/image_06734.txt. "
         "Name their folder with --captions."
     )
 

@@ -19,9 +19,9 @@ import os
 from pathlib import Path
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.preparation.archives import is_archive, unpack
 from dmgan_tf.preparation.captions_text import read_lines
 from dmgan_tf.preparation.entry import Entry, Found, LeftOut, leaves_the_folder
+from dmgan_tf.preparation.folders import is_hidden, unpacked
 from dmgan_tf.preparation.lists import read_csv, read_json_lines, read_list
 from dmgan_tf.preparation.splits import RULES, SPLIT_OF, with_splits
 
@@ -41,8 +41,7 @@ def find(
         into. split, test_share: see `with_splits`.
     Raises: UserError: when the folder or a list can't be read.
     """
-    if is_archive(source):
-        source = _innermost(unpack(source, work / "pictures"))
+    source = unpacked(source, work / "pictures")
     if not source.is_dir():
         raise UserError(f"{source}: is neither a folder nor an archive.")
     folders = [source / name for name in SPLIT_OF if (source / name).is_dir()]
@@ -63,18 +62,6 @@ def find(
         inside = os.path.relpath(split, source)
         found.left_out[:] = [item for item in found.left_out if item.name != inside]
     return with_splits(found, split, test_share)
-
-
-def _innermost(folder):
-    """What an archive of one folder holds, without that folder."""
-    inside = [path for path in folder.iterdir() if not _is_hidden(path.relative_to(folder))]
-    only = len(inside) == 1 and inside[0].is_dir() and inside[0].name not in SPLIT_OF
-    return inside[0] if only else folder
-
-
-def _is_hidden(path):
-    """What file managers leave behind: `.DS_Store`, `._a.jpg`, `__MACOSX/`."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _below(source, folder, name, reason):
@@ -130,14 +117,14 @@ def _from_texts(folder):
             left_out.append(LeftOut(name, f"has no caption: {error}"))
         texts.add(text)
     for text in sorted(folder.rglob("*.txt")):
-        if text not in texts and not _is_hidden(text.relative_to(folder)):
+        if text not in texts and not is_hidden(text.relative_to(folder)):
             left_out.append(LeftOut(str(text.relative_to(folder)), "has no picture beside it"))
     return rows, left_out
 
 
 def _pictures(folder):
     found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    return sorted(path for path in found if not _is_hidden(path.relative_to(folder)))
+    return sorted(path for path in found if not is_hidden(path.relative_to(folder)))
 
 
 def _entry(source, name, row, named):

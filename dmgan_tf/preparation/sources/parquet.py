@@ -6,13 +6,14 @@ text                  the name of a file, below the folder of the parquet file
 no such column        img2dataset's files: NNNNN/KEY.jpg beside NNNNN.parquet with `key`
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from dmgan_tf.preparation.entry import LeftOut, leaves_the_folder
 from dmgan_tf.preparation.parquet_file import kind_of, no_bytes, open_parquet, rows
-from dmgan_tf.preparation.picture_place import Cell
+from dmgan_tf.preparation.picture_place import Cell, grows
 from dmgan_tf.preparation.sources.samples import Sample, Wanted
 
 SUFFIX = ".parquet"
@@ -49,14 +50,18 @@ def read(path: Path, wanted: Wanted) -> Iterator[Sample | LeftOut]:
         size = file.metadata.row_group(group).total_byte_size // max(
             1, file.metadata.row_group(group).num_rows
         )
-        for row, values in enumerate(rows(file, group, columns)):
-            key = values.get("key")
+        for row, values in enumerate(rows(file, path, group, columns)):
+            key = values.get("key") if isinstance(values, dict) else None
             name = key if isinstance(key, str) and key else f"{number:09d}"
             number += 1
+            if isinstance(values, str):
+                yield LeftOut(name, values)
+                continue
             if values.get("status", _DONE) not in (_DONE, None):
                 yield LeftOut(name, f"has no picture: {str(values['status'])[:80]}")
             elif not empty:
-                cell = Cell(group, row, picture.bytes_column, size)
+                kind = _file_name(values, picture.name_column) or picture.bytes_column
+                cell = Cell(group, row, picture.bytes_column, size, grows(kind))
                 yield Sample(name, path, cell, values)
             else:
                 yield _of_file(path, name, values, picture)
@@ -94,15 +99,21 @@ def _caption_columns(kinds, wanted):
     )
 
 
+def _file_name(values, column):
+    """The name of a file at `file_name` or `image.path`, or ""."""
+    column, _, field = column.partition(".")
+    file = values.get(column)
+    file = file.get(field) if isinstance(file, dict) else file
+    return file if isinstance(file, str) else ""
+
+
 def _of_file(path, name, values, picture):
     """The sample of a row that names a file."""
     if not picture.name_column:
         candidates = [path.with_suffix("") / f"{name}{suffix}" for suffix in _SUFFIXES]
-        return Sample(name, next(filter(Path.is_file, candidates), candidates[0]), None, values)
-    column, _, field = picture.name_column.partition(".")
-    file = values.get(column)
-    file = file.get(field) if isinstance(file, dict) else file
-    if not isinstance(file, str) or not file:
+        return Sample(name, next(filter(os.path.isfile, candidates), candidates[0]), None, values)
+    file = _file_name(values, picture.name_column)
+    if not file:
         return LeftOut(name, f"names no file in `{picture.name_column}`")
     if "://" in file:
         return LeftOut(name, f"names an address, not a file, in `{picture.name_column}`")

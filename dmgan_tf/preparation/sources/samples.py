@@ -107,6 +107,9 @@ def find(
         shown = path.relative_to(root).with_suffix("").as_posix()
         try:
             for sample in read(path, choice):
+                if isinstance(sample, Sample) and (reason := choice.refusal(sample.values)):
+                    found.excluded.append(LeftOut(f"{shown}/{sample.name}", reason))
+                    continue
                 entry = _entry(sample, shown, splits[path] if named else "", choice)
                 (found.left_out if isinstance(entry, LeftOut) else found.entries).append(entry)
         except (*MALFORMED, tarfile.TarError) as error:
@@ -127,8 +130,6 @@ def _entry(sample, file, split, wanted):
         return LeftOut(name, sample.reason)
     if leaves_the_folder(sample.name):
         return LeftOut(name, "has a name that leaves the folder")
-    if reason := wanted.refusal(sample.values):
-        return LeftOut(name, reason)
     captions = _captions(sample.values, wanted)
     if not captions:
         keys = ", ".join(sample.values) or "nothing"

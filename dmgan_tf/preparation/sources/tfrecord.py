@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dmgan_tf.preparation.entry import LeftOut
-from dmgan_tf.preparation.picture_place import MOST_BYTES, Span
+from dmgan_tf.preparation.picture_place import MOST_BYTES, Span, grows
 from dmgan_tf.preparation.sources.samples import Sample, Wanted
 
 SUFFIX = ".tfrecord"
@@ -18,12 +18,17 @@ def read(path: Path, wanted: Wanted) -> Iterator[Sample | LeftOut]:
     Raises: ValueError: where it is damaged or cut short.
     """
     for number, (offset, record) in enumerate(_records(path)):
-        values = _values(record)
+        try:
+            values = _values(record)
+        except ValueError as error:
+            yield LeftOut(f"{number:09d}", str(error))
+            continue
         key = values.get("key", b"")
         name = key.decode(errors="replace") if isinstance(key, bytes) and key else f"{number:09d}"
-        picture = next((v for k in wanted.image_keys if isinstance(v := values.get(k), bytes)), b"")
-        if picture:
-            span = Span(offset + record.index(picture), len(picture))
+        kinds = (k for k in wanted.image_keys if isinstance(values.get(k), bytes))
+        kind = next(kinds, "")
+        if picture := values.get(kind):
+            span = Span(offset + record.index(picture), len(picture), grows(kind))
             yield Sample(name, path, span, values)
         else:
             yield LeftOut(name, f"has no picture: there is {', '.join(values)[:200]}")
@@ -50,7 +55,7 @@ def _values(record):
     try:
         example = tf.train.Example.FromString(record)
     except DecodeError as error:
-        raise ValueError(f"holds a record that is no tf.train.Example: {error}") from error
+        raise ValueError(f"is a record that is no tf.train.Example: {error}") from error
     values = {}
     for name, feature in example.features.feature.items():
         kind = feature.WhichOneof("kind")
