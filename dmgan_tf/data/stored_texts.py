@@ -6,8 +6,28 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 
-class Texts(Sequence[str]):
-    """N strings, decoded when they are asked for.
+class _Lazy(Sequence):
+    """Items that are made when they are asked for; a slice is a tuple of them."""
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return tuple(self[i] for i in range(*place.indices(len(self))))
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"{place} of {len(self)}")  # which also ends an iteration
+        return self._item(int(place) % len(self))
+
+    def __eq__(self, other):
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _item(self, place):
+        """The item at a place counted from 0 on."""
+        raise NotImplementedError
+
+
+class Texts(_Lazy):
+    """N strings.
 
     Args: content: uint8 [bytes], UTF-8, one after another. ends: int64 [N + 1], from 0 on.
     Raises: ValueError: when the two don't belong together.
@@ -21,20 +41,13 @@ class Texts(Sequence[str]):
     def __len__(self):
         return len(self.ends) - 1
 
-    def __getitem__(self, place):
-        if isinstance(place, slice):
-            return tuple(self[i] for i in range(*place.indices(len(self))))
-        start, end = self.ends[_within(place, len(self)) :][:2]
+    def _item(self, place):
+        start, end = self.ends[place : place + 2]
         return self.content[start:end].tobytes().decode("utf-8", "surrogatepass")
 
-    def __eq__(self, other):
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
-    __hash__ = None  # type: ignore[assignment]
-
-
-class CaptionRows(Sequence[tuple[str, ...]]):
-    """The captions of N pictures.
+class CaptionRows(_Lazy):
+    """The captions of N pictures, a tuple of strings each.
 
     Args: texts: all of them. firsts: int64 [N + 1], place of each picture's first one.
     """
@@ -45,16 +58,9 @@ class CaptionRows(Sequence[tuple[str, ...]]):
     def __len__(self):
         return len(self.firsts) - 1
 
-    def __getitem__(self, place):
-        if isinstance(place, slice):
-            return tuple(self[i] for i in range(*place.indices(len(self))))
-        start, end = self.firsts[_within(place, len(self)) :][:2]
+    def _item(self, place):
+        start, end = self.firsts[place : place + 2]
         return self.texts[int(start) : int(end)]
-
-    def __eq__(self, other):
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 class TextCollector:
@@ -74,10 +80,3 @@ class TextCollector:
 
     def texts(self) -> Texts:
         return Texts(np.frombuffer(self._content, np.uint8), np.frombuffer(self._ends, np.int64))
-
-
-def _within(place, count):
-    """A place counted from 0 on. Raises: IndexError: which also ends an iteration."""
-    if not -count <= place < count:
-        raise IndexError(f"{place} of {count}")
-    return int(place) % count
