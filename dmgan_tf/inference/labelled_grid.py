@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -62,7 +61,8 @@ def shown_side(sides: Sequence[int]) -> int:
 
 @functools.cache
 def _font():
-    # Pillow's own knows ASCII alone.
+    import matplotlib  # half a second, for a font: Pillow's own knows ASCII alone
+
     return ImageFont.truetype(
         Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", _FONT_SIZE
     )
