@@ -48,7 +48,8 @@ def _make(folder, count):
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     buffer = io.BytesIO()
-    Image.fromarray(rng.integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)).save(buffer, "JPEG")
+    coarse = Image.fromarray(rng.integers(0, 256, (_SIDE // 8, _SIDE // 8, 3), np.uint8))
+    coarse.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).save(buffer, "JPEG")  # 1 to 2 KB
     picture = buffer.getvalue()
     shards = -(-count // _PER_SHARD)
     with (folder / "index.jsonl").open("w") as index:
