@@ -1,8 +1,7 @@
-"""How long a checkpoint stops training: `python benchmarks/checkpoint.py`.
+"""How long a checkpoint stops training, and its writing takes: `python benchmarks/checkpoint.py`.
 
-Prints the median seconds of processor time, which other work does not lengthen, of what happens
-between two steps at a config's size: the checkpoint, and the weights of the model; and, for
-comparison, of only copying what the checkpoint holds.
+Prints the median seconds of processor time (which other work does not lengthen) of a config:
+the snapshot, for which the step waits, and what is written from it in a thread.
 """
 
 import argparse
@@ -35,25 +34,26 @@ def main():
     arguments = parser.parse_args()
     import_tensorflow()
     from dmgan_tf.training.checkpoints import CheckpointFolder
+    from dmgan_tf.training.snapshot import NetworkCopies
 
     trainer, _ = random_trainer(arguments.config, 2)
     networks = (trainer.average_generator, trainer.text_encoder, trainer.image_encoder)
-    owners = [trainer.generator, trainer.average_generator, *trainer.all_discriminators]
-    owners += [trainer.generator_optimizer, *trainer.discriminator_optimizers]
-    variables = [variable for owner in owners for variable in owner.variables]
+    copies = NetworkCopies(average_generator=trainer.average_generator)
     with tempfile.TemporaryDirectory() as directory:
         folder = CheckpointFolder(Path(directory), trainer.checkpoint(), keep=1)
+        snapshot, of_networks = folder.snapshot(), copies.snapshot()
 
         def write_model():
+            copies.assign(of_networks)
             for network in networks:
                 network.save_weights(Path(directory) / f"{network.name}.weights.h5")
 
-        megabytes = sum(variable.numpy().nbytes for variable in variables) / 1e6
+        megabytes = sum(value.numpy().nbytes for value in snapshot.values()) / 1e6
         print(f"{arguments.config}: {megabytes:.0f} MB of weights and moments")
-        print(f"checkpoint       {processor_seconds(lambda: folder.save(1)):.2f} s")
-        print(f"model's weights  {processor_seconds(write_model):.2f} s")
-        copy = processor_seconds(lambda: [variable.numpy().copy() for variable in variables])
-        print(f"a copy alone     {copy:.2f} s")
+        stopped = processor_seconds(lambda: (folder.snapshot(), copies.snapshot()))
+        print(f"the step waits      {stopped:.2f} s")
+        print(f"written: checkpoint {processor_seconds(lambda: folder.save(1, snapshot)):.2f} s")
+        print(f"written: model      {processor_seconds(write_model):.2f} s")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,15 @@ def check_writable(folder: Path) -> None:
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
         raise UserError(f"{folder}: {existing} is no folder that can be written to.")
+
+
+def check_space(folder: Path, size: int) -> None:
+    """Raises OSError where a disk has less space than this many bytes.
+
+    For HDF5, which ends the process by a segmentation fault on a full disk.
+    """
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 @contextlib.contextmanager

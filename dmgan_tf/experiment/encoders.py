@@ -54,6 +54,7 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
         folder=folder,
         strategy=strategy,
         trainer=trainer,
+        written=networks,
         pictures=pictures,
         vocabulary=vocabulary,
         options=build.pipeline_options(config, config.text_encoder.embedding_size),
@@ -61,11 +62,11 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
         last_step=section.steps,
     )
 
-    def save(step, name="model", **metadata):
-        save_model(directory / name, networks, vocabulary, config.to_yaml(), step=step, **metadata)
+    def save(step, found, name="model", **metadata):
+        save_model(directory / name, found, vocabulary, config.to_yaml(), step=step, **metadata)
 
     def save_best(step, scores):
-        save(step, "best", **scores)
+        save(step, networks, "best", **scores)
 
     def watchers(writer, first_step):
         return [*progress(task, writer, first_step, _SHOWN), *retrieval(task, writer, save_best)]

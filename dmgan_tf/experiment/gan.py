@@ -45,13 +45,14 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     every_worker(strategy, True)  # the chief writes over what the others have now read
     average, max_words = trainer.average_generator, config.data.max_words_evaluation
     artist = TextToImage(average, text, vocabulary, max_words, quiet=True)
-    networks = {"generator": average, "text_encoder": text, "image_encoder": image}
+    written = {"average_generator": average}
     shown = {"G": "generator_loss", "D": f"discriminator_loss/{config.generator.sides[-1]}"}
     task = Task(
         config=config,
         folder=folder,
         strategy=strategy,
         trainer=trainer,
+        written=written,
         pictures=pictures,
         vocabulary=vocabulary,
         options=build.pipeline_options(config),
@@ -59,12 +60,14 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         last_step=section.steps,
     )
 
-    def save(step, name="model", **metadata):
+    def save(step, found, name="model", **metadata):
         metadata |= {"step": step, "max_words": max_words}
+        generator = found["average_generator"]
+        networks = {"generator": generator, "text_encoder": text, "image_encoder": image}
         save_model(directory / name, networks, vocabulary, config.to_yaml(), **metadata)
 
     def save_best(step, scores):
-        save(step, "best", **scores)
+        save(step, written, "best", **scores)
 
     def watchers(writer, first_step):
         return [

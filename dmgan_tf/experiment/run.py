@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -19,6 +20,7 @@ from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.loop import run_steps
 from dmgan_tf.training.replicas import several_workers
 from dmgan_tf.training.run_folder import RunFolder, is_chief
+from dmgan_tf.training.snapshot import NetworkCopies, WritingThread
 
 _LOGGER = logging.getLogger(__name__)
 _GUARD_STEPS = 10
@@ -26,12 +28,16 @@ _GUARD_STEPS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is trained, on what, and how far."""
+    """What is trained, on what, and how far.
+
+    `written`: the networks that are trained, and written as a model, by names.
+    """
 
     config: Config
     folder: RunFolder
     strategy: tf.distribute.Strategy
     trainer: keras.Model
+    written: dict[str, keras.Model]
     pictures: PictureSet
     vocabulary: Vocabulary
     options: PipelineOptions
@@ -41,15 +47,17 @@ class Task:
 
 def run(
     task: Task,
-    save_model: Callable[[int], None],
+    save_model: Callable[[int, dict[str, keras.Model]], None],
     watchers: Callable[[tf.summary.SummaryWriter, int], list[keras.callbacks.Callback]],
     begin: Callable[[], None] | None = None,
 ) -> None:
     """Runs a task from its newest checkpoint, or from the beginning, to its last step.
 
-    Args: save_model: function (step), called by the chief with every checkpoint. watchers: function
-        (TensorBoard's writer, first step) → callbacks, which the chief alone has. begin: function
-        (), called before the first step of all.
+    The chief writes checkpoints and models in a thread, from the values of their step.
+
+    Args: save_model: function (step, networks by the names of `task.written`), called with every
+        checkpoint. watchers: function (TensorBoard's writer, first step) → callbacks, which the
+        chief alone has. begin: function (), called before the first step of all.
     Raises: UserError, Interrupted.
     """
     section = task.config.training
@@ -61,21 +69,28 @@ def run(
         return steps and checkpoints.path(steps[-1])
 
     guard = LossGuard(_GUARD_STEPS, last_good)
+    copies = NetworkCopies(**(task.written if is_chief() else {}))
+
+    def write(step, snapshot, of_networks):
+        checkpoints.save(step, snapshot)
+        copies.assign(of_networks)
+        save_model(step, copies.networks)
 
     def save(step):
         guard.check()
         _check_finite(task.trainer, step, last_good)
         if is_chief():
-            checkpoints.save(step)
-            save_model(step)
+            writing.start(partial(write, step, checkpoints.snapshot(), copies.snapshot()))
 
     saver = Checkpoints(save, section.checkpoint_every_steps, task.last_step, task.strategy)
-    with task.folder:
+    with task.folder, WritingThread() as writing:
         first_step = checkpoints.restore_newest() or 0
         if first_step:
             _LOGGER.info("%s: going on after step %d of %d.", path, first_step, task.last_step)
             if is_chief():
-                save_model(first_step)  # a kill may have fallen between checkpoint and model
+                save_model(
+                    first_step, task.written
+                )  # a kill may have fallen between checkpoint and model
         elif begin:
             begin()
         tell_devices(task.config.generator.sides[-1], section.mixed_precision)

@@ -36,9 +36,11 @@ from dmgan_tf.models.image_encoder import (
     InceptionV3Encoder,
 )
 from dmgan_tf.models.text_encoder import TextEncoder
+from dmgan_tf.whole_file import check_space
 
 FORMAT = 1
 _FINGERPRINT = "vocabulary_fingerprint"
+_HDF5_BYTES = 4096  # more than it needs around an array
 # The only classes that a directory may name: nothing else that a file names is ever built.
 _CLASSES = {
     c.__name__: c
@@ -132,6 +134,7 @@ def save_model(
     _finish_renaming(directory)
     try:
         partial.mkdir(parents=True)
+        check_space(partial, _size(networks))
         for name, network in networks.items():
             path = partial / f"{name}.weights.h5"
             network.save_weights(path)
@@ -162,6 +165,11 @@ def save_model(
             old.rename(directory)  # stopped between the two renames
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _size(networks):
+    """Bytes that weights will have on disk: none is wider than float32."""
+    return sum(4 * n.count_params() + _HDF5_BYTES * len(n.weights) for n in networks.values())
 
 
 def _finish_renaming(directory):

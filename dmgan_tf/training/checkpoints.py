@@ -8,9 +8,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from dmgan_tf.errors import UserError
+from dmgan_tf.training.snapshot import Snapshot, take_snapshot, variables_of
 
 _LOGGER = logging.getLogger(__name__)
-_PREFIX = "step_"
+_PREFIX, _FILE = "step_", "variables"
 
 
 class CheckpointFolder:
@@ -31,17 +32,28 @@ class CheckpointFolder:
         numbers = [name.removeprefix(_PREFIX) for name in names]
         return sorted(int(number) for number in numbers if number.isdecimal())
 
-    def save(self, step: int) -> Path:
+    def snapshot(self) -> Snapshot:
+        """All values of this moment, for `save` in another thread."""
+        return take_snapshot(self._checkpoint)
+
+    def save(self, step: int, snapshot: Snapshot | None = None) -> Path:
         """Writes the checkpoint of `step` and drops the oldest.
 
+        Args: snapshot: of that step; None: what the variables hold now.
         Raises: OSError, tf.errors.OpError: when it can't be written; nothing of it is left then.
         """
+        names, values = zip(*(snapshot or self.snapshot()).items(), strict=True)
         target = self.path(step)
         partial = target.with_name(target.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         try:
             partial.mkdir(parents=True)
-            self._checkpoint.write(str(partial / "variables"))
+            tf.raw_ops.SaveV2(
+                prefix=str(partial / _FILE),
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                tensors=values,
+            )
             (partial / "state.json").write_text(json.dumps({"step": step}), encoding="utf-8")
             shutil.rmtree(target, ignore_errors=True)
             partial.rename(target)
@@ -64,15 +76,10 @@ class CheckpointFolder:
             try:
                 state = json.loads((path / "state.json").read_text(encoding="utf-8"))
                 found = state["step"]
-                self._checkpoint.read(str(path / "variables")).assert_existing_objects_matched()
-            except (
-                OSError,
-                LookupError,
-                TypeError,
-                ValueError,
-                AssertionError,
-                tf.errors.OpError,
-            ) as error:
+                reader = tf.train.load_checkpoint(str(path / _FILE))
+                for name, variable in variables_of(self._checkpoint).items():
+                    variable.assign(reader.get_tensor(name))
+            except (OSError, LookupError, TypeError, ValueError, tf.errors.OpError) as error:
                 reason = " ".join(str(error).split())[:200]
                 _LOGGER.warning("%s is damaged (%s); trying the one before it.", path, reason)
                 continue

@@ -28,7 +28,7 @@ def save_at(folder, variable, *steps):
         folder.save(step)
 
 
-def truncate(path, size=8):
+def truncate(path, size=2):
     path.write_bytes(path.read_bytes()[:size])
 
 
