@@ -41,3 +41,10 @@ def places(
     pairs = [(i, chosen[r]) for r in range(longest) for i, chosen in usable if r < len(chosen)]
     chosen = islice(cycle(pairs), count)
     return [Place(picture, caption, seed + k) for k, (picture, caption) in enumerate(chosen)]
+
+
+def distinct(captions: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """The different captions, by their first use, and int [N], which of them each is."""
+    rows: dict[str, int] = {}
+    of_each = [rows.setdefault(caption, len(rows)) for caption in captions]
+    return list(rows), np.array(of_each)

@@ -14,6 +14,7 @@ from dmgan_tf import build
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation import scores
+from dmgan_tf.evaluation.captions import distinct
 from dmgan_tf.evaluation.collecting import Share, collect, collect_share, merge
 from dmgan_tf.evaluation.observers import (
     DAMSM,
@@ -173,7 +174,7 @@ class _Evaluation:
             if observer.name in request.networks:
                 found.extend(self._scores_through(observer, drawn, real, blurred))
         if "r_precision" in request.metrics:
-            score = self._precision(np.asarray(drawn[DAMSM]), real[DAMSM])
+            score = self._precision(drawn[DAMSM], real[DAMSM])
             found.append(self._with_protocol(score, DAMSM, "captions"))
         rows, captions = self._subject.test_rows, self._subject.toy_captions
         if rows is not None and captions is not None:
@@ -213,16 +214,18 @@ class _Evaluation:
     def _precision(self, drawn, real):
         request, captions = self._request, self._subject.captions
         vocabulary = load_vocabulary(self._judge)
-        encoded = [vocabulary.encode(caption)[0] for caption in captions]
+        different, caption_rows = distinct(captions)
+        encoded = [vocabulary.encode(caption)[0] for caption in different]
         if not all(encoded):
-            raise UserError(f"{self._judge}: knows no word of {captions[encoded.index([])]!r}.")
+            raise UserError(f"{self._judge}: knows no word of {different[encoded.index([])]!r}.")
         ids, lengths = vocabulary.pad(encoded, self._config.data.max_words_evaluation)
         sentences = sentence_features(load_network(self._judge, "text_encoder"), ids, lengths)
         rows = self._subject.test_rows
         return scores.precision(
             drawn,
-            None if rows is None else real[rows],
+            None if rows is None else (real, rows),
             sentences,
+            caption_rows,
             self._subject.class_ids,
             negatives=request.negatives,
             drop_last_of_fold=request.drop_last_of_fold,

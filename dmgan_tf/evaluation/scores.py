@@ -135,21 +135,30 @@ def inception(network: str, drawn_logits: np.ndarray, real_logits: np.ndarray) -
 
 def precision(
     drawn: np.ndarray,
-    real: np.ndarray | None,
+    real: tuple[np.ndarray, np.ndarray] | None,
     sentences: np.ndarray,
+    caption_rows: np.ndarray,
     class_ids: np.ndarray,
     **options,
 ) -> Score:
-    """R-precision of pictures and of the real ones of the same captions."""
+    """R-precision of pictures and of the real ones of the same captions.
+
+    Args: drawn: codes [N, C]. real: codes [M, C], and int [N], which of them have the captions.
+        sentences: features [K, C] of the different captions. caption_rows: int [N], of each
+        picture's caption. class_ids: int [N]. options: of `r_precision`.
+    """
     beside: dict[str, Value] = {}
+    options |= {"folds": FOLDS}
+    about = {"class_ids": class_ids, "caption_rows": caption_rows, **options}
     with _told("r_precision"):
-        value, spread = r_precision(drawn, sentences, class_ids, folds=FOLDS, **options)
+        value, spread = r_precision(drawn, sentences, **about)
         if real is not None:
-            mean, deviation = r_precision(real, sentences, class_ids, folds=FOLDS, **options)
+            codes, rows = real
+            mean, deviation = r_precision(codes, sentences, image_rows=rows, **about)
             beside = {"real": mean, "real_std": deviation}
     fewest = _fewest_wrong_captions(class_ids, options["negatives"])
     candidates = min(CANDIDATES, fewest + 1)
-    protocol = {"candidates": candidates, "folds": FOLDS, **options}
+    protocol = {"candidates": candidates, **options}
     score = Score(name="r_precision", value=value, spread=spread, beside=beside, protocol=protocol)
     if candidates < CANDIDATES:
         score.notes.append(

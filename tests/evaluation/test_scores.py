@@ -27,7 +27,8 @@ def test_kernel_distance_of_a_handful_of_real_pictures():
 def precision_of(count, classes, negatives):
     drawn, sentences = np.random.default_rng(0).normal(size=(2, count, 4))
     options = {"negatives": negatives, "drop_last_of_fold": False, "seed": 0}
-    return precision(drawn, None, sentences, np.arange(count) % classes, **options)
+    rows = np.arange(count)
+    return precision(drawn, None, sentences, rows, rows % classes, **options)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,17 @@ def test_other_protocols_equal_a_plain_loop_too(negatives, dropped):
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("negatives", ["other_classes", "random"])
+def test_pictures_and_captions_that_come_again_are_named_by_their_rows(negatives):
+    images, sentences, classes = normal(9, 4), normal(7, 4, seed=1), np.arange(3000) % 5
+    image_rows, caption_rows = np.arange(3000) % 9, np.arange(3000) % 7
+    options = {"candidates": 3, "negatives": negatives}
+    named = {"image_rows": image_rows, "caption_rows": caption_rows}
+    written_out = r_precision(images[image_rows], sentences[caption_rows], classes, **options)
+    assert r_precision(images, sentences, classes, **named, **options) == written_out
+    assert 0 < written_out[0] < 1
+
+
 def test_random_wrong_captions_need_no_classes_and_are_never_the_own_one():
     sentences = normal(200, 16)
     assert r_precision(3 * sentences, sentences, negatives="random") == (1.0, 0.0)
