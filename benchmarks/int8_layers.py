@@ -47,7 +47,7 @@ def _losses(arguments, model, captions, ranges):
 
     artist = TextToImage.from_preset(model, portable=True)
     calibration, judged = edge_folder.captions(artist, model, captions)
-    feeds = edge_folder.feeds(artist, calibration[: arguments.captions * 2], 2)
+    feeds = edge_folder.feeds(artist, calibration, 1)
     (feed,) = edge_folder.feeds(artist, judged[: arguments.captions], arguments.captions)
     graph = onnx_graph.trace(artist, names=["dmgan"])["dmgan"]
     exact = _draw(graph, feed)

@@ -19,8 +19,6 @@ from dmgan_tf.inference.model_directory import fingerprint, resolve
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.inference.whole_folder import whole_folder
 
-_BATCH_SIZE = 4
-
 
 def export(
     model: Path,
@@ -44,7 +42,7 @@ def export(
     with whole_folder(out) as partial:
         names = (*onnx_graph.PICTURES, *([onnx_graph.STAGES] if stages else []))
         graphs = onnx_graph.trace(artist, not float_images, names)
-        feeds = edge_folder.feeds(artist, calibration, _BATCH_SIZE)
+        feeds = edge_folder.feeds(artist, calibration, 1)
         _write_graphs(model, artist, partial, precision, feeds, graphs, full_range)
         _write_manifest(model, artist, partial)
         reference = edge_report.reference(artist, judged)

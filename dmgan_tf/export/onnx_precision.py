@@ -1,8 +1,11 @@
 """ONNX graphs in float16 and in int8.
 
 float16  weights and computation; inputs, outputs and noise stay float32.
-int8     static QDQ: convolutions and dense layers, with the ranges that calibration captions gave;
-         weights with a scale for each channel.
+int8     convolutions: static QDQ. A range is the mean of what single calibration pictures have as
+         extremes: those of all of them are up to twice as wide, for the sake of few values.
+         Dense layers: the weights alone, computed in float32. They take little time, and their
+         values are those that a range may not cut: noise, condition, gates.
+         The embedding: as it stands. All weights but the embedding's with a scale for each channel.
          Left in float32: the recurrent layers, which have no static int8 kernel, products of two
          computed tensors (the attention), and the convolutions that give pictures, whose error
          anyone would see.
@@ -19,12 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 _COLOURS = 3
-_KINDS = ("Conv", "MatMul", "Gemm", "Gather")
 
 
 def float16(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -48,12 +51,13 @@ def int8(
 ) -> onnx.ModelProto:
     """The graph in int8.
 
-    Args: feeds: inputs of the graph, whose activations set the ranges. full_range: weights of 8
-        bits, for processors that add their products in 32 bits (VNNI, ARM); else of 7, since AVX2
-        adds two products in 16 and cuts what is beyond. nodes: names of those to compute in int8;
-        None: all that can be. ranges: file that keeps the ranges from call to call,
-        of an ONNX Runtime that can.
+    Args: feeds: inputs of the graph, of one picture each, whose activations set the ranges.
+        full_range: convolutions' weights of 8 bits, for processors that add their products in 32
+        bits (VNNI, ARM); else of 7, since AVX2 adds two products in 16 and cuts what is beyond.
+        nodes: names of those to change; None: all that can be. ranges: file that keeps the ranges
+        from call to call, of an ONNX Runtime that can.
     """
+    nodes = quantized_nodes(model.graph) if nodes is None else nodes
     with tempfile.TemporaryDirectory() as folder:
         ready, quantized = Path(folder) / "ready.onnx", Path(folder) / "int8.onnx"
         onnx.save(onnx.shape_inference.infer_shapes(model), ready)
@@ -67,18 +71,26 @@ def int8(
                 reduce_range=not full_range,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                op_types_to_quantize=list(_KINDS),
+                op_types_to_quantize=["Conv", "Gather"],
                 nodes_to_quantize=nodes,
-                nodes_to_exclude=_kept_in_float(model.graph),
+                extra_options={"CalibMovingAverage": True},  # of one call: the plain mean
                 **({"calibration_cache_path": ranges} if ranges else {}),
             )
-        return onnx.load(quantized)
+        rounded = onnx.load(quantized)
+    _round_dense(rounded.graph, nodes)
+    return rounded
 
 
 def quantized_nodes(graph: onnx.GraphProto) -> list[str]:
     """Names of the nodes that int8 changes."""
-    kept = set(_kept_in_float(graph))
-    return [n.name for n in graph.node if n.op_type in _KINDS and n.name not in kept]
+    constants = {tensor.name: tensor.dims for tensor in graph.initializer}
+    return [
+        node.name
+        for node in graph.node
+        if (node.op_type == "Conv" and constants[node.input[1]][0] != _COLOURS)
+        or (node.op_type == "Gather" and node.input[0] in constants)
+        or (node.op_type == "MatMul" and node.input[1] in constants)
+    ]
 
 
 @contextlib.contextmanager
@@ -102,15 +114,16 @@ class _Feeds(CalibrationDataReader):
         return next(self._feeds, None)
 
 
-def _kept_in_float(graph):
-    constants = {tensor.name: tensor.dims for tensor in graph.initializer}
-    convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    return [
-        *(
-            n.name
-            for n in graph.node
-            if n.op_type == "MatMul" and constants.keys().isdisjoint(n.input)
-        ),
-        *(n.name for n in graph.node if n.op_type == "Gather" and n.input[0] not in constants),
-        *(node.name for node in convolutions if constants[node.input[1]][0] == _COLOURS),
-    ]
+def _round_dense(graph, names):
+    """Weights of the named dense layers in 8 bits, a scale for each column, read as float32."""
+    dense = {n.input[1] for n in graph.node if n.op_type == "MatMul" and n.name in names}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name in dense]:
+        weights, stored = numpy_helper.to_array(tensor), tensor.name
+        largest = np.abs(weights).max(axis=0)
+        scale = np.where(largest > 0, largest, 1).astype(np.float32) / 127
+        tensor.CopyFrom(numpy_helper.from_array(np.rint(weights / scale).astype(np.int8), stored))
+        graph.initializer.append(numpy_helper.from_array(scale, f"{stored}_scale"))
+        inputs, output = [stored, f"{stored}_scale"], f"{stored}_float32"
+        for node in graph.node:
+            node.input[:] = [output if name == stored else name for name in node.input]
+        graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [output], axis=1))

@@ -69,6 +69,39 @@ def test_weights_have_7_bits_or_8_and_each_channel_uses_them_all(convolutions, f
         np.testing.assert_array_equal(most, [largest, largest])
 
 
+def test_a_range_is_the_mean_of_what_single_pictures_reach(convolutions):
+    model, _ = convolutions
+    feeds = [{"x0": np.full((1, 2, 4, 4), value, "float32")} for value in (1, 1, 4)]
+    found = int8(model, feeds).graph
+    constants = {t.name: numpy_helper.to_array(t) for t in found.initializer}
+    (first,) = (n for n in found.node if n.op_type == "QuantizeLinear" and n.input[0] == "x0")
+    np.testing.assert_allclose(constants[first.input[1]], 2 / 255, rtol=1e-6)
+
+
+def test_dense_layers_have_weights_of_8_bits_and_cut_no_value():
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((5, 3)).astype("float32") * [1, 100, 0]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
+        for name, size in (("x", 5), ("y", 3))
+    ]
+    constant = numpy_helper.from_array(weights.astype("float32"), "weights")
+    node = helper.make_node("MatMul", ["x", "weights"], ["y"], "dense")
+    graph = helper.make_graph([node], "graph", ends[:1], ends[1:], [constant])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    assert quantized_nodes(model.graph) == ["dense"]
+    changed = int8(model, [{"x": np.full((1, 5), 0.01, "float32")}])
+    onnx.checker.check_model(changed, full_check=True)
+    (rounded,) = (t for t in changed.graph.initializer if t.name == "weights")
+    assert numpy_helper.to_array(rounded).dtype == np.int8
+    session = onnxruntime.InferenceSession(
+        changed.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    x = rng.standard_normal((1, 5)).astype("float32")  # far beyond what it was calibrated on
+    limit = np.abs(x).sum() * np.abs(weights).max(axis=0) / 254
+    assert np.all(np.abs(session.run(None, {"x": x})[0] - x @ weights)[0] <= limit + 1e-5)
+
+
 @pytest.mark.skipif(
     "calibration_cache_path" not in inspect.signature(quantize_static).parameters,
     reason="this ONNX Runtime keeps no ranges",
