@@ -192,14 +192,14 @@ def run_config(
 
 def _config_of_run(parser, arguments):
     """The run's own config, with which `--resume --run-dir RUN` goes on."""
+    from dmgan_tf.remote.run import working_folder
+
     if not (arguments.resume and arguments.run_dir):
         parser.error("--config is required; only --resume --run-dir RUN does without.")
-    path = arguments.run_dir / "config.yaml"
-    encoders = arguments.run_dir / "damsm" / "config.yaml"  # alone there until they are trained
-    for found in (path, encoders):
-        if found.is_file():
-            return str(found)
-    parser.error(f"{path}: there is none, so there is no run to go on with. Give --config.")
+    for part in ("", "damsm"):  # which is alone there until it is done
+        if (path := working_folder(arguments.run_dir / part) / "config.yaml").is_file():
+            return str(path)
+    parser.error(f"{arguments.run_dir}: holds no run to go on with. Give --config.")
 
 
 class _HelpWithDefaults(argparse.HelpFormatter):
@@ -224,7 +224,7 @@ def _config_parser(description):
         help="YAML file, or the name of one in configs/ (default with --resume: that of --run-dir)",
     )
     add_overrides(parser)
-    parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/CONFIG)")
+    parser.add_argument("--run-dir", type=Path, help="its folder, or s3://… (default: runs/CONFIG)")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument(
         "--dry-run",

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from dmgan_tf import build
+from dmgan_tf.cache import cache_folder
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation import scores
@@ -28,7 +29,7 @@ from dmgan_tf.evaluation.requirements import check_counts, check_networks
 from dmgan_tf.evaluation.scores import Score
 from dmgan_tf.evaluation.subject import config_of, subject
 from dmgan_tf.evaluation.truth import truth_scores
-from dmgan_tf.feature_networks import FeatureNetwork, cache_folder, load_feature_network
+from dmgan_tf.feature_networks import FeatureNetwork, load_feature_network
 from dmgan_tf.inference.captioned_grid import captioned_grid
 from dmgan_tf.inference.image_grid import save_picture
 from dmgan_tf.inference.model_directory import (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
+from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions, training_dataset
@@ -18,7 +19,7 @@ from dmgan_tf.training.cluster import StepTimeout
 from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.loop import run_steps
 from dmgan_tf.training.replicas import several_workers
-from dmgan_tf.training.run_folder import RunFolder, is_chief
+from dmgan_tf.training.run_folder import RunFolder
 
 _LOGGER = logging.getLogger(__name__)
 _GUARD_STEPS = 10
@@ -68,6 +69,7 @@ def run(
         if is_chief():
             checkpoints.save(step)
             save_model(step)
+            task.folder.publish()
 
     saver = Checkpoints(save, section.checkpoint_every_steps, task.last_step, task.strategy)
     with task.folder:
@@ -94,6 +96,9 @@ def run(
             steps_per_epoch=task.pictures.steps_per_epoch(task.batch_size),
             callbacks=[guard, *watching, saver],
         )
+    if is_chief():
+        writer.flush()
+        task.folder.publish(last=True)
     if saver.interrupted:
         raise Interrupted(saver.interrupted)
 

@@ -70,7 +70,7 @@ def export(model: Path, target: Path, dtype: str = "float32") -> None:
     from dmgan_tf.inference.model_directory import fingerprint, resolve
     from dmgan_tf.inference.signatures import Signatures
     from dmgan_tf.inference.text_to_image import TextToImage
-    from dmgan_tf.inference.whole_folder import whole_folder
+    from dmgan_tf.whole_folder import whole_folder
 
     artist = TextToImage.from_preset(model, portable=True, dtype=dtype)
     with whole_folder(target) as partial:  # servers look for names of digits alone

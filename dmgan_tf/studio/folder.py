@@ -20,8 +20,8 @@ from dmgan_tf.edge import checked, read_manifest
 from dmgan_tf.errors import UserError
 from dmgan_tf.export.to_onnx import onnx_files
 from dmgan_tf.inference import hub, kaggle, presets
-from dmgan_tf.inference.whole_folder import whole_folder
 from dmgan_tf.studio.static_server import PAGE
+from dmgan_tf.whole_folder import whole_folder
 
 HERE = PAGE.parent
 RUNTIME, EXPORTED = HERE / "runtime", HERE / "exported"
