@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from dmgan_tf import __version__
 from dmgan_tf.errors import Interrupted, LostWorker, UserError, nearest
+from dmgan_tf.remote.store import local_path
 
 if TYPE_CHECKING:
     from dmgan_tf.config import Config
@@ -63,7 +64,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 def picture_path(text: str) -> Path:
     """The type of an option that names a picture to write."""
-    path = Path(text)
+    path = local_path(text)
     try:
         if path.is_dir():
             raise argparse.ArgumentTypeError(f"{text} is a folder; name a picture file.")

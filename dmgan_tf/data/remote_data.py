@@ -47,10 +47,7 @@ class RemoteData:
 
     def _fetch_small(self, found: dict[str, Found]) -> None:
         with whole_folder(self.folder) as partial:
-            try:
-                self._store.fetch({partial / n: Item(n, file.size) for n, file in found.items()})
-            except FileNotFoundError as error:
-                raise self._changed() from error
+            self._fetch({partial / n: Item(n, file.size) for n, file in found.items()})
 
     def fetch(self, path: str | Path) -> None:
         """Brings a shard to its place in the folder, unless it is there; in any process or thread.
@@ -63,11 +60,13 @@ class RemoteData:
         with FileLock(path.with_name(f".{path.name}.lock")):
             if path.is_file():  # another was first
                 return
-            try:
-                with whole_file(path) as partial:
-                    self._store.fetch({partial: Item(path.name, self.sizes[path.name])})
-            except FileNotFoundError as error:
-                raise self._changed() from error
+            with whole_file(path) as partial:
+                self._fetch({partial: Item(path.name, self.sizes[path.name])})
 
-    def _changed(self):
-        return UserError(f"{self._store.url}: has changed since it was opened. Start again.")
+    def _fetch(self, items):
+        try:
+            self._store.fetch(items)
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self._store.url}: has changed since it was opened. Start again."
+            ) from error

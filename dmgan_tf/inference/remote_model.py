@@ -46,12 +46,15 @@ def download(named: str | Path) -> Path:
             try:
                 with whole_folder(folder) as partial:
                     store.fetch({partial / name: item for name, item in files.items()})
-                    if _look(store)[1] != version:  # it may hold files of both
-                        raise FileNotFoundError
+                    if _look(store)[1] == version:  # else it may hold files of both
+                        return folder
+                    raise FileNotFoundError
             except FileNotFoundError:  # it was replaced meanwhile
                 continue
-            return folder
-    raise StoreError(f"{store.url}: changes all the time.")
+            except StoreError:
+                if _look(store)[1] == version:
+                    raise
+    raise StoreError(f"{store.url}: lacks files of the model, or changes all the time.")
 
 
 def _look(store):

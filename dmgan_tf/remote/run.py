@@ -69,7 +69,7 @@ class RemoteRun:
                     return self.path
                 except FileNotFoundError:  # a newer one has replaced it meanwhile
                     continue
-        raise StoreError(f"{self.url}: changes all the time.")
+        raise StoreError(f"{self.url}: lacks files of the run, or changes all the time.")
 
     def _fetch(self, newest):
         fetched = self.path.with_name("fetched")

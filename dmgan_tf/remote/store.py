@@ -56,6 +56,13 @@ def url_of(named: str | Path) -> str:
     return f"{match[1]}://{match[2]}" if match else str(named)
 
 
+def local_path(named: str) -> Path:
+    """The type of an option that names what to write. Raises: UserError: for a URL of a store."""
+    if is_remote(named):
+        raise UserError(f"{url_of(named)}: this is written into local folders only.")
+    return Path(named)
+
+
 def is_plain(name: str) -> bool:
     """Whether a stranger's name of a file stays below the folder that it is put into."""
     parts = name.split("/")
@@ -66,8 +73,8 @@ def is_plain(name: str) -> bool:
 class Store:
     """A folder of a store, which need not exist.
 
-    Raises: UserError: when a package is missing. All methods: FileNotFoundError: for a file that is
-        not there; StoreError.
+    Raises: UserError: when a package is missing. Methods: FileNotFoundError: for a file that is not
+        there to be read; StoreError.
     """
 
     def __init__(self, named: str | Path):
@@ -78,7 +85,7 @@ class Store:
         try:
             import fsspec
 
-            with self._told():
+            with self._told(passed=ImportError):
                 self._files, self._root = fsspec.url_to_fs(self.url)
         except ImportError as error:
             package = _PACKAGES[scheme] if "fsspec" not in str(error) else "fsspec"
@@ -128,14 +135,14 @@ class Store:
     def put(self, paths: Mapping[str, Path]) -> None:
         """Writes local files, by their names in the store; one is there whole or not at all."""
         if paths:
-            with self._told():
+            with self._told(passed=()):
                 self._files.put(
                     [str(path) for path in paths.values()], [self._path(name) for name in paths]
                 )
 
     def create(self, name: str, content: bytes) -> None:
         """Writes a small file that is not there yet. Raises: FileExistsError."""
-        with self._told():
+        with self._told(passed=FileExistsError):
             self._files.pipe_file(self._path(name), content, mode="create")
 
     def remove(self, names: Iterable[str]) -> None:
@@ -149,11 +156,11 @@ class Store:
         return f"{self._root}/{name}" if name else self._root
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turns what goes wrong in a store into one line."""
+    def _told(self, passed=FileNotFoundError) -> Iterator[None]:
+        """Turns what goes wrong in a store into one line. Args: passed: errors that stay."""
         try:
             yield
-        except (FileNotFoundError, FileExistsError, ImportError):
+        except passed:
             raise
         except Exception as error:  # the packages below have classes of their own
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):

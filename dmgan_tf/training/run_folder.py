@@ -10,6 +10,7 @@ samples/ tensorboard/               pictures and scalars
 import json
 import logging
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -79,7 +80,15 @@ class RunFolder:
 
     def __enter__(self):
         if is_chief():
+            fresh = not (self.path / "config.yaml").exists()
             self._begin()
+            try:
+                if self._remote:  # a wrong name, or another run, is told now and not hours later
+                    self._remote.publish()
+            except UserError:
+                if fresh:
+                    shutil.rmtree(self.path, ignore_errors=True)
+                raise
             self._log = logging.FileHandler(self.path / "train.log", encoding="utf-8")
             self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             logging.getLogger("dmgan_tf").addHandler(self._log)

@@ -19,3 +19,29 @@ def memory():
     files.pseudo_dirs[:] = [""]
     yield files
     files.store.clear()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    pytest.importorskip("moto", reason="an S3 server of the extra dev")
+    from s3_server import S3Server
+
+    server = S3Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """s3fs on a server with an empty bucket; processes find it by `os.environ`."""
+    import s3fs
+    from s3_server import BUCKET
+
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    files = s3fs.S3FileSystem()
+    if files.exists(BUCKET):
+        files.rm(BUCKET, recursive=True)
+    files.mkdir(BUCKET)
+    return files
