@@ -7,7 +7,9 @@ model's folder that somebody has copied. Only the files of a model directory are
 
 import fnmatch
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock
 
@@ -15,7 +17,7 @@ from dmgan_tf.cache import cache_folder
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import hub
 from dmgan_tf.remote import state
-from dmgan_tf.remote.store import Item, Store, StoreError
+from dmgan_tf.remote.store import Item, Store, StoreError, is_remote
 from dmgan_tf.whole_folder import whole_folder
 
 _KIND = "models"
@@ -34,10 +36,10 @@ def download(named: str | Path) -> Path:
 
     Raises: UserError: when it can't be had, in one line.
     """
-    store = Store(named)
-    place = store.cache(_KIND)
+    asked = Store(named)
+    place = asked.cache(_KIND)
     for _ in range(_TRIES):
-        files, version = _look(store)
+        store, files, version = _look(asked)
         folder = place / version
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / f"{version}.lock"):
@@ -46,38 +48,61 @@ def download(named: str | Path) -> Path:
             try:
                 with whole_folder(folder) as partial:
                     store.fetch({partial / name: item for name, item in files.items()})
-                    if _look(store)[1] == version:  # else it may hold files of both
+                    if _look(asked).version == version:  # else it may hold files of both
                         return folder
                     raise FileNotFoundError
             except FileNotFoundError:  # it was replaced meanwhile
                 continue
             except StoreError:
-                if _look(store)[1] == version:
+                if _look(asked).version == version:
                     raise
-    raise StoreError(f"{store.url}: lacks files of the model, or changes all the time.")
+    raise StoreError(f"{asked.url}: lacks files of the model, or changes all the time.")
+
+
+class _Model(NamedTuple):
+    """Where a model is, its files by their names, and what changes with any of them."""
+
+    store: Store
+    files: dict[str, Item]
+    version: str
 
 
 def _look(store):
-    """The files of a remote model by their names, and what changes with any of them."""
-    if run := state.newest(store):
-        below = f"{_MODEL}/"
-        files = {n.removeprefix(below): i for n, i in run.files.items() if n.startswith(below)}
-        found = {name: item for name, item in files.items() if _is_of_model(name)}
-        marks = [(name, item.sha256) for name, item in found.items()]
-    else:
-        for folder in ("", _MODEL):
-            listed = {n: f for n, f in store.files(folder).items() if _is_of_model(n)}
-            if "metadata.json" in listed:
-                break
-        below = f"{folder}/" if folder else ""
-        found = {n: Item(f"{below}{n}", f.size) for n, f in listed.items()}
-        marks = sorted(listed.items())
-    if "metadata.json" not in found:
-        raise UserError(
-            f"{store.url}: holds no model (no metadata.json here or in {_MODEL}/). "
-            "Give the folder of a run or of a model."
-        )
-    return found, hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
+    for found in _places(store):
+        if "metadata.json" in found.files:
+            return found
+    raise UserError(
+        f"{store.url}: holds no model (no metadata.json here or in {_MODEL}/). "
+        "Give the folder of a run or of a model."
+    )
+
+
+def _places(store) -> Iterator[_Model]:
+    """Where the model may be, the likely ones first."""
+    yield _of_run(store, _MODEL)
+    yield _copied(store, "")
+    yield _copied(store, f"{_MODEL}/")
+    run, _, folder = store.url.rpartition("/")
+    if is_remote(run):
+        yield _of_run(Store(run), folder)  # its `best`
+
+
+def _of_run(store, folder):
+    run = state.newest(store)
+    below = f"{folder}/"
+    names = [n.removeprefix(below) for n in (run.files if run else ()) if n.startswith(below)]
+    files = {n: run.files[below + n] for n in names if _is_of_model(n)}
+    return _Model(store, files, _version((n, item.sha256) for n, item in files.items()))
+
+
+def _copied(store, below):
+    there = {n: f for n, f in store.files(below.rstrip("/")).items() if _is_of_model(n)}
+    files = {name: Item(f"{below}{name}", found.size) for name, found in there.items()}
+    return _Model(store, files, _version(there.items()))
+
+
+def _version(marks):
+    return hashlib.sha256(repr(sorted(marks)).encode()).hexdigest()[:16]
 
 
 def _is_of_model(name):

@@ -45,9 +45,10 @@ def test_run_that_was_trained_there_is_a_model(memory, saved):
     shutil.copytree(saved, run.path / "model")
     shutil.copytree(saved, run.path / "best")
     run.publish()
-    folder = resolve("memory://bucket/run")
-    assert fingerprint(folder) == fingerprint(saved)
-    assert {p.name for p in folder.iterdir()} == {p.name for p in saved.iterdir()}
+    for url in ("memory://bucket/run", "memory://bucket/run/best"):
+        folder = resolve(url)
+        assert fingerprint(folder) == fingerprint(saved)
+        assert {p.name for p in folder.iterdir()} == {p.name for p in saved.iterdir()}
 
 
 def test_model_is_fetched_once_and_again_when_it_has_changed(remote, monkeypatch):
