@@ -201,8 +201,8 @@ def _bytes_reader(records):
     # Fewer than a process may have open; a file that is put out is closed by its last reader.
     @lru_cache(_MOST_OPEN_FILES)
     def opened(name):
-        if records.fetch:
-            records.fetch(name)
+        if records.remote:
+            records.remote.fetch(name)
         return open(name, "rb")
 
     def read(i):

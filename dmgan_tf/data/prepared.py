@@ -60,7 +60,7 @@ def load_prepared(directory: str | Path, split: str, homepage: str | None = None
             sizes=columns.sizes,
             crops=columns.crops,
             stored=columns.stored,
-            fetch=remote.fetch if remote else None,
+            remote=remote,
         ),
     )
 

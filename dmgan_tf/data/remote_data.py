@@ -23,11 +23,13 @@ class RemoteData:
     """A prepared folder as it stands on a store now.
 
     Args: small: names of the files to fetch at once; without the first it is no prepared folder.
-    Attributes: folder: local, of these files; sizes: bytes of the shards, by their names.
+    Attributes: folder: local, of these files. sizes: bytes of the shards, by their names. failure:
+        why a shard can't be had; TensorFlow's datasets make an error of their own of it.
     Raises: UserError: when it can't be had.
     """
 
     def __init__(self, named: str | Path, small: tuple[str, ...]):
+        self.failure: UserError | None = None
         self._store = Store(named)
         found = self._store.files()
         if small[0] not in found:
@@ -60,8 +62,12 @@ class RemoteData:
         with FileLock(path.with_name(f".{path.name}.lock")):
             if path.is_file():  # another was first
                 return
-            with whole_file(path) as partial:
-                self._fetch({partial: Item(path.name, self.sizes[path.name])})
+            try:
+                with whole_file(path) as partial:
+                    self._fetch({partial: Item(path.name, self.sizes[path.name])})
+            except UserError as error:
+                self.failure = error
+                raise
 
     def _fetch(self, items):
         try:

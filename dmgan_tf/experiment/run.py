@@ -1,5 +1,6 @@
 """What pretraining and training have in common: restore, train, watch and save."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,15 +88,16 @@ def run(
             watching = watchers(writer, first_step)
         if several_workers(task.strategy) and section.step_timeout_seconds:
             watching.append(StepTimeout(section.step_timeout_seconds))
-        run_steps(
-            task.strategy,
-            task.trainer,
-            _dataset_function(task, first_step),
-            first_step=first_step,
-            last_step=task.last_step,
-            steps_per_epoch=task.pictures.steps_per_epoch(task.batch_size),
-            callbacks=[guard, *watching, saver],
-        )
+        with _failed_data_told(task.pictures):
+            run_steps(
+                task.strategy,
+                task.trainer,
+                _dataset_function(task, first_step),
+                first_step=first_step,
+                last_step=task.last_step,
+                steps_per_epoch=task.pictures.steps_per_epoch(task.batch_size),
+                callbacks=[guard, *watching, saver],
+            )
     if is_chief():
         writer.flush()
         task.folder.publish(last=True)
@@ -117,6 +119,18 @@ def _check_finite(trainer, step, last_good):
             f"Last good checkpoint: {last_good() or 'none yet'}. "
             "Begin another run, with a lower learning rate or another seed."
         )
+
+
+@contextlib.contextmanager
+def _failed_data_told(pictures):
+    """Raises what a dataset's error hides: that a file could not be fetched."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        remote = pictures.records and pictures.records.remote
+        if remote and remote.failure:
+            raise remote.failure from error
+        raise
 
 
 def _dataset_function(task, first_step):

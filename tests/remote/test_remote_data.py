@@ -52,14 +52,14 @@ def test_shard_is_fetched_once_by_all_threads(remote, monkeypatch):
     monkeypatch.setattr(remote, "get_file", lambda *a, **o: (fetched.append(a), get(*a, **o)))
     records = load_prepared(URL, "train").records
     fetched.clear()
-    threads = [threading.Thread(target=records.fetch, args=records.files) for _ in range(8)]
+    threads = [threading.Thread(target=records.remote.fetch, args=records.files) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(fetched) == 1
     records = load_prepared(URL, "train").records  # as another process
-    records.fetch(records.files[0])
+    records.remote.fetch(records.files[0])
     assert len(fetched) == 1
 
 
@@ -77,10 +77,10 @@ def test_shard_that_has_changed_meanwhile_is_refused(remote, cache):
     records = load_prepared(URL, "train").records
     remote.pipe("/bucket/birds/train-00000-of-00001.tfrecord", b"other")
     with pytest.raises(UserError, match="tfrecord is damaged there"):
-        records.fetch(records.files[0])
+        records.remote.fetch(records.files[0])
     remote.rm("/bucket/birds/train-00000-of-00001.tfrecord")
     with pytest.raises(UserError, match="has changed since it was opened"):
-        records.fetch(records.files[0])
+        records.remote.fetch(records.files[0])
     assert shards(cache) == []
 
 
