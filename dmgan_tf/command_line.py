@@ -200,7 +200,7 @@ def _config_of_run(parser, arguments):
     for part in ("", "damsm"):  # which is alone there until it is done
         if (path := working_folder(arguments.run_dir / part) / "config.yaml").is_file():
             return str(path)
-    parser.error(f"{arguments.run_dir}: holds no run to go on with. Give --config.")
+    parser.error(f"{arguments.run_dir / 'config.yaml'}: there is none, so no run. Give --config.")
 
 
 class _HelpWithDefaults(argparse.HelpFormatter):
