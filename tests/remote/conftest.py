@@ -1,7 +1,14 @@
 """A folder of fsspec's memory, and a cache of one's own."""
 
+import sys
+from pathlib import Path
+
 import fsspec
 import pytest
+
+# Small pictures, and training as processes.
+sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("preparation", "training")]
+from processes import encoders, straight  # noqa: F401 - fixtures
 
 
 @pytest.fixture(autouse=True)

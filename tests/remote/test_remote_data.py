@@ -1,20 +1,16 @@
 """A prepared folder on a store: read as a local one, a shard when it is first wanted."""
 
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_lines import call, refuse
+from small_entries import entries, prepare
 
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
 from dmgan_tf.errors import UserError
-
-sys.path.append(str(Path(__file__).parents[1] / "preparation"))
-from small_entries import entries, prepare
-
 from dmgan_tf.preparation.entry import Found
 
 URL = "memory://bucket/birds"

@@ -1,23 +1,19 @@
 """A run's folder on a store: begun, gone on with elsewhere, refused; and data that can't be had."""
 
 import logging
-import sys
 from pathlib import Path
 
 import pytest
+from small_entries import entries, prepare
 
 from dmgan_tf import experiment
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.preparation.entry import Found
 from dmgan_tf.remote import state
 from dmgan_tf.remote.run import RemoteRun
 from dmgan_tf.remote.store import Store, StoreError
 from dmgan_tf.training.run_folder import RunFolder, settle
-
-sys.path.append(str(Path(__file__).parents[1] / "preparation"))
-from small_entries import entries, prepare
-
-from dmgan_tf.preparation.entry import Found
 
 TINY = Path(__file__).parents[1] / "configs" / "tiny.yaml"
 RUN = Path("memory://bucket/runs/tiny")  # pathlib makes one slash of two

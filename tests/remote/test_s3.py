@@ -3,13 +3,9 @@
 import shutil
 import signal
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from small_model import save
-
-sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("preparation", "training")]
 from processes import (
     assert_bit_identical,
     cluster_of,
@@ -20,6 +16,7 @@ from processes import (
     weights,
 )
 from small_entries import entries, prepare
+from small_model import save
 
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.data.prepared import load_prepared
@@ -82,23 +79,6 @@ def test_store_that_is_not_reached_may_be_tried_again(s3, monkeypatch):
     with pytest.raises(StoreError, match="Could not connect") as caught:
         resolve(RUN)
     assert caught.value.exit_code == 138
-
-
-@pytest.fixture(scope="module")
-def encoders(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("encoders") / "run"
-    code, _, err = run(command(directory, "null", "damsm.directory=null", module="pretrain_damsm"))
-    assert code == 0, err
-    return directory / "model"
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory, encoders):
-    """The folder of six steps without interruption, on this machine's disk."""
-    directory = tmp_path_factory.mktemp("runs") / "straight"
-    code, _, err = run(command(directory, encoders))
-    assert code == 0, err
-    return directory
 
 
 @pytest.mark.slow
