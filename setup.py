@@ -34,6 +34,7 @@ HUB = ["huggingface_hub>=1.0,<3", "safetensors>=0.5,<1"]
 KAGGLE = ["kagglehub>=1.0,<2", "safetensors>=0.5,<1"]
 EMOJI = ["emoji>=2.14,<3"]
 PARQUET = ["pyarrow>=18,<27"]
+REMOTE = ["fsspec>=2025.5,<2027"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0,<2"]
 
 setup(
@@ -74,6 +75,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.23"],
         "emoji": EMOJI,
         "parquet": PARQUET,
+        "remote": REMOTE,
         "hub": HUB,
         "kaggle": KAGGLE,
         "serving": SERVING,
@@ -92,13 +94,17 @@ setup(
             *LITERT,
             *EMOJI,
             *PARQUET,
+            *REMOTE,
             *HUB,
             *KAGGLE,
             *DOCS,
             "build>=1.2",
             "ipykernel>=6.29",
+            "flask-cors>=5",  # of moto's server, as flask
+            "flask>=3",
             "jsonschema>=4.23",
             "kubernetes-validate>=1.34",
+            "moto[s3]>=5.1.5",
             "mypy>=1.13",
             "nbclient>=0.10",
             "ovmsclient>=2022.3",
@@ -106,6 +112,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.8",
+            "s3fs>=2025.5,<2027",
             "tritonclient[grpc,http]>=2.41",
             "trustme>=1.2",
             "types-PyYAML",

@@ -17,6 +17,7 @@ from dmgan_tf.ablation_table import ROWS, read_scores, save_plot, save_table
 from dmgan_tf.command_line import add_overrides, argument_parser, run
 from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.remote.store import local_path
 from dmgan_tf.whole_file import write_text
 
 
@@ -28,7 +29,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each row")
     parser.add_argument("--rows", help=f"rows to train, of {','.join(ROWS)} (default: all)")
     parser.add_argument(
-        "--run-dir", type=Path, help="folder of all runs (default: runs/CONFIG_ablation)"
+        "--run-dir", type=local_path, help="folder of all runs (default: runs/CONFIG_ablation)"
     )
     parser.add_argument(
         "--evaluate",

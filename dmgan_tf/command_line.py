@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from dmgan_tf import __version__
 from dmgan_tf.errors import Interrupted, LostWorker, UserError, nearest
+from dmgan_tf.remote.store import local_path
 
 if TYPE_CHECKING:
     from dmgan_tf.config import Config
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 def import_tensorflow(onednn: bool = True) -> None:
     """Imports TensorFlow without the notes that its C++ parts write about their own start.
 
-    They go to the file descriptor itself, before any log level is looked at. GPUs will give memory
-    as it is needed.
+    They go to the file descriptor itself, past log levels. GPUs will give memory as it is needed.
 
     Args: onednn: use oneDNN's kernels on every CPU; False: where TensorFlow itself does. The
         variable TF_ENABLE_ONEDNN_OPTS overrides both.
@@ -65,7 +65,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 def picture_path(text: str) -> Path:
     """The type of an option that names a picture to write."""
-    path = Path(text)
+    path = local_path(text)
     try:
         if path.is_dir():
             raise argparse.ArgumentTypeError(f"{text} is a folder; name a picture file.")
@@ -193,14 +193,14 @@ def run_config(
 
 def _config_of_run(parser, arguments):
     """The run's own config, with which `--resume --run-dir RUN` goes on."""
+    from dmgan_tf.remote.run import working_folder
+
     if not (arguments.resume and arguments.run_dir):
         parser.error("--config is required; only --resume --run-dir RUN does without.")
-    path = arguments.run_dir / "config.yaml"
-    encoders = arguments.run_dir / "damsm" / "config.yaml"  # alone there until they are trained
-    for found in (path, encoders):
-        if found.is_file():
-            return str(found)
-    parser.error(f"{path}: there is none, so there is no run to go on with. Give --config.")
+    for part in ("", "damsm"):  # which is alone there until it is done
+        if (path := working_folder(arguments.run_dir / part) / "config.yaml").is_file():
+            return str(path)
+    parser.error(f"{arguments.run_dir / 'config.yaml'}: there is none, so no run. Give --config.")
 
 
 class _HelpWithDefaults(argparse.HelpFormatter):
@@ -225,7 +225,7 @@ def _config_parser(description):
         help="YAML file, or the name of one in configs/ (default with --resume: that of --run-dir)",
     )
     add_overrides(parser)
-    parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/CONFIG)")
+    parser.add_argument("--run-dir", type=Path, help="its folder, or s3://… (default: runs/CONFIG)")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument(
         "--dry-run",

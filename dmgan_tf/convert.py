@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.inference.presets import locate
+from dmgan_tf.remote.store import local_path
 
 _NETWORKS = ("generator", "text_encoder", "image_encoder", "discriminators")
 
@@ -31,9 +32,9 @@ def parse_arguments() -> argparse.Namespace:
         help="config that the model's begins with, and that says how many words of a caption count "
         "(default: coco.yaml for a generator of three residual blocks, else cub.yaml)",
     )
-    parser.add_argument("--out", type=Path, help="model directory to write")
+    parser.add_argument("--out", type=local_path, help="model directory to write")
     parser.add_argument(
-        "--model", type=locate, help="folder of a run or of a model, a preset, hf://… or kaggle://…"
+        "--model", type=locate, help="folder of a run or of a model, a preset, hf://…, s3://…"
     )
     parser.add_argument(
         "--export-torch", type=Path, metavar="DIR", help="folder to write .pth files into"

@@ -16,6 +16,8 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.request import METRICS, Request
 from dmgan_tf.inference import hub, kaggle
 from dmgan_tf.inference.presets import locate, preset_name
+from dmgan_tf.inference.remote_model import name_of
+from dmgan_tf.remote.store import is_remote, local_path
 from dmgan_tf.shards import shard
 
 
@@ -23,7 +25,7 @@ def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--model", type=locate, help="folder of a run or of a model, a preset, hf://… or kaggle://…"
+        "--model", type=locate, help="folder of a run or of a model, a preset, hf://…, s3://…"
     )
     parser.add_argument(
         "--images-dir", type=Path, help="folder of another program's pictures, instead of a model"
@@ -31,10 +33,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--judge",
         type=locate,
-        help="run, model, preset, hf://… or kaggle://… whose encoders judge (default: a preset's "
+        help="run, model, preset, hf://…, s3://… whose encoders judge (default: a preset's "
         "judge, or the model itself)",
     )
-    parser.add_argument("--data", type=Path, help="prepared folder of data (default: the model's)")
+    parser.add_argument("--data", type=Path, help="prepared folder, s3://… (default: the model's)")
     parser.add_argument(
         "--metrics", default="fid,r_precision", help=f"scores, with commas, of {','.join(METRICS)}"
     )
@@ -76,7 +78,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--keep-images", type=Path, help="folder to write the pictures into")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=local_path,
         help="report to write, with its table beside it as .md (default: evaluation.json in the "
         "model's folder)",
     )
@@ -119,8 +121,8 @@ def _place(arguments: argparse.Namespace) -> Path:
     """The report's folder: that of the pictures; never the package's or a hub's cache."""
     if arguments.images_dir:
         return arguments.images_dir
-    repository = hub.repository(arguments.model) or kaggle.repository(arguments.model)
-    *_, name = (repository or preset_name(arguments.model) or "").split("/", 1)
+    names = (f(arguments.model) for f in (hub.repository, kaggle.repository, name_of, preset_name))
+    *_, name = next(filter(None, names), "").split("/", 1)
     name = name.replace("/", "_")
     return Path(f"{name}_evaluation") if name else arguments.model
 
@@ -131,7 +133,7 @@ def main() -> int:
     begun = arguments.since or time.time()
     for name in ("model", "images_dir", "judge", "data"):
         folder = getattr(arguments, name)
-        if folder and not folder.is_dir():
+        if folder and not (folder.is_dir() or (name == "data" and is_remote(folder))):
             raise UserError(f"--{name.replace('_', '-')} {folder}: there is no such folder.")
     out = arguments.out or _place(arguments) / "evaluation.json"
     import_tensorflow()  # takes seconds: not before the arguments

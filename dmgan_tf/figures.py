@@ -11,6 +11,7 @@ from dmgan_tf.command_line import add_captions, argument_parser, captions_of, im
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
+from dmgan_tf.remote.store import local_path
 
 _FIGURES = ("comparison", "stages", "noises", "words")
 _DEFAULT_CAPTIONS = 6
@@ -25,7 +26,7 @@ def parse_arguments() -> argparse.Namespace:
         "--model",
         type=locate,
         required=True,
-        help="folder of a run or of a model, a preset, hf://… or kaggle://…",
+        help="folder of a run or of a model, a preset, hf://…, s3://…",
     )
     parser.add_argument(
         "--compare",
@@ -36,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
         help="another model for comparison.png; may be given several times",
     )
     add_captions(parser, required=False)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write them into")
+    parser.add_argument("--out", type=local_path, required=True, help="folder to write them into")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first picture's noise")
     parser.add_argument("--noises", type=int, default=12, help="pictures in noises.png")
     parser.add_argument("--only", default=",".join(_FIGURES), help="figures to draw, with commas")

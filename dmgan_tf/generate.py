@@ -6,7 +6,6 @@ dmgan generate --model toy_birds --captions-file captions.txt --count 4 --out-di
 
 import argparse
 import logging
-from pathlib import Path
 
 from dmgan_tf.command_line import (
     add_captions,
@@ -19,6 +18,7 @@ from dmgan_tf.command_line import (
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.inputs import DTYPES
 from dmgan_tf.inference.presets import locate
+from dmgan_tf.remote.store import local_path
 from dmgan_tf.shards import shard
 from dmgan_tf.whole_file import check_writable
 
@@ -35,7 +35,7 @@ def parse_arguments() -> argparse.Namespace:
         "--model",
         type=locate,
         required=True,
-        help="folder of a run or of a model, a preset, hf://… or kaggle://…",
+        help="folder of a run or of a model, a preset, hf://…, s3://…",
     )
     add_captions(parser)
     parser.add_argument(
@@ -50,7 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--out-dir",
-        type=Path,
+        type=local_path,
         help="folder to write each picture into, by parts of 1,024; started again, it draws what "
         "is missing",
     )

@@ -19,6 +19,8 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.preparation import shares
 from dmgan_tf.preparation.limits import LEAST_SIDE, MOST_ASPECT, Limits
 from dmgan_tf.preparation.sole_use import sole_use
+from dmgan_tf.preparation.upload import local_folder, upload
+from dmgan_tf.remote.store import is_remote, url_of
 from dmgan_tf.shards import shard
 from dmgan_tf.whole_file import check_writable
 
@@ -45,7 +47,7 @@ def parse_arguments() -> argparse.Namespace:
         "path", type=Path, help="folder or archive of the data set, as people find it"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="prepared folder to write; a new one"
+        "--out", type=Path, required=True, help="prepared folder to write, also s3://…; a new one"
     )
     parser.add_argument(
         "--captions",
@@ -94,6 +96,8 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--dry-run writes nothing, so it can't --download.")
     if arguments.download and arguments.shard:
         parser.error("--shard can't --download, as all shares would: fetch the data once before.")
+    if is_remote(arguments.out) and (arguments.shard or arguments.merge):
+        parser.error(f"shares are written and joined in local folders, not in {arguments.out}.")
     if arguments.processes and arguments.merge:
         parser.error("--processes is of no use with --merge, which looks at no picture.")
     for name, value, sources in (
@@ -167,8 +171,20 @@ def _add_filters(parser):
 
 
 def main() -> int:
-    """Finds, plans, writes."""
+    """Finds, plans, writes; into a remote folder by way of the cache."""
     arguments = parse_arguments()
+    if not is_remote(named := arguments.out):
+        return _write(arguments)
+    arguments.out = local_folder(named, vars(arguments))
+    if not arguments.out.exists():  # else an upload failed
+        _write(arguments)
+    if not arguments.dry_run:
+        upload(arguments.out, named)
+        print(f"Uploaded: {url_of(named)}")
+    return 0
+
+
+def _write(arguments):
     out, source = arguments.out, arguments.path
     if arguments.shard:
         share = shares.folder(out, *arguments.shard)

@@ -1,14 +1,16 @@
 """Trains the DAMSM encoders alone: `dmgan pretrain-damsm --config toy_birds.yaml`."""
 
 from dmgan_tf.command_line import run, run_config
+from dmgan_tf.remote.store import is_remote, url_of
 
 
 def start(config, directory, resume):
     """Trains; returns what to tell at the end."""
     from dmgan_tf import build, experiment  # not before the arguments are parsed
 
-    model = experiment.pretrain(config, directory, build.strategy(config), resume)
-    return f"Trained: {model}\nUse it:  --set damsm.directory={model}"
+    experiment.pretrain(config, directory, build.strategy(config), resume)
+    named = url_of(directory) if is_remote(directory) else directory / "model"
+    return f"Trained: {named}\nUse it:  --set damsm.directory={named}"
 
 
 def lacking(config, directory, resume):

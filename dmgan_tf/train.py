@@ -1,6 +1,7 @@
 """Trains DM-GAN, its encoders first: `dmgan train --config toy_birds.yaml`."""
 
 from dmgan_tf.command_line import run, run_config
+from dmgan_tf.remote.store import is_remote, url_of
 
 
 def start(config, directory, resume):
@@ -8,8 +9,9 @@ def start(config, directory, resume):
     from dmgan_tf import build, experiment  # not before the arguments are parsed
 
     experiment.train(config, directory, build.strategy(config), resume)
-    draw = f'dmgan generate --model {directory} --caption "…" --out picture.png'
-    return f"Trained: {directory}/model\nDraw:    {draw}"
+    draw = f'dmgan generate --model {url_of(directory)} --caption "…" --out picture.png'
+    named = url_of(directory) if is_remote(directory) else directory / "model"
+    return f"Trained: {named}\nDraw:    {draw}"
 
 
 def lacking(config, directory, resume):

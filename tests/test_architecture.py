@@ -9,8 +9,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "dmgan_tf"
 LEVELS = (
     ("errors", "keras_files"),
-    ("config", "whole_file"),
-    ("layers", "config_file"),
+    ("cache", "chief", "config", "whole_file", "whole_folder"),
+    ("layers", "config_file", "remote"),
     ("models", "losses", "metrics", "data"),
     ("training", "inference", "interop"),
     ("preparation", "feature_networks", "build_data"),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dmgan_tf.data.remote_data import RemoteData
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
@@ -17,6 +19,7 @@ class Records:
         file_of: int32 [N], place in `files`. offsets, sizes: int64 [N], bytes within it.
         crops: int32 [N, 4], (x, y, width, height) to cut from each; zeros = all of it.
         stored: beginning of the names of files in which arrays that are made of these are kept.
+        remote: brings a file before it is opened; None: all are there.
     """
 
     names: Sequence[str]
@@ -26,6 +29,7 @@ class Records:
     sizes: np.ndarray
     crops: np.ndarray
     stored: Path | None = None
+    remote: RemoteData | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

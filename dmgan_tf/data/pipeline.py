@@ -197,8 +197,13 @@ def _reader(pictures, load_side):
 
 def _bytes_reader(records):
     """A function from an index to the bytes of its picture; reads of several threads don't mix."""
+
     # Fewer than a process may have open; a file that is put out is closed by its last reader.
-    opened = lru_cache(_MOST_OPEN_FILES)(lambda name: open(name, "rb"))  # noqa: SIM115
+    @lru_cache(_MOST_OPEN_FILES)
+    def opened(name):
+        if records.remote:
+            records.remote.fetch(name)
+        return open(name, "rb")
 
     def read(i):
         file = opened(records.files[records.file_of[i]])

@@ -18,8 +18,10 @@ import numpy as np
 
 from dmgan_tf.data.index_columns import read_columns
 from dmgan_tf.data.picture_set import PictureSet, Records
+from dmgan_tf.data.remote_data import RemoteData
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
+from dmgan_tf.remote.store import is_remote, url_of
 
 FORMAT = 1
 METADATA, VOCABULARY, INDEX, REPORT = (
@@ -33,43 +35,56 @@ METADATA, VOCABULARY, INDEX, REPORT = (
 def load_prepared(directory: str | Path, split: str, homepage: str | None = None) -> PictureSet:
     """The pictures of a split; they stay on disk.
 
-    Args: split: `train` or `test`. homepage: where to get the data, for the message when they are
-        missing.
+    Args: directory: local, or a URL such as `s3://bucket/cub`. split: `train` or `test`.
+        homepage: where to get the data, for the message when they are missing.
     Raises: UserError: when the folder is missing, damaged or of another format, or lacks the split.
     """
-    directory = Path(directory)
-    _metadata(directory, homepage)
-    path = directory / INDEX
+    folder, remote = _local(directory)
+    _metadata(folder, homepage)
+    path = folder / INDEX
     try:
         columns = read_columns(path).get(split)
     except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path}: is damaged: {error}. Prepare the data again.") from error
     if columns is None:
-        raise UserError(f"{directory}: holds no picture of the {split} split.")
-    _check_shards(directory, columns)
+        raise UserError(f"{url_of(directory)}: holds no picture of the {split} split.")
+    _check_shards(folder, columns, remote.sizes if remote else None)
     return PictureSet(
         captions=columns.captions,
         class_ids=columns.class_ids,
         records=Records(
             names=columns.names,
-            files=tuple(str(directory / shard) for shard in columns.shards),
+            files=tuple(str(folder / shard) for shard in columns.shards),
             file_of=columns.file_of,
             offsets=columns.offsets,
             sizes=columns.sizes,
             crops=columns.crops,
             stored=columns.stored,
+            remote=remote,
         ),
     )
 
 
-def _check_shards(directory, columns):
-    """Raises UserError where a shard is missing, or shorter than the index says."""
+def _local(directory):
+    """The local folder of a prepared one, and what fetches the shards of a remote one."""
+    if not is_remote(directory):
+        return Path(directory), None
+    remote = RemoteData(directory, (METADATA, VOCABULARY, INDEX))
+    return remote.folder, remote
+
+
+def _check_shards(directory, columns, sizes):
+    """Raises UserError where a shard is missing, or shorter than the index says.
+
+    Args: sizes: of the shards of a remote folder, by their names; None: they are here.
+    """
     lengths = np.zeros(len(columns.shards), np.int64)
     for i, shard in enumerate(columns.shards):
         file = directory / shard
-        if Path(shard).name != shard or not file.is_file():
+        there = file.is_file() if sizes is None else shard in sizes
+        if Path(shard).name != shard or not there:
             raise UserError(f"{directory}: the shard {shard} is missing. Prepare the data again.")
-        lengths[i] = file.stat().st_size
+        lengths[i] = file.stat().st_size if sizes is None else sizes[shard]
     behind = columns.offsets + columns.sizes > lengths[columns.file_of]
     if len(short := np.flatnonzero(behind | (columns.offsets < 0))):
         shard = columns.shards[columns.file_of[short[0]]]
@@ -81,8 +96,9 @@ def load_prepared_vocabulary(directory: str | Path) -> Vocabulary:
 
     Raises: UserError: when they are missing, damaged or those of another folder.
     """
-    path = Path(directory) / VOCABULARY
-    metadata = _metadata(Path(directory), None)
+    folder, _ = _local(directory)
+    path = folder / VOCABULARY
+    metadata = _metadata(folder, None)
     try:
         vocabulary = Vocabulary.load(path)
         if vocabulary.fingerprint != metadata.get("vocabulary_fingerprint"):

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from dmgan_tf import build
+from dmgan_tf.cache import cache_folder
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation import scores
@@ -29,7 +30,7 @@ from dmgan_tf.evaluation.requirements import check_counts, check_networks
 from dmgan_tf.evaluation.scores import Score
 from dmgan_tf.evaluation.subject import config_of, subject
 from dmgan_tf.evaluation.truth import truth_scores
-from dmgan_tf.feature_networks import FeatureNetwork, cache_folder, load_feature_network
+from dmgan_tf.feature_networks import FeatureNetwork, load_feature_network
 from dmgan_tf.inference.captioned_grid import captioned_grid
 from dmgan_tf.inference.image_grid import save_picture
 from dmgan_tf.inference.model_directory import (
@@ -216,7 +217,7 @@ class _Evaluation:
         vocabulary = load_vocabulary(self._judge)
         different, caption_rows = distinct(captions)
         encoded = [vocabulary.encode(caption)[0] for caption in different]
-        if not all(encoded):
+        if [] in encoded:
             raise UserError(f"{self._judge}: knows no word of {different[encoded.index([])]!r}.")
         ids, lengths = vocabulary.pad(encoded, self._config.data.max_words_evaluation)
         sentences = sentence_features(load_network(self._judge, "text_encoder"), ids, lengths)
@@ -231,8 +232,6 @@ class _Evaluation:
             drop_last_of_fold=request.drop_last_of_fold,
             seed=request.seed,
         )
-
-    # --- what is told -------------------------------------------------------------------------
 
     def _with_protocol(self, score, name, reference):
         network = self._networks[name]

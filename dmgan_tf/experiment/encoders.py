@@ -10,8 +10,9 @@ from dmgan_tf.experiment.run import Task, run
 from dmgan_tf.experiment.watchers import progress, retrieval
 from dmgan_tf.inference.model_directory import load_metadata, model_in, resolve, save_model
 from dmgan_tf.models.text_encoder import TextEncoder
+from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.replicas import every_worker
-from dmgan_tf.training.run_folder import RunFolder
+from dmgan_tf.training.run_folder import RunFolder, settle
 
 # What of the config pretraining depends on. Of the pictures it sees the largest alone, and encoders
 # are float32 under every `training.mixed_precision`.
@@ -41,6 +42,7 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
     Raises: UserError, Interrupted.
     """
     directory, section = Path(directory), config.damsm
+    settle(directory, strategy)
     build.check_batch_size("damsm.batch_size", section.batch_size, strategy.num_replicas_in_sync)
     folder = RunFolder(config, directory, resume, DEPENDS_ON)
     pictures = build.pictures(config, "train")
@@ -63,7 +65,8 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
     )
 
     def save(step, found, name="model", **metadata):
-        save_model(directory / name, found, vocabulary, config.to_yaml(), step=step, **metadata)
+        model = folder.path / name
+        save_model(model, found, vocabulary, config.to_yaml(), step=step, **metadata)
 
     def save_best(step, scores):
         save(step, networks, "best", **scores)
@@ -72,7 +75,7 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
         return [*progress(task, writer, first_step, _SHOWN), *retrieval(task, writer, save_best)]
 
     run(task, save, watchers)
-    return directory / "model"
+    return folder.path / "model"
 
 
 def encoders_of(config: Config, directory: Path, strategy, resume: bool) -> Path:
@@ -82,9 +85,10 @@ def encoders_of(config: Config, directory: Path, strategy, resume: bool) -> Path
     """
     ready = ready_encoders(config, directory, resume)
     if not every_worker(strategy, ready is not None):
-        ready = pretrain(config, directory / "damsm", strategy, resume)
+        pretrain(config, directory / "damsm", strategy, resume)
         every_worker(strategy, True)  # the others wait here until the chief has written
-    return ready or directory / "damsm" / "model"
+        ready = None
+    return ready or working_folder(directory / "damsm") / "model"
 
 
 def ready_encoders(config: Config, directory: Path, resume: bool) -> Path | None:
@@ -96,10 +100,10 @@ def ready_encoders(config: Config, directory: Path, resume: bool) -> Path | None
     """
     if resume:
         with contextlib.suppress(UserError):  # stopped before it had a model
-            return model_in(directory)
+            return model_in(working_folder(directory))
     if named := config.damsm.directory or config.training.initial_model:
         return resolve(Path(named))
-    model = directory / "damsm" / "model"
+    model = working_folder(directory / "damsm") / "model"
     done = model.is_dir() and load_metadata(model).get("step") == config.damsm.steps
     return model if done else None
 

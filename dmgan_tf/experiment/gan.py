@@ -20,7 +20,7 @@ from dmgan_tf.inference.model_directory import (
 )
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.training.replicas import every_worker
-from dmgan_tf.training.run_folder import RunFolder
+from dmgan_tf.training.run_folder import RunFolder, settle
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     Raises: UserError, Interrupted.
     """
     directory, section = Path(directory), config.training
+    settle(directory, strategy)
     build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
     build.check_feature_maps(config)
     folder = RunFolder(config, directory, resume)
@@ -64,7 +65,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         metadata |= {"step": step, "max_words": max_words}
         generator = found["average_generator"]
         networks = {"generator": generator, "text_encoder": text, "image_encoder": image}
-        save_model(directory / name, networks, vocabulary, config.to_yaml(), **metadata)
+        save_model(folder.path / name, networks, vocabulary, config.to_yaml(), **metadata)
 
     def save_best(step, scores):
         save(step, written, "best", **scores)
@@ -77,7 +78,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         ]
 
     run(task, save, watchers, begin=lambda: _take_weights(trainer, section.initial_model))
-    return directory / "model"
+    return folder.path / "model"
 
 
 def _take_weights(trainer, initial_model):

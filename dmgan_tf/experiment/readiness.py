@@ -12,6 +12,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import DEPENDS_ON, check_feature_size, ready_encoders
 from dmgan_tf.experiment.gan import take
 from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
+from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.run_folder import RunFolder
 
 
@@ -61,6 +62,6 @@ def _find_encoders(config, directory, resume):
 
 
 def _load_initial_generator(config, directory):
-    begun = (directory / "checkpoints").is_dir()  # then the run goes on from there
+    begun = (working_folder(directory) / "checkpoints").is_dir()  # then the run goes on from there
     if config.training.initial_model and not begun:
         take(resolve(Path(config.training.initial_model)), "generator", build.generator(config))

@@ -1,5 +1,6 @@
 """What pretraining and training have in common: restore, train, watch and save."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions, training_dataset
@@ -19,7 +21,7 @@ from dmgan_tf.training.cluster import StepTimeout
 from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.loop import run_steps
 from dmgan_tf.training.replicas import several_workers
-from dmgan_tf.training.run_folder import RunFolder, is_chief
+from dmgan_tf.training.run_folder import RunFolder
 from dmgan_tf.training.snapshot import NetworkCopies, WritingThread
 
 _LOGGER = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ def run(
         checkpoints.save(step, snapshot)
         copies.assign(of_networks)
         save_model(step, copies.networks)
+        task.folder.publish()
 
     def save(step):
         guard.check()
@@ -87,10 +90,8 @@ def run(
         first_step = checkpoints.restore_newest() or 0
         if first_step:
             _LOGGER.info("%s: going on after step %d of %d.", path, first_step, task.last_step)
-            if is_chief():
-                save_model(
-                    first_step, task.written
-                )  # a kill may have fallen between checkpoint and model
+            if is_chief():  # a kill may have fallen between checkpoint and model
+                save_model(first_step, task.written)
         elif begin:
             begin()
         tell_devices(task.config.generator.sides[-1], section.mixed_precision)
@@ -100,15 +101,19 @@ def run(
             watching = watchers(writer, first_step)
         if several_workers(task.strategy) and section.step_timeout_seconds:
             watching.append(StepTimeout(section.step_timeout_seconds))
-        run_steps(
-            task.strategy,
-            task.trainer,
-            _dataset_function(task, first_step),
-            first_step=first_step,
-            last_step=task.last_step,
-            steps_per_epoch=task.pictures.steps_per_epoch(task.batch_size),
-            callbacks=[guard, *watching, saver],
-        )
+        with _failed_data_told(task.pictures):
+            run_steps(
+                task.strategy,
+                task.trainer,
+                _dataset_function(task, first_step),
+                first_step=first_step,
+                last_step=task.last_step,
+                steps_per_epoch=task.pictures.steps_per_epoch(task.batch_size),
+                callbacks=[guard, *watching, saver],
+            )
+    if is_chief():
+        writer.flush()
+        task.folder.publish(last=True)
     if saver.interrupted:
         raise Interrupted(saver.interrupted)
 
@@ -127,6 +132,18 @@ def _check_finite(trainer, step, last_good):
             f"Last good checkpoint: {last_good() or 'none yet'}. "
             "Begin another run, with a lower learning rate or another seed."
         )
+
+
+@contextlib.contextmanager
+def _failed_data_told(pictures):
+    """Raises what a dataset's error hides: that a file could not be fetched."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        remote = pictures.records and pictures.records.remote
+        if remote and remote.failure:
+            raise remote.failure from error
+        raise
 
 
 def _dataset_function(task, first_step):

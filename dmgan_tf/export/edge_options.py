@@ -6,6 +6,7 @@ from pathlib import Path
 from dmgan_tf.command_line import argument_parser
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
+from dmgan_tf.remote.store import local_path
 
 PRECISIONS = ("float32", "float16", "int8")  # that an export can be written in
 
@@ -19,7 +20,7 @@ def export_parser(description: str | None, precisions: tuple[str, ...]) -> argpa
         required=True,
         help="folder of a run or of a model, a preset, hf://… or kaggle://…",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; a new one")
+    parser.add_argument("--out", type=local_path, required=True, help="folder to write; a new one")
     parser.add_argument(
         "--precision", default="float32", help=f"some of {','.join(precisions)}, with commas"
     )

@@ -22,7 +22,7 @@ from dmgan_tf.export.edge_options import PRECISIONS
 from dmgan_tf.inference.edge_runtimes import import_runtime
 from dmgan_tf.inference.signatures import to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
-from dmgan_tf.inference.whole_folder import whole_folder
+from dmgan_tf.whole_folder import whole_folder
 
 
 def export(

@@ -17,7 +17,7 @@ from dmgan_tf.export.edge_options import PRECISIONS
 from dmgan_tf.export.onnx_canonical import canonical
 from dmgan_tf.inference.model_directory import fingerprint, resolve
 from dmgan_tf.inference.text_to_image import TextToImage
-from dmgan_tf.inference.whole_folder import whole_folder
+from dmgan_tf.whole_folder import whole_folder
 
 
 def export(

@@ -60,7 +60,7 @@ def main() -> int:
     report = read_json(arguments.evaluation) if arguments.evaluation else {}
     import_tensorflow()  # takes seconds: not before the arguments
     from dmgan_tf.inference.model_directory import load_metadata, resolve
-    from dmgan_tf.inference.whole_folder import whole_folder
+    from dmgan_tf.whole_folder import whole_folder
 
     model, target = resolve(arguments.model), presets.ROOT / arguments.name
     draws = "generator" in load_metadata(model)["networks"]

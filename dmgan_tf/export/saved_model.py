@@ -13,6 +13,7 @@ from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.inputs import DTYPES
 from dmgan_tf.inference.presets import locate
+from dmgan_tf.remote.store import local_path
 
 DESCRIPTION = Path("assets.extra", "studio.json")
 _WARM_UP_BATCHES = (1, 4)
@@ -29,7 +30,7 @@ def main() -> int:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=local_path,
         required=True,
         help="folder of the served model, which holds its versions",
     )
@@ -70,7 +71,7 @@ def export(model: Path, target: Path, dtype: str = "float32") -> None:
     from dmgan_tf.inference.model_directory import fingerprint, resolve
     from dmgan_tf.inference.signatures import Signatures
     from dmgan_tf.inference.text_to_image import TextToImage
-    from dmgan_tf.inference.whole_folder import whole_folder
+    from dmgan_tf.whole_folder import whole_folder
 
     artist = TextToImage.from_preset(model, portable=True, dtype=dtype)
     with whole_folder(target) as partial:  # servers look for names of digits alone

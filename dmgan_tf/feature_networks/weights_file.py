@@ -1,19 +1,13 @@
 """The file that a network's weights are in: found, and told apart by its hash."""
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
+from dmgan_tf.cache import cache_folder
 from dmgan_tf.errors import UserError
 
-_CACHE = "~/.cache/dmgan_tf"
 _CHECKPOINT_PART = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
-
-
-def cache_folder() -> Path:
-    """DMGAN_TF_CACHE of the environment, or ~/.cache/dmgan_tf."""
-    return Path(os.environ.get("DMGAN_TF_CACHE") or _CACHE).expanduser()
 
 
 def find_weights(

@@ -18,7 +18,7 @@ _SCHEME = "hf:/"  # pathlib makes one slash of two
 _NAME = re.compile(r"hf://?(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^\s@]+))?", re.ASCII)
 NETWORKS = ("generator", "text_encoder", "image_encoder", "discriminator_*")
 WEIGHTS = [f"{name}{ending}" for name in NETWORKS for ending in (".safetensors", ".weights.h5")]
-_FILES = ["metadata.json", "config.yaml", "vocabulary.json", "README.md", *WEIGHTS]
+FILES = ["metadata.json", "config.yaml", "vocabulary.json", "README.md", *WEIGHTS]
 
 
 def is_hub_name(named: str | Path) -> bool:
@@ -62,7 +62,7 @@ def download(named: str | Path) -> Path:
     name, revision = parse(named)
     hub = import_hub()
     with told(_plain(named)):
-        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=_FILES))
+        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=FILES))
 
 
 def import_hub() -> ModuleType:

@@ -27,7 +27,6 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.inference import hub, kaggle, presets
 from dmgan_tf.inference.stored_sizes import fits, stored_sizes
 from dmgan_tf.inference.weight_files import as_hdf5, weight_file, weight_files, weights_hash
-from dmgan_tf.inference.whole_folder import previous
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import (
@@ -37,6 +36,7 @@ from dmgan_tf.models.image_encoder import (
 )
 from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.whole_file import check_space
+from dmgan_tf.whole_folder import previous
 
 FORMAT = 1
 _FINGERPRINT = "vocabulary_fingerprint"

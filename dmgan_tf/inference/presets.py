@@ -13,8 +13,9 @@ from pathlib import Path
 
 from dmgan_tf.config_file import load_dataclass
 from dmgan_tf.errors import UserError, nearest
-from dmgan_tf.inference import hub, kaggle
-from dmgan_tf.inference.whole_folder import previous
+from dmgan_tf.inference import hub, kaggle, remote_model
+from dmgan_tf.remote.store import is_remote
+from dmgan_tf.whole_folder import previous
 
 ROOT = Path(__file__).parents[1] / "presets"
 CARD, GRID = "card.yaml", "grid.png"
@@ -86,20 +87,22 @@ def find(name: str) -> Path:
 
 
 def locate(named: str | Path) -> Path:
-    """The folder that a model's name means: of that name, or the preset, or from a hub.
+    """The folder that a model's name means: of that name, or the preset, or from a hub or a store.
 
     A folder wins, as with `--config`: a preset of a later version must not take the place of what
     a command used before. It is warned of, so that no folder hides a preset in silence.
 
     Command lines take it as the type of an argument.
 
-    Raises: UserError: for a plain name that is neither, and for `hf://…` or `kaggle://…` that can't
-        be had; other paths are returned as they are.
+    Raises: UserError: for a plain name that is neither, and for `hf://…`, `kaggle://…` or `s3://…`
+        that can't be had; other paths are returned as they are.
     """
     if hub.is_hub_name(named):
         return hub.download(named)
     if kaggle.is_kaggle_name(named):
         return kaggle.download(named)
+    if is_remote(named):
+        return remote_model.download(named)
     named = Path(named)
     if len(named.parts) != 1 or named.name in ("", ".."):
         return named

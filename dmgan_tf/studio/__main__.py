@@ -14,6 +14,7 @@ from pathlib import Path
 from dmgan_tf.command_line import argument_parser, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate
+from dmgan_tf.remote.store import local_path
 from dmgan_tf.studio import folder
 from dmgan_tf.studio.static_server import make_server
 
@@ -24,7 +25,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--model", type=locate, required=True, help="run, model, preset, or ONNX export --stages"
     )
-    parser.add_argument("--out", type=Path, help="folder to write; a new one")
+    parser.add_argument("--out", type=local_path, help="folder to write; a new one")
     parser.add_argument("--serve", action="store_true", help="serve it on 127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="to serve on; 0: any free port")
     arguments = parser.parse_args()

@@ -8,8 +8,8 @@ import shutil
 
 from dmgan_tf.command_line import run
 from dmgan_tf.inference import presets
-from dmgan_tf.inference.whole_folder import whole_folder
 from dmgan_tf.studio import folder
+from dmgan_tf.whole_folder import whole_folder
 
 
 def main() -> int:

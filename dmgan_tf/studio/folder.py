@@ -19,9 +19,9 @@ from pathlib import Path
 from dmgan_tf.edge import checked, read_manifest
 from dmgan_tf.errors import UserError
 from dmgan_tf.export.to_onnx import onnx_files
-from dmgan_tf.inference import hub, kaggle, presets
-from dmgan_tf.inference.whole_folder import whole_folder
+from dmgan_tf.inference import hub, kaggle, presets, remote_model
 from dmgan_tf.studio.static_server import PAGE
+from dmgan_tf.whole_folder import whole_folder
 
 HERE = PAGE.parent
 RUNTIME, EXPORTED = HERE / "runtime", HERE / "exported"
@@ -92,7 +92,10 @@ def _describe(model, folder):
     manifest = read_manifest(folder / "model")
     content = {
         "format": 1,
-        "name": hub.repository(model) or kaggle.repository(model) or model.resolve().name,
+        "name": hub.repository(model)
+        or kaggle.repository(model)
+        or remote_model.name_of(model)
+        or model.resolve().name,
         "fingerprint": manifest.get("fingerprint", ""),
         **_texts(model),
         "files": {

@@ -9,8 +9,8 @@ samples/ tensorboard/               pictures and scalars
 
 import json
 import logging
-import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -18,14 +18,20 @@ from collections.abc import Set
 from importlib.metadata import version
 from pathlib import Path
 
+import tensorflow as tf
 import yaml
 
+from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.remote.run import RemoteRun
+from dmgan_tf.remote.store import StoreError, is_remote, url_of
 from dmgan_tf.training.devices import device_names
+from dmgan_tf.training.replicas import every_worker
 from dmgan_tf.whole_file import check_writable, write_text
 
+_LOGGER = logging.getLogger(__name__)
 # Keys of `training` that change nothing in the weights.
 _FREE = {
     "log_every_steps",
@@ -37,19 +43,11 @@ _FREE = {
 }
 
 
-def is_chief() -> bool:
-    """Whether this process is the one that writes: the only one, the chief, or else worker 0."""
-    try:
-        described = json.loads(os.environ.get("TF_CONFIG") or "{}")
-    except ValueError as error:
-        raise UserError(f"TF_CONFIG is not valid JSON: {error}.") from error
-    task = described.get("task", {})
-    writer = "chief" if "chief" in described.get("cluster", {}) else "worker"
-    return task.get("type", writer) == writer and task.get("index", 0) == 0
-
-
 class RunFolder:
     """Begins a run's folder or, with `resume`, goes on in it; only the chief writes.
+
+    One on a store, such as `s3://bucket/runs/cub`, is written into the cache, and uploaded by
+    `publish`; see `remote_run`.
 
     A run that goes on may change what it logs and keeps (`_FREE`), and may become longer:
     `training.steps` may grow, and from there on the learning rate follows the longer schedule.
@@ -64,22 +62,33 @@ class RunFolder:
     def __init__(
         self, config: Config, path: Path, resume: bool, depends_on: Set[str] | None = None
     ):
-        self.path = path
+        self._remote = RemoteRun(path) if is_remote(path) else None
+        self.path = self._remote.open() if self._remote else path
+        self._named = url_of(path)
+        path = self.path
         self._config = config
         self._log = None
         check_writable(path)
         config_path = path / "config.yaml"
         if config_path.exists():
-            _check_same_config(config, config_path, depends_on)
+            _check_same_config(config, config_path, self._named, depends_on)
             if is_chief() and not resume:  # other workers may find what the chief has just begun
                 raise UserError(
-                    f"{path} holds a run already. Use --resume to go on with it, "
+                    f"{self._named} holds a run already. Use --resume to go on with it, "
                     "or another --run-dir."
                 )
 
     def __enter__(self):
         if is_chief():
+            fresh = not (self.path / "config.yaml").exists()
             self._begin()
+            try:
+                if self._remote:  # a wrong name, or another run, is told now and not hours later
+                    self._remote.publish()
+            except UserError:
+                if fresh:
+                    shutil.rmtree(self.path, ignore_errors=True)
+                raise
             self._log = logging.FileHandler(self.path / "train.log", encoding="utf-8")
             self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             logging.getLogger("dmgan_tf").addHandler(self._log)
@@ -111,8 +120,39 @@ class RunFolder:
             logging.getLogger("dmgan_tf").removeHandler(self._log)
             self._log.close()
 
+    def publish(self, last: bool = False) -> None:
+        """Uploads a run on a store as it is now; called by the chief.
 
-def _check_same_config(config, path, depends_on):
+        Args: last: there will be no other try, so one that fails is an error, not a warning.
+        Raises: UserError: also when another run has written there.
+        """
+        if not self._remote:
+            return
+        try:
+            self._remote.publish()
+        except StoreError as error:
+            if last:
+                error.args = (
+                    f"{error} The run is whole in {self.path}: start it again with --resume.",
+                )
+                raise
+            _LOGGER.warning("%s The next checkpoint tries again.", error)
+
+
+def settle(named: Path, strategy: tf.distribute.Strategy) -> None:
+    """Has the chief upload what an earlier start had not; the other workers wait, then fetch it.
+
+    Raises: UserError: when it can't be uploaded.
+    """
+    if is_remote(named):
+        if is_chief():
+            run = RemoteRun(named)
+            if run.open().is_dir():
+                run.publish()
+        every_worker(strategy, True)
+
+
+def _check_same_config(config, path, named, depends_on):
     """Refuses to go on with what would be another run; an older config has today's defaults."""
     old, new = (yaml.safe_load(c.to_yaml()) for c in (load_config(path), config))
     longer = new["training"]["steps"] >= old["training"]["steps"]
@@ -126,7 +166,7 @@ def _check_same_config(config, path, depends_on):
     ]
     if differing:
         raise UserError(
-            f"{path.parent} is the run of another config: {'; '.join(differing)}. Go on with the "
+            f"{named} is the run of another config: {'; '.join(differing)}. Go on with the "
             "old values (training.steps may grow), or use another --run-dir."
         )
 

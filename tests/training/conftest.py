@@ -1,6 +1,7 @@
 """A small trainer and a batch for each test."""
 
 import pytest
+from processes import encoders, straight  # noqa: F401 - fixtures
 from small_trainer import make_batch, make_trainer
 
 

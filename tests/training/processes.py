@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests/configs/tiny.yaml"
@@ -89,3 +90,20 @@ def finish_all(processes):
     for process in processes:
         _, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("encoders") / "run"
+    code, _, err = run(command(directory, "null", "damsm.directory=null", module="pretrain_damsm"))
+    assert code == 0, err
+    return directory / "model"
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, encoders):
+    """The folder of six steps without interruption."""
+    directory = tmp_path_factory.mktemp("runs") / "straight"
+    code, _, err = run(command(directory, encoders))
+    assert code == 0, err
+    return directory

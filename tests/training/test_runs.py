@@ -13,24 +13,6 @@ from processes import assert_bit_identical, command, run, start, wait_for, wait_
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def encoders(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("encoders")
-    shutil.rmtree(directory)
-    code, _, err = run(command(directory, "null", "damsm.directory=null", module="pretrain_damsm"))
-    assert code == 0, err
-    return directory / "model"
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory, encoders):
-    """The folder of six steps without interruption."""
-    directory = tmp_path_factory.mktemp("runs") / "straight"
-    code, _, err = run(command(directory, encoders))
-    assert code == 0, err
-    return directory
-
-
 def test_killed_and_resumed_run_ends_bit_identical(straight, encoders, tmp_path):
     # One checkpoint after step 3 of a run too long to end by itself before the kill.
     process = start(command(tmp_path / "run", encoders))

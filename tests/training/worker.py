@@ -12,6 +12,7 @@ import tensorflow as tf
 from small_trainer import make_batch, make_trainer
 
 from dmgan_tf import build
+from dmgan_tf.chief import is_chief
 from dmgan_tf.command_line import run
 from dmgan_tf.config import Config, DataConfig
 from dmgan_tf.errors import Interrupted
@@ -19,7 +20,6 @@ from dmgan_tf.training.callbacks import Checkpoints
 from dmgan_tf.training.checkpoints import CheckpointFolder
 from dmgan_tf.training.cluster import lost_workers_told
 from dmgan_tf.training.loop import run_steps
-from dmgan_tf.training.run_folder import is_chief
 
 BATCH_SIZE = 4
 
