@@ -30,8 +30,8 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 _COLOURS = 3
-_FACTORS = (1.0, 1.1, 1.25, 1.4, 0.85, 0.7, 0.6, 0.5)
-_JUDGED = 8  # calibration pictures that choose the factor
+_FACTORS = (1.0, 0.85, 1.15, 1.3)
+_JUDGED = 16  # calibration pictures that choose the factor
 
 
 def float16(model: onnx.ModelProto) -> onnx.ModelProto:
