@@ -55,7 +55,9 @@ def _losses(arguments, model, captions, ranges):
     sizes = _sizes(graph.graph)
     for chosen in ([None], *([node] for node in nodes[: arguments.most])):
         names = nodes if chosen == [None] else chosen
-        changed = onnx_precision.int8(graph, feeds, arguments.full_range, names, ranges)
+        changed = onnx_precision.int8(
+            graph, feeds, arguments.full_range, names, ranges, factors=(1.0,)
+        )
         found = _psnr(_draw(changed, feed), exact), sum(map(sizes.get, names)), str(chosen[0])
         print(_line(*found), flush=True)
         yield found

@@ -18,7 +18,7 @@ import contextlib
 import io
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,7 @@ def int8(
     full_range: bool = False,
     nodes: list[str] | None = None,
     ranges: Path | None = None,
+    factors: Sequence[float] = _FACTORS,
 ) -> onnx.ModelProto:
     """The graph in int8.
 
@@ -59,7 +60,7 @@ def int8(
         full_range: convolutions' weights of 8 bits, for processors that add their products in 32
         bits (VNNI, ARM); else of 7, since AVX2 adds two products in 16 and cuts what is beyond.
         nodes: names of those to change; None: all that can be. ranges: file that keeps the ranges
-        from call to call, of an ONNX Runtime that can.
+        from call to call, of an ONNX Runtime that can. factors: of the ranges, to choose from.
     """
     nodes = quantized_nodes(model.graph) if nodes is None else nodes
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +84,7 @@ def int8(
         rounded = onnx.load(quantized)
     _round_dense(rounded.graph, nodes)
     drawn = _draw(model, feeds[:_JUDGED])
-    tried = [_with_ranges_times(factor, rounded) for factor in _FACTORS]
+    tried = [_with_ranges_times(factor, rounded) for factor in factors]
     return min(tried, key=lambda graph: np.square(_draw(graph, feeds[:_JUDGED]) - drawn).mean())
 
 
