@@ -83,8 +83,10 @@ def int8(
             )
         rounded = onnx.load(quantized)
     _round_dense(rounded.graph, nodes)
-    drawn = _draw(model, feeds[:_JUDGED])
     tried = [_with_ranges_times(factor, rounded) for factor in factors]
+    if len(tried) == 1:
+        return tried[0]
+    drawn = _draw(model, feeds[:_JUDGED])
     return min(tried, key=lambda graph: np.square(_draw(graph, feeds[:_JUDGED]) - drawn).mean())
 
 

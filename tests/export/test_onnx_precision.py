@@ -41,7 +41,7 @@ def convolutions():
     rng = np.random.default_rng(0)
     kernels = [rng.standard_normal((n, 2, 1, 1)).astype("float32") for n in (2, 2, 3)]
     nodes = [
-        helper.make_node("Conv", [f"x{i}", f"kernel{i}"], [f"x{i + 1}"], f"conv{i}")
+        helper.make_node("Conv", [f"x{i}", f"kernel{i}", f"bias{i}"], [f"x{i + 1}"], f"conv{i}")
         for i in range(3)
     ]
     ends = [
@@ -49,6 +49,8 @@ def convolutions():
         for name, channels in (("x0", 2), ("x3", 3))
     ]
     constants = [numpy_helper.from_array(k, f"kernel{i}") for i, k in enumerate(kernels)]
+    biases = [rng.standard_normal(len(kernel)).astype("float32") for kernel in kernels]
+    constants += [numpy_helper.from_array(b, f"bias{i}") for i, b in enumerate(biases)]
     graph = helper.make_graph(nodes, "graph", ends[:1], ends[1:], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     return model, [{"x0": rng.standard_normal((1, 2, 4, 4)).astype("float32")}]
@@ -69,13 +71,33 @@ def test_weights_have_7_bits_or_8_and_each_channel_uses_them_all(convolutions, f
         np.testing.assert_array_equal(most, [largest, largest])
 
 
+def scale_of_input(graph):
+    constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    (first,) = (n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] == "x0")
+    return constants[first.input[1]]
+
+
 def test_a_range_is_the_mean_of_what_single_pictures_reach(convolutions):
     model, _ = convolutions
     feeds = [{"x0": np.full((1, 2, 4, 4), value, "float32")} for value in (1, 1, 4)]
-    found = int8(model, feeds).graph
-    constants = {t.name: numpy_helper.to_array(t) for t in found.initializer}
-    (first,) = (n for n in found.node if n.op_type == "QuantizeLinear" and n.input[0] == "x0")
-    np.testing.assert_allclose(constants[first.input[1]], 2 / 255, rtol=1e-6)
+    found = int8(model, feeds, factors=(1.0,)).graph
+    np.testing.assert_allclose(scale_of_input(found), 2 / 255, rtol=1e-6)
+
+
+def test_ranges_are_wide_enough_for_what_is_drawn(convolutions):
+    model, _ = convolutions
+    feeds = [{"x0": np.full((1, 2, 4, 4), value, "float32")} for value in (1, 1, 4)]
+    changed = int8(model, feeds, factors=(0.5, 4.0, 1.0))
+    np.testing.assert_allclose(scale_of_input(changed.graph), 4 * 2 / 255, rtol=1e-6)
+    exact, found = (
+        onnxruntime.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"])
+        for m in (model, changed)
+    )
+    for feed in feeds:
+        expected = exact.run(None, feed)[0]
+        np.testing.assert_allclose(
+            found.run(None, feed)[0], expected, atol=0.05 * np.abs(expected).max()
+        )
 
 
 def test_dense_layers_have_weights_of_8_bits_and_cut_no_value():
@@ -111,7 +133,8 @@ def test_single_layers_can_be_rounded_with_ranges_that_are_kept(convolutions, tm
     assert quantized_nodes(model.graph) == ["conv0", "conv1"]
     ranges = tmp_path / "ranges.json"
     for name in ("conv0", "conv1"):
-        kernels = rounded_kernels(int8(model, feeds, nodes=[name], ranges=ranges))
+        changed = int8(model, feeds, nodes=[name], ranges=ranges, factors=(1.0,))
+        kernels = rounded_kernels(changed)
         assert [kernel[: len("kernel0")] for kernel in kernels] == [name.replace("conv", "kernel")]
         feeds = []  # the second time the file is enough
     assert ranges.is_file()
