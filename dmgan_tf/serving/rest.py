@@ -47,6 +47,8 @@ _STATUS = {
 }
 _PASSING = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 _PARSING_THREADS = 4
+# A caller that is answered while it still sends may see a broken connection in place of the answer.
+_MOST_DROPPED_BYTES = 2**24
 
 
 class RestInterface:
@@ -136,20 +138,27 @@ class RestInterface:
         return await anyio.to_thread.run_sync(function, *arguments, limiter=self._threads)
 
     async def _body(self, request):
-        most, body = self._max_body_bytes, bytearray()
-        if int(request.headers.get("content-length", 0)) > most:
-            raise HTTPException(413, f"The body is larger than {most} bytes.")
+        most, body, size = self._max_body_bytes, bytearray(), 0
+        refused = HTTPException(413, f"The body is larger than {most} bytes.")
+        awaits_consent = "expect" in request.headers  # it sends nothing before it is told to
+        declared = int(request.headers.get("content-length", 0))
+        if declared > most and (awaits_consent or declared > most + _MOST_DROPPED_BYTES):
+            raise refused
         try:
             async with asyncio.timeout(self._receive_seconds):
                 async for part in request.stream():
-                    body += part
-                    if len(body) > most:
-                        raise HTTPException(413, f"The body is larger than {most} bytes.")
+                    size += len(part)
+                    if size > most + _MOST_DROPPED_BYTES:
+                        raise refused
+                    if max(size, declared) <= most:
+                        body += part
         except TimeoutError:
             message = f"The body took longer than {self._receive_seconds:g} s."
             raise HTTPException(408, message, {"Connection": "close"}) from None
         except ClientDisconnect:
             raise RequestError(grpc.StatusCode.CANCELLED, "The caller has gone.") from None
+        if size > most:
+            raise refused
         return bytes(body)
 
     async def _status(self, request: Request, served: ServedModel) -> Response:

@@ -105,14 +105,26 @@ def test_rows_and_columns_are_counted_before_they_become_arrays(limited, content
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_beyond_the_limit_is_refused(limited, chunked):
-    body = b'{"instances": [' + b"1," * 2**19 + b"1]}"
+    body = b'{"instances": [' + b"1," * 2**22 + b"1]}"  # more than a socket's buffers hold
     opened = http.client.HTTPConnection(urlsplit(limited.root).netloc, timeout=60)
     parts = iter([body[:1000], body[1000:]]) if chunked else body
-    opened.request("POST", "/v1/models/dmgan:predict", parts, encode_chunked=chunked)
+    headers = {"Connection": "close"}  # the server must not close before it has read
+    opened.request("POST", "/v1/models/dmgan:predict", parts, headers, encode_chunked=chunked)
     answer = opened.getresponse()
     assert answer.status == 413
     assert json.load(answer) == {"error": "The body is larger than 1048576 bytes."}
     opened.close()
+
+
+@pytest.mark.parametrize(
+    "head", [f"Content-Length: {2**20 + 1}\r\nExpect: 100-continue", f"Content-Length: {2**40}"]
+)
+def test_a_body_that_need_not_come_is_refused_by_its_head(limited, head):
+    with connection(limited) as opened:
+        opened.sendall(
+            f"POST /v1/models/dmgan:predict HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n".encode()
+        )
+        assert opened.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /v1/mod", b"GET /metrics HTTP/1.1\r\nHost: a\r\nA: "])
