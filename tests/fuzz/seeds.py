@@ -35,6 +35,7 @@ from pickles import (
     whole,
     zip_file,
 )
+from PIL import Image
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from dmgan_tf.serving import descriptors
@@ -43,6 +44,8 @@ InferRequest = GetMessageClass(
     descriptors.pool("kserve").FindMessageTypeByName("dmgan_tf.kserve.ModelInferRequest")
 )
 ARCHIVES = (".tar", ".zip", ".tgz", ".tar.bz2", ".tar.xz")
+SUFFIXES = {"webdataset": ".tar", "tfrecord": ".tfrecord"}
+SAMPLES = tuple(SUFFIXES)
 LISTS = ("red.txt", "metadata.csv", "metadata.jsonl", "captions.json", "test.txt")
 
 
@@ -141,6 +144,27 @@ def captions():
         "test.txt": [b"red.jpg\n"],
     }
     return _numbered(LISTS, lists)
+
+
+def samples():
+    Image.new("RGB", (40, 30), "red").save(picture := io.BytesIO(), "JPEG")
+    values = {"key": "0", "jpg": picture.getvalue(), "txt": "a red bird", "similarity": "0.5"}
+    with tarfile.open(fileobj=(tarred := io.BytesIO()), mode="w") as tar:
+        for kind in ("jpg", "txt", "json"):
+            content = values.get(kind, '{"LANGUAGE": "en"}')
+            content = content if isinstance(content, bytes) else content.encode()
+            (member := tarfile.TarInfo(f"0.{kind}")).size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    example = tf.train.Example()
+    for key, value in values.items():
+        value = value if isinstance(value, bytes) else value.encode()
+        example.features.feature[key].bytes_list.value.append(value)
+    record = example.SerializeToString()
+    contents = {
+        "webdataset": [tarred.getvalue()],
+        "tfrecord": [len(record).to_bytes(8, "little") + bytes(4) + record + bytes(4)],
+    }
+    return _numbered(SAMPLES, contents)
 
 
 def _numbered(names, contents):

@@ -17,6 +17,8 @@ from dmgan_tf.interop.captions_pickle import read_captions, read_vocabulary
 from dmgan_tf.interop.restricted_pickle import read_pickle
 from dmgan_tf.interop.torch_file import read_state_dict
 from dmgan_tf.preparation.archives import unpack
+from dmgan_tf.preparation.picture_file import PictureError, read_picture
+from dmgan_tf.preparation.sources import find
 from dmgan_tf.preparation.sources import folder as pictures
 from dmgan_tf.serving import kserve_json, rest_json
 from dmgan_tf.serving.grpc_services import PredictionService, Room
@@ -74,6 +76,15 @@ def captions(content, folder):
         assert entry.path.resolve().is_relative_to(folder.resolve())
 
 
+def samples(content, folder):
+    """Files of many samples; the first byte chooses the kind. Parquet's reader is Arrow's own."""
+    source = _chosen(seeds.SAMPLES, content)
+    (path := folder / f"a{seeds.SUFFIXES[source]}").write_bytes(content[1:])
+    for entry in find(source, path, None, folder).entries:
+        with contextlib.suppress(PictureError):
+            read_picture(entry.path, entry.within)
+
+
 def tensors(content, folder):
     """Requests over gRPC; the first byte chooses the protocol."""
     if content[:1] == b"k":
@@ -102,5 +113,5 @@ def _chosen(names, content):
 
 TARGETS = {
     target.__name__: target
-    for target in (pickles, torch_files, archives, captions, tensors, bodies)
+    for target in (pickles, torch_files, archives, captions, samples, tensors, bodies)
 }
