@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import quantize_static
 
+from dmgan_tf.export.onnx_canonical import canonical
 from dmgan_tf.export.onnx_precision import float16, int8, quantized_nodes
 
 
@@ -35,25 +36,29 @@ def test_a_value_that_two_float32_nodes_take_is_cast_once():
     np.testing.assert_array_equal(found, [-0.5, 6.0])
 
 
-@pytest.fixture(scope="module")
-def convolutions():
-    """Three convolutions, one after the other, and feeds of the graph."""
-    rng = np.random.default_rng(0)
-    kernels = [rng.standard_normal((n, 2, 1, 1)).astype("float32") for n in (2, 2, 3)]
+def chain(kernels, rng):
+    """1×1 convolutions, one after the other, the last of which gives a picture."""
     nodes = [
         helper.make_node("Conv", [f"x{i}", f"kernel{i}", f"bias{i}"], [f"x{i + 1}"], f"conv{i}")
-        for i in range(3)
+        for i in range(len(kernels))
     ]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, 4, 4])
-        for name, channels in (("x0", 2), ("x3", 3))
+        for name, channels in (("x0", 2), (f"x{len(kernels)}", 3))
     ]
     constants = [numpy_helper.from_array(k, f"kernel{i}") for i, k in enumerate(kernels)]
     biases = [rng.standard_normal(len(kernel)).astype("float32") for kernel in kernels]
     constants += [numpy_helper.from_array(b, f"bias{i}") for i, b in enumerate(biases)]
     graph = helper.make_graph(nodes, "graph", ends[:1], ends[1:], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    return model, [{"x0": rng.standard_normal((1, 2, 4, 4)).astype("float32")}]
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+@pytest.fixture(scope="module")
+def convolutions():
+    """A chain of three, and feeds of it."""
+    rng = np.random.default_rng(0)
+    kernels = [rng.standard_normal((n, 2, 1, 1)).astype("float32") for n in (2, 2, 3)]
+    return chain(kernels, rng), [{"x0": rng.standard_normal((1, 2, 4, 4)).astype("float32")}]
 
 
 def rounded_kernels(model):
@@ -98,6 +103,32 @@ def test_ranges_are_wide_enough_for_what_is_drawn(convolutions):
         np.testing.assert_allclose(
             found.run(None, feed)[0], expected, atol=0.05 * np.abs(expected).max()
         )
+
+
+def test_the_convolutions_that_lose_most_stay_float32():
+    rng = np.random.default_rng(0)
+    plain = [np.eye(2) for _ in range(5)]
+    plain[1], plain[2] = np.diag([1000, 1]), np.diag([0.001, 1])  # the second channel is lost
+    kernels = [k.reshape(2, 2, 1, 1).astype("float32") for k in plain]
+    model = chain([*kernels, rng.standard_normal((3, 2, 1, 1)).astype("float32")], rng)
+    feeds = [{"x0": rng.uniform(-1, 1, (1, 2, 4, 4)).astype("float32")} for _ in range(4)]
+    changed = canonical(int8(model, feeds))
+    onnx.checker.check_model(changed, full_check=True)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in changed.graph.initializer}
+    exact = [
+        constants[n.input[1]]
+        for n in changed.graph.node
+        if n.op_type == "Conv" and n.input[1] in constants
+    ]
+    assert any(np.array_equal(kernel, kernels[2]) for kernel in exact)
+    assert len(rounded_kernels(changed)) == 1  # three of five are kept; equal ones are one
+    sessions = [
+        onnxruntime.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"])
+        for m in (model, changed)
+    ]
+    for feed in feeds:
+        expected, found = (session.run(None, feed)[0] for session in sessions)
+        np.testing.assert_allclose(found, expected, atol=0.1)
 
 
 def test_dense_layers_have_weights_of_8_bits_and_cut_no_value():
