@@ -1,6 +1,9 @@
 """States of a folder on a store: whole or not there, and what a stranger's may not name."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -138,6 +141,38 @@ def test_upload_that_fails_anywhere_leaves_a_whole_state(memory, monkeypatch, tm
     states = [name for name in memory.store if "state-" in name]
     objects = [name for name in memory.store if "/objects/" in name]
     assert len(states) == 1 and len(objects) == 3
+
+
+def test_files_that_are_replaced_meanwhile_are_of_one_moment(memory, monkeypatch, tmp_path):
+    run = begin()
+    for name in ("best/a.txt", "best/b.txt"):
+        write(run, name, "first")
+    link = os.link
+
+    def replacing(*arguments):
+        monkeypatch.setattr(os, "link", link)
+        link(*arguments)
+        (run.path / "best").rename(run.path / ".best.replaced")
+        for name in ("best/a.txt", "best/b.txt"):
+            write(run, name, "second")
+
+    monkeypatch.setattr(os, "link", lambda a, b: (replacing if "best" in str(a) else link)(a, b))
+    run.publish()
+    found = contents(on_another_machine(monkeypatch, tmp_path).path)
+    assert found["best/a.txt"] == found["best/b.txt"]
+
+
+def test_upload_that_is_killed_leaves_no_files_behind(memory, cache):
+    code = (
+        "import os, fsspec; from dmgan_tf.remote.run import RemoteRun\n"
+        "fsspec.filesystem('memory').put_file = lambda *a, **o: os._exit(9)\n"
+        f"run = RemoteRun('{URL}'); run.open().mkdir()\n"
+        "(run.path / 'config.yaml').write_text('one'); run.publish()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    run = RemoteRun(URL)
+    run.publish()
+    assert {p.name for p in run.path.parent.iterdir()} == {"run", "known.json", "lock"}
 
 
 def test_copy_that_came_after_the_state_is_gone_on_with(memory):
