@@ -226,6 +226,27 @@ def test_second_writer_is_refused_in_the_last_moment(memory, monkeypatch, tmp_pa
     assert state.newest(Store(URL)).files.keys() == {"config.yaml", "a.txt"}
 
 
+def test_state_that_was_replaced_in_the_last_moment_is_of_another_writer(memory, monkeypatch):
+    run = begin()
+
+    def replaced(*arguments, **options):
+        raise FileExistsError
+
+    monkeypatch.setattr(memory, "pipe_file", replaced)  # and it is gone when it is to be read
+    with pytest.raises(UserError, match="another run has written there"):
+        run.publish()
+
+
+def test_few_files_are_uploaded_at_once(memory, monkeypatch, tmp_path):
+    path, put, counts = tmp_path / "a.txt", memory.put, []
+    path.write_text("a")
+    monkeypatch.setattr(
+        memory, "put", lambda here, there: (counts.append(len(here)), put(here, there))
+    )
+    Store(URL).put(dict.fromkeys(map(str, range(100)), path))
+    assert max(counts) < 10 and Store(URL).files().keys() == set(map(str, range(100)))
+
+
 def test_worker_that_does_not_write_sees_nothing_but_the_store(memory, monkeypatch):
     run = begin()
     run.publish()
