@@ -9,16 +9,24 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from dmgan_tf.ablation_table import ROWS, read_scores, save_plot, save_table
 from dmgan_tf.command_line import add_overrides, argument_parser, run
-from dmgan_tf.config_file import find_config, load_config
+from dmgan_tf.config import Config
+from dmgan_tf.config_file import find_config, load_config, load_dataclass
 from dmgan_tf.errors import UserError
 from dmgan_tf.remote.store import local_path
 from dmgan_tf.whole_file import write_text
+
+
+@dataclass(frozen=True)
+class _Request:
+    config: Config
+    evaluate: str
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -55,7 +63,7 @@ def main() -> int:
     common = ["--config", str(path), *settings, "--resume"]
     # Encoders that all rows learn from, and a judge that none has seen.
     first_seed = config.training.seed
-    _hold_to(folder, {"config": yaml.safe_load(config.to_yaml()), "evaluate": arguments.evaluate})
+    _hold_to(folder, _Request(config, arguments.evaluate))
     encoders, judge = folder / "damsm", folder / "judge"
     for place, seed in ((encoders, first_seed), (judge, first_seed + 1000)):
         _call("pretrain_damsm", *common, *_set("training.seed", seed), "--run-dir", place)
@@ -77,12 +85,15 @@ def main() -> int:
 
 
 def _hold_to(folder, request):
-    """Rows of one table answer one request: a folder that was begun with another is refused."""
+    """Rows of one table answer one request: a folder that was begun with another is refused.
+
+    An older request has today's defaults.
+    """
     path = folder / "request.json"
-    wanted = json.dumps(request, indent=1)
     if not path.exists():
-        write_text(path, wanted)
-    elif path.read_text(encoding="utf-8") != wanted:
+        values = {"config": yaml.safe_load(request.config.to_yaml()), "evaluate": request.evaluate}
+        write_text(path, json.dumps(values, indent=1))
+    elif load_dataclass(_Request, path) != request:
         raise UserError(
             f"{path}: was begun with another config or --evaluate. Use another --run-dir."
         )

@@ -41,7 +41,8 @@ def import_tensorflow(onednn: bool = True) -> None:
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     # Keras would import Matplotlib, half a second, for figures that no command line has it draw.
     sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]
-    gc.disable()  # or it looks through all that is imported again and again, a sixth of the time
+    if first := gc.isenabled() and "tensorflow" not in sys.modules:
+        gc.disable()  # or it searches all that is imported again and again, a sixth of the time
     try:
         os.dup2(nowhere, 2)
         tensorflow = importlib.import_module("tensorflow")
@@ -51,8 +52,9 @@ def import_tensorflow(onednn: bool = True) -> None:
         for gpu in tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     finally:
-        gc.freeze()
-        gc.enable()
+        if first:
+            gc.freeze()
+            gc.enable()
         if sys.modules["matplotlib"] is None:
             del sys.modules["matplotlib"]
         os.dup2(stderr, 2)
@@ -206,9 +208,8 @@ def _config_of_run(parser, arguments):
 class _HelpWithDefaults(argparse.HelpFormatter):
     def _get_help_string(self, action):
         nothing = action.default is False or action.default in (None, [], argparse.SUPPRESS)
-        if nothing or "default" in action.help:
-            return action.help
-        return f"{action.help} (default: %(default)s)"
+        plain = nothing or "default" in action.help
+        return action.help if plain else f"{action.help} (default: %(default)s)"
 
 
 def argument_parser(docstring: str | None) -> argparse.ArgumentParser:
@@ -241,8 +242,7 @@ def dispatch(name: str, description: str, commands: Mapping[str, tuple[str, str]
 
     Args: name: of the program. commands: name → (module with a `main`, one line of help).
     """
-    width = max(map(len, commands))
-    lines = [f"  {command:{width}}  {what}" for command, (_, what) in commands.items()]
+    lines = [f"  {c:{max(map(len, commands))}}  {what}" for c, (_, what) in commands.items()]
     parser = argparse.ArgumentParser(
         prog=name,
         usage=f"{name} [--help] [--version] COMMAND …",

@@ -37,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
         "--model", type=locate, help="folder of a run or of a model, a preset, hf://…, s3://…"
     )
     parser.add_argument(
-        "--export-torch", type=Path, metavar="DIR", help="folder to write .pth files into"
+        "--export-torch", type=local_path, metavar="DIR", help="folder to write .pth files into"
     )
     arguments = parser.parse_args()
     networks = [name for name in _NETWORKS if getattr(arguments, name)]

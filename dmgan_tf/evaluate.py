@@ -75,7 +75,7 @@ def parse_arguments() -> argparse.Namespace:
         "--reference", type=Path, help="mu and sigma (.npz) for FID, instead of the test pictures'"
     )
     parser.add_argument("--blurred", action="store_true", help="score blurred real pictures too")
-    parser.add_argument("--keep-images", type=Path, help="folder to write the pictures into")
+    parser.add_argument("--keep-images", type=local_path, help="folder to write the pictures into")
     parser.add_argument(
         "--out",
         type=local_path,

@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from command_lines import TINY, fail, refuse, succeed
+from command_lines import TINY, call, fail, refuse, succeed
 from PIL import Image
 
+from dmgan_tf import ablation
 from dmgan_tf.ablation_table import ROWS, as_markdown, read_scores, save_plot
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
@@ -64,11 +65,35 @@ def test_config_that_is_not_there_is_one_line():
     assert "nowhere.yaml" in fail("ablation", "--config", "nowhere.yaml")
 
 
-def test_folder_of_another_request_is_refused_and_left_as_it_was(tmp_path):
-    (tmp_path / "request.json").write_text("{}")
-    message = refuse("ablation", *TINY, "--run-dir", tmp_path)
-    assert "request.json: was begun with another config or --evaluate" in message
-    assert [path.name for path in tmp_path.iterdir()] == ["request.json"]
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """A folder that was begun, and the command lines that it was begun with."""
+    called = []
+    monkeypatch.setattr(ablation, "_call", lambda *line: called.append(line))
+    with pytest.raises(UserError, match="holds no finished run"):
+        call("ablation", *TINY, "--run-dir", tmp_path)
+    return tmp_path, called
+
+
+def test_folder_of_another_request_is_refused_and_left_as_it_was(begun):
+    folder, _ = begun
+    before = (folder / "request.json").read_text()
+    for other in (("--set", "training.seed=5"), ("--evaluate", "--metrics fid")):
+        message = refuse("ablation", *TINY, *other, "--run-dir", folder)
+        assert "request.json: was begun with another config or --evaluate" in message
+    assert [path.name for path in folder.iterdir()] == ["request.json"]
+    assert (folder / "request.json").read_text() == before
+
+
+def test_folder_that_was_begun_before_a_key_was_there_is_gone_on_with(begun):
+    folder, called = begun
+    request = json.loads((folder / "request.json").read_text())
+    assert request["config"]["training"].pop("step_timeout_seconds")
+    (folder / "request.json").write_text(json.dumps(request))
+    called.clear()
+    with pytest.raises(UserError, match="holds no finished run"):
+        call("ablation", *TINY, "--run-dir", folder)
+    assert called
 
 
 @pytest.mark.slow

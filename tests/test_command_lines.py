@@ -1,14 +1,18 @@
 """The command lines as a user meets them: files written, exit codes, and one line for a mistake."""
 
+import gc
 import json
 import shutil
+import weakref
 
 import h5py
 import numpy as np
 import pytest
+import tensorflow  # noqa: F401 - it is there when it is asked for again
 from command_lines import ROOT, TINY, call, fail, refuse, run, succeed
 from PIL import Image
 
+from dmgan_tf.command_line import import_tensorflow
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.training.run_folder import RunFolder
@@ -22,6 +26,19 @@ def size(path):
     with Image.open(path) as image:
         image.load()
         return image.size
+
+
+def test_what_is_there_when_tensorflow_is_asked_for_again_can_be_collected():
+    class Cycle:
+        def __init__(self):
+            self.itself = self
+
+    cycle = Cycle()
+    seen = weakref.ref(cycle)
+    import_tensorflow()
+    del cycle
+    gc.collect()
+    assert seen() is None and gc.isenabled()
 
 
 # --- train and pretrain_damsm -------------------------------------------------------------------

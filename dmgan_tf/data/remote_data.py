@@ -11,8 +11,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from dmgan_tf.cache import use
 from dmgan_tf.errors import UserError
-from dmgan_tf.remote.store import Found, Item, Store
+from dmgan_tf.remote.store import Item, Store
 from dmgan_tf.whole_file import whole_file
 from dmgan_tf.whole_folder import whole_folder
 
@@ -37,19 +38,17 @@ class RemoteData:
                 f"{self._store.url}: is no prepared folder: it has no {small[0]}. To make it, run "
                 f"`dmgan prepare-data … --out {self._store.url}`."
             )
-        self._shards = {n: file for n, file in found.items() if n.endswith(_SHARD)}
-        self.sizes = {name: file.size for name, file in self._shards.items()}
-        marks = sorted((self._shards | {n: found[n] for n in small if n in found}).items())
-        version = hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
+        here = [name for name in small if name in found]
+        self._found = {n: file for n, file in found.items() if n in here or n.endswith(_SHARD)}
+        self.sizes = {n: file.size for n, file in self._found.items() if n.endswith(_SHARD)}
+        version = hashlib.sha256(repr(sorted(self._found.items())).encode()).hexdigest()[:16]
         self.folder = self._store.cache("data") / version
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder.with_name(f"{version}.lock")):
             if not self.folder.is_dir():
-                self._fetch_small({name: found[name] for name in small if name in found})
-
-    def _fetch_small(self, found: dict[str, Found]) -> None:
-        with whole_folder(self.folder) as partial:
-            self._fetch({partial / n: Item(n, file.size) for n, file in found.items()})
+                with whole_folder(self.folder) as partial:
+                    self._fetch({partial / name: name for name in here})
+        use(self.folder)
 
     def fetch(self, path: str | Path) -> None:
         """Brings a shard to its place in the folder, unless it is there; in any process or thread.
@@ -64,15 +63,17 @@ class RemoteData:
                 return
             try:
                 with whole_file(path) as partial:
-                    self._fetch({partial: Item(path.name, self.sizes[path.name])})
+                    self._fetch({partial: path.name})
             except UserError as error:
                 self.failure = error
                 raise
 
-    def _fetch(self, items):
+    def _fetch(self, names):
+        changed = UserError(f"{self._store.url}: has changed since it was opened. Start again.")
         try:
-            self._store.fetch(items)
+            self._store.fetch({p: Item(n, self._found[n].size) for p, n in names.items()})
         except FileNotFoundError as error:
-            raise UserError(
-                f"{self._store.url}: has changed since it was opened. Start again."
-            ) from error
+            raise changed from error
+        now = self._store.files()
+        if any(now.get(name) != self._found[name] for name in names.values()):
+            raise changed

@@ -86,7 +86,7 @@ def run(
             writing.start(partial(write, step, checkpoints.snapshot(), copies.snapshot()))
 
     saver = Checkpoints(save, section.checkpoint_every_steps, task.last_step, task.strategy)
-    with task.folder, WritingThread() as writing:
+    with task.folder, saver, WritingThread() as writing:
         first_step = checkpoints.restore_newest() or 0
         if first_step:
             _LOGGER.info("%s: going on after step %d of %d.", path, first_step, task.last_step)

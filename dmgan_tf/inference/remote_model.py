@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from dmgan_tf.cache import cache_folder
+from dmgan_tf.cache import cache_folder, use
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import hub
 from dmgan_tf.remote import state
@@ -44,7 +44,7 @@ def download(named: str | Path) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / f"{version}.lock"):
             if folder.is_dir():
-                return folder
+                return use(folder)
             try:
                 with whole_folder(folder) as partial:
                     store.fetch({partial / name: item for name, item in files.items()})

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock
@@ -25,7 +25,6 @@ from dmgan_tf.remote import state
 from dmgan_tf.remote.state import State
 from dmgan_tf.remote.store import Item, Store, StoreError, described, is_plain, is_remote
 from dmgan_tf.whole_file import write_text
-from dmgan_tf.whole_folder import whole_folder
 
 _TRIES = 3
 _LOG = re.compile(r".*\.log|(.*/)?events\.out\..*")
@@ -77,14 +76,23 @@ class RemoteRun:
         raise StoreError(f"{self.url}: lacks files of the run, or changes all the time.")
 
     def _fetch(self, newest):
-        fetched = self.path.with_name("fetched")
-        shutil.rmtree(fetched, ignore_errors=True)
-        with whole_folder(fetched) as partial:
-            self._store.fetch({partial / name: item for name, item in newest.files.items()})
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._known.unlink(missing_ok=True)
-        fetched.rename(self.path)
+        with self._beside("fetched") as fetched:
+            self._store.fetch({fetched / name: item for name, item in newest.files.items()})
+            shutil.rmtree(self.path, ignore_errors=True)
+            self._known.unlink(missing_ok=True)
+            fetched.rename(self.path)
         self._note(newest)
+
+    @contextlib.contextmanager
+    def _beside(self, name) -> Iterator[Path]:
+        """An empty folder beside the copy, gone at the end, or with the next one after a kill."""
+        folder = self.path.with_name(name)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self) -> None:
         """Makes the copy the newest state of the store.
@@ -110,10 +118,10 @@ class RemoteRun:
 
     def _upload(self) -> dict[str, Item]:
         """Uploads what the store lacks of the copy's files; returns them all, by their names."""
-        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix="frozen.") as frozen:
+        with self._beside("frozen") as frozen:
             for attempt in range(_TRIES):
                 with contextlib.suppress(FileNotFoundError):  # replaced at this moment
-                    paths = self._freeze(Path(frozen) / str(attempt))
+                    paths = self._freeze(frozen / str(attempt))
                     break
             else:
                 raise StoreError(f"{self.path}: changes all the time.")
@@ -123,16 +131,28 @@ class RemoteRun:
         return files
 
     def _freeze(self, folder: Path) -> dict[str, Path]:
-        """Keeps the copy's files as they are now, by their names: training goes on meanwhile."""
-        paths = {p.relative_to(self.path).as_posix(): p for p in sorted(self.path.rglob("*"))}
-        kept = {}
-        for name, path in paths.items():
-            if is_plain(name) and ".partial" not in name and path.is_file():
-                kept[name] = folder / name
-                kept[name].parent.mkdir(parents=True, exist_ok=True)
-                # Logs grow; all else is replaced by a new file.
-                (shutil.copy if _LOG.fullmatch(name) else os.link)(path, kept[name])
+        """Keeps the copy's files as they are now, by their names: training goes on meanwhile.
+
+        Raises: FileNotFoundError: when it has changed before all were kept.
+        """
+        found, kept = self._found(), {}
+        for name in found:
+            kept[name] = folder / name
+            kept[name].parent.mkdir(parents=True, exist_ok=True)
+            # Logs grow; all else is replaced by a new file.
+            (shutil.copy if _LOG.fullmatch(name) else os.link)(self.path / name, kept[name])
+        if self._found() != found:
+            raise FileNotFoundError
         return kept
+
+    def _found(self):
+        """Names of the copy's files, and their inodes, which new files don't share."""
+        paths = {p.relative_to(self.path).as_posix(): p for p in sorted(self.path.rglob("*"))}
+        return {
+            name: path.stat().st_ino
+            for name, path in paths.items()
+            if is_plain(name) and ".partial" not in name and path.is_file()
+        }
 
     def _hashed(self, name, path):
         """Reads again only what has changed."""

@@ -7,6 +7,7 @@ A state is one small object, written last, with a number that only one writer ca
 states before it alone used is removed after.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -96,9 +97,10 @@ def write(store: Store, state: State) -> None:
     try:
         store.create(name, state.text.encode())
     except FileExistsError:
-        # Its own, when the answer to the first try was lost.
-        if store.read(name).decode() != state.text:
-            raise
+        with contextlib.suppress(FileNotFoundError):  # a newer one has replaced it meanwhile
+            if store.read(name).decode() == state.text:
+                return  # its own, when the answer to the first try was lost
+        raise
 
 
 def remove_others(store: Store, newest: State) -> None:

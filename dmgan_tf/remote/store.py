@@ -23,6 +23,7 @@ _NAME = re.compile(rf"({'|'.join(_PACKAGES)}):/+(.+?)/*", re.DOTALL)  # pathlib 
 _MARKS = ("ETag", "etag", "generation", "LastModified", "mtime", "created")
 # What another try would not mend. Classes of packages that may not be installed, by their names.
 _MISTAKES = ("FileNotFoundError", "PermissionError", "NoCredentialsError", "ParamValidationError")
+_UPLOADS = 8  # at once, as fsspec's packages hold whole files of many megabytes in memory
 _TRY_AGAIN = 138  # as `LostWorker`: schedulers may
 
 
@@ -134,11 +135,11 @@ class Store:
 
     def put(self, paths: Mapping[str, Path]) -> None:
         """Writes local files, by their names in the store; one is there whole or not at all."""
-        if paths:
+        names = list(paths)
+        for start in range(0, len(names), _UPLOADS):
+            some = names[start : start + _UPLOADS]
             with self._told(passed=()):
-                self._files.put(
-                    [str(path) for path in paths.values()], [self._path(name) for name in paths]
-                )
+                self._files.put([str(paths[n]) for n in some], [self._path(n) for n in some])
 
     def create(self, name: str, content: bytes) -> None:
         """Writes a small file that is not there yet. Raises: FileExistsError."""

@@ -184,7 +184,8 @@ class Checkpoints(StepCallback):
     """Saves now and then, at the last step, and when asked to stop by Ctrl-C or SIGTERM.
 
     All workers stop at the same step, so that the chief can save: several ask one another whether
-    to stop every `_VOTE_STEPS`, because an answer makes the host wait for the step.
+    to stop every `_VOTE_STEPS`, because an answer makes the host wait for the step. Signals are
+    noted in its `with` block, which ends when all is written.
 
     Args: save: function (step). every_steps: int > 0. last_step: int. strategy: of the run.
     `interrupted` holds the signal's number afterwards, or None.
@@ -200,9 +201,10 @@ class Checkpoints(StepCallback):
         self._previous = {}
         self.interrupted = None
 
-    def on_train_begin(self, logs=None):
+    def __enter__(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._note)
+        return self
 
     def _note(self, number, frame):
         _LOGGER.warning("Signal %d: saving, then stopping.", number)
@@ -218,6 +220,6 @@ class Checkpoints(StepCallback):
         if due:
             self._save(step)
 
-    def on_train_end(self, logs=None):
+    def __exit__(self, *_):
         for number, handler in self._previous.items():
             signal.signal(number, handler)

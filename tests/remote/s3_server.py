@@ -11,12 +11,12 @@ BUCKET = "bucket"
 class S3Server:
     """Attributes: environment: variables with which s3fs finds it. written: paths of all PUTs.
 
-    held: what is written to paths with this text waits for `go_on`. refused: it is answered 503.
+    refused: what is written to paths with this text is answered 503.
     """
 
     def __init__(self):
         self.written: list[str] = []
-        self.held: str | None = None
+        self._held: str | None = None
         self.refused: str | None = None
         self.waiting = threading.Event()
         self._go_on = threading.Event()
@@ -31,8 +31,14 @@ class S3Server:
             "NO_PROXY": "127.0.0.1",
         }
 
+    def hold(self, text):
+        """What is written to paths with this text waits for `go_on`, and is refused then."""
+        self.waiting.clear()
+        self._go_on.clear()
+        self._held = text
+
     def go_on(self):
-        self.held = None
+        self._held = None
         self._go_on.set()
 
     def close(self):
@@ -43,7 +49,7 @@ class S3Server:
     def _answer(self, environ, start_response):
         path = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] == "PUT":
-            if self.held and self.held in path:
+            if self._held and self._held in path:
                 self.waiting.set()
                 self._go_on.wait(600)
                 return _refuse(start_response)

@@ -1,6 +1,8 @@
 """A prepared folder on a store: read as a local one, a shard when it is first wanted."""
 
+import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,39 @@ def test_shard_that_has_changed_meanwhile_is_refused(remote, cache):
     with pytest.raises(UserError, match="has changed since it was opened"):
         records.remote.fetch(records.files[0])
     assert shards(cache) == []
+
+
+def test_file_that_was_replaced_by_one_of_its_size_is_refused(remote, cache, monkeypatch):
+    records = load_prepared(URL, "train").records
+    shard = "/bucket/birds/train-00000-of-00001.tfrecord"
+    remote.pipe(shard, remote.cat(shard)[::-1])
+    with pytest.raises(UserError, match="has changed since it was opened"):
+        records.remote.fetch(records.files[0])
+    assert shards(cache) == []
+    get = remote.get_file
+
+    def changing(name, path, **options):
+        remote.pipe(name, remote.cat(name))
+        return get(name, path, **options)
+
+    monkeypatch.setattr(remote, "get_file", changing)
+    with pytest.raises(UserError, match="has changed since it was opened"):
+        load_prepared(URL, "train")
+
+
+def test_versions_that_nobody_uses_are_removed(remote):
+    folders = []
+    for _ in range(3):
+        remote.pipe("/bucket/birds/metadata.json", remote.cat("/bucket/birds/metadata.json"))
+        folders.append(load_prepared(URL, "train").records.remote.folder)
+    month_ago = time.time() - 31 * 24 * 3600
+    os.utime(folders[0], (month_ago, month_ago))
+    assert load_prepared(URL, "train").records.remote.folder == folders[2]
+    assert [folder.is_dir() for folder in folders] == [False, True, True]
+    os.utime(folders[2], (month_ago, month_ago))  # but it is used again
+    load_prepared(URL, "train")
+    load_prepared(URL, "train")
+    assert {p for p in folders[2].parent.iterdir() if p.is_dir()} == set(folders[1:])
 
 
 def test_folder_without_metadata_is_none(remote):

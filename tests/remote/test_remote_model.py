@@ -1,5 +1,6 @@
 """Models on a store: fetched as a whole, again when they have changed, and checked as any other."""
 
+import os
 import shutil
 
 import pytest
@@ -59,6 +60,8 @@ def test_model_is_fetched_once_and_again_when_it_has_changed(remote, monkeypatch
     monkeypatch.setattr(remote, "get_file", get)
     remote.pipe("/bucket/birds/config.yaml", b"data: {source: toy_birds, images_per_class: 2}\n")
     second = presets.locate(URL)
+    os.utime(first, (0, 0))
+    assert presets.locate(URL) == second and not first.exists()
     assert second != first and "images_per_class" in (second / "config.yaml").read_text()
 
 
@@ -108,8 +111,10 @@ def test_place_without_a_model_is_told(memory):
         ("generate", "--out-dir"),
         ("generate", "--out"),
         ("evaluate", "--out"),
+        ("evaluate", "--keep-images"),
         ("figures", "--out"),
         ("convert", "--out"),
+        ("convert", "--export-torch"),
         ("export.saved_model", "--out"),
         ("export.to_onnx", "--out"),
     ],

@@ -25,6 +25,7 @@ from dmgan_tf.inference.model_directory import resolve
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.preparation.entry import Found
 from dmgan_tf.preparation.upload import upload
+from dmgan_tf.remote import state
 from dmgan_tf.remote.run import RemoteRun
 from dmgan_tf.remote.store import Store, StoreError
 
@@ -88,7 +89,7 @@ def test_run_that_is_killed_while_it_uploads_goes_on_elsewhere(
     s3.put(str(encoders), "bucket/encoders", recursive=True)
     # The first state is the beginning, the second step 3: the objects of step 6 are there, and the
     # state that names them isn't yet.
-    s3_server.held = "state-00000003"
+    s3_server.hold("state-00000003")
     line = command(RUN, "s3://bucket/encoders")
     process = start(line, DMGAN_TF_CACHE=str(tmp_path / "first"))
     assert s3_server.waiting.wait(600)
@@ -149,3 +150,19 @@ def test_two_workers_that_share_nothing_but_the_store(s3, tmp_path):
     train(6, "b", "a")
     (there,) = (tmp_path / "b").glob("remote/runs/tiny-*/run/checkpoints")
     assert {path.name for path in there.iterdir()} == {"step_00000003", "step_00000006"}
+
+
+@pytest.mark.slow
+def test_signal_while_the_last_checkpoint_is_uploaded_waits_for_it(
+    s3, s3_server, encoders, tmp_path
+):
+    s3_server.hold("state-00000003")  # of the last step
+    process = start(command(RUN, encoders), DMGAN_TF_CACHE=str(tmp_path / "cache"))
+    assert s3_server.waiting.wait(600)
+    process.send_signal(signal.SIGTERM)
+    while "saving, then stopping" not in (line := process.stderr.readline()):
+        assert line, f"ended with {process.wait()}"
+    s3_server.go_on()
+    process.communicate(timeout=600)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "checkpoints/step_00000006/state.json" in state.newest(Store(RUN)).files

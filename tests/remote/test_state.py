@@ -1,13 +1,16 @@
 """States of a folder on a store: whole or not there, and what a stranger's may not name."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.remote import state
 from dmgan_tf.remote.run import RemoteRun
-from dmgan_tf.remote.store import Store, StoreError, is_plain, is_remote, url_of
+from dmgan_tf.remote.store import Store, StoreError
 
 URL = "memory://bucket/runs/cub"
 
@@ -34,37 +37,6 @@ def on_another_machine(monkeypatch, tmp_path, name="other"):
     run = RemoteRun(URL)
     run.open()
     return run
-
-
-def test_names():
-    assert is_remote("s3://bucket/a") and is_remote("s3:/bucket/a") and is_remote("gs://bucket")
-    assert not any(is_remote(n) for n in ("runs/cub", "C:/runs", "s3:", "hf://a/b", "s3/bucket"))
-    assert url_of("s3:/bucket/a/") == url_of("s3://bucket/a") == "s3://bucket/a"
-    assert url_of("runs/cub") == "runs/cub"
-
-
-@pytest.mark.parametrize(
-    "name", ["", "/a", "a/../b", "..", "./a", "a//b", "a\\b", ".a", "C:a", "a\n"]
-)
-def test_names_that_leave_the_folder_are_not_plain(name):
-    assert not is_plain(name)
-
-
-def test_plain_names():
-    assert is_plain("checkpoints/step_00000003/variables.data-00000-of-00001")
-    assert is_plain("tensorboard/events.out.tfevents.1.host.2.0.v2")
-
-
-@pytest.mark.parametrize("url", ["memory://bucket/../a", "memory://a::file://b"])
-def test_urls_that_mean_something_else_are_refused(url):
-    with pytest.raises(UserError, match="must be memory://bucket/folder"):
-        Store(url)
-
-
-def test_package_that_is_missing_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "gcsfs", None)
-    with pytest.raises(UserError, match=r"^gs://b/c: needs the package gcsfs: pip install gcsfs$"):
-        Store("gs://b/c")
 
 
 def test_state_comes_back_as_it_was(memory, monkeypatch, tmp_path):
@@ -140,6 +112,38 @@ def test_upload_that_fails_anywhere_leaves_a_whole_state(memory, monkeypatch, tm
     assert len(states) == 1 and len(objects) == 3
 
 
+def test_files_that_are_replaced_meanwhile_are_of_one_moment(memory, monkeypatch, tmp_path):
+    run = begin()
+    for name in ("best/a.txt", "best/b.txt"):
+        write(run, name, "first")
+    link = os.link
+
+    def replacing(*arguments):
+        monkeypatch.setattr(os, "link", link)
+        link(*arguments)
+        (run.path / "best").rename(run.path / ".best.replaced")
+        for name in ("best/a.txt", "best/b.txt"):
+            write(run, name, "second")
+
+    monkeypatch.setattr(os, "link", lambda a, b: (replacing if "best" in str(a) else link)(a, b))
+    run.publish()
+    found = contents(on_another_machine(monkeypatch, tmp_path).path)
+    assert found["best/a.txt"] == found["best/b.txt"]
+
+
+def test_upload_that_is_killed_leaves_no_files_behind(memory, cache):
+    code = (
+        "import os, fsspec; from dmgan_tf.remote.run import RemoteRun\n"
+        "fsspec.filesystem('memory').put_file = lambda *a, **o: os._exit(9)\n"
+        f"run = RemoteRun('{URL}'); run.open().mkdir()\n"
+        "(run.path / 'config.yaml').write_text('one'); run.publish()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    run = RemoteRun(URL)
+    run.publish()
+    assert {p.name for p in run.path.parent.iterdir()} == {"run", "known.json", "lock"}
+
+
 def test_copy_that_came_after_the_state_is_gone_on_with(memory):
     run = begin()
     run.publish()
@@ -189,6 +193,17 @@ def test_second_writer_is_refused_in_the_last_moment(memory, monkeypatch, tmp_pa
     with pytest.raises(UserError, match="another run has written there"):
         first.publish()
     assert state.newest(Store(URL)).files.keys() == {"config.yaml", "a.txt"}
+
+
+def test_state_that_was_replaced_in_the_last_moment_is_of_another_writer(memory, monkeypatch):
+    run = begin()
+
+    def replaced(*arguments, **options):
+        raise FileExistsError
+
+    monkeypatch.setattr(memory, "pipe_file", replaced)  # and it is gone when it is to be read
+    with pytest.raises(UserError, match="another run has written there"):
+        run.publish()
 
 
 def test_worker_that_does_not_write_sees_nothing_but_the_store(memory, monkeypatch):

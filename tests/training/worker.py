@@ -45,7 +45,8 @@ def main(path, last_step, checkpoints=None):
 
     saver = Checkpoints(save, 1, last_step, strategy)
     limits = {"first_step": first_step, "last_step": last_step}
-    run_steps(strategy, trainer, batches, **limits, callbacks=[saver])
+    with saver:
+        run_steps(strategy, trainer, batches, **limits, callbacks=[saver])
     if saver.interrupted:
         raise Interrupted(saver.interrupted)
     networks = (trainer.generator, trainer.average_generator, *trainer.discriminators)
