@@ -176,7 +176,9 @@ def main() -> int:
     if not is_remote(named := arguments.out):
         return _write(arguments)
     arguments.out = local_folder(named, vars(arguments))
-    if not arguments.out.exists():  # else an upload failed
+    if arguments.out.exists():  # an upload has failed
+        print(f"Prepared before: {arguments.out}")
+    else:
         _write(arguments)
     if not arguments.dry_run:
         upload(arguments.out, named)

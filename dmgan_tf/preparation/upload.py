@@ -18,7 +18,8 @@ def local_folder(named: Path, options: Mapping[str, object]) -> Path:
     store = Store(named)
     if METADATA in store.files():
         raise UserError(f"{store.url} is there already: name another --out, or remove it.")
-    digest = hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:16]
+    absolute = {n: v.absolute() if isinstance(v, Path) else v for n, v in options.items()}
+    digest = hashlib.sha256(repr(sorted(absolute.items())).encode()).hexdigest()[:16]
     folder = store.cache("prepared") / digest
     folder.parent.mkdir(parents=True, exist_ok=True)
     return folder
