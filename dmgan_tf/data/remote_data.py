@@ -72,8 +72,8 @@ class RemoteData:
         changed = UserError(f"{self._store.url}: has changed since it was opened. Start again.")
         try:
             self._store.fetch({p: Item(n, self._found[n].size) for p, n in names.items()})
+            now = {name: self._store.file(name) for name in names.values()}
         except FileNotFoundError as error:
             raise changed from error
-        now = self._store.files()
-        if any(now.get(name) != self._found[name] for name in names.values()):
+        if any(self._found[name] != file for name, file in now.items()):
             raise changed

@@ -112,9 +112,14 @@ class Store:
         for entry in entries:
             name = entry["name"].rpartition("/")[2]
             if entry["type"] == "file" and is_plain(name):
-                marks = [str(entry[mark]) for mark in _MARKS if mark in entry]
-                found[name] = Found(entry["size"], " ".join(marks))
+                found[name] = _found(entry)
         return found
+
+    def file(self, name: str) -> Found:
+        """One file, as it is now."""
+        with self._told():
+            self._files.invalidate_cache()
+            return _found(self._files.info(self._path(name)))
 
     def read(self, name: str) -> bytes:
         """The bytes of a small file."""
@@ -172,6 +177,11 @@ class Store:
             if not any(kind in _MISTAKES for kind in kinds):
                 told.exit_code = _TRY_AGAIN
             raise told from error
+
+
+def _found(entry):
+    # The first mark alone: a store may tell the time less exactly of one file than in a listing.
+    return Found(entry["size"], next((str(entry[mark]) for mark in _MARKS if mark in entry), ""))
 
 
 def described(path: Path, name: str) -> Item:
