@@ -10,6 +10,7 @@ import errno
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -180,8 +181,10 @@ class Store:
 
 
 def _found(entry):
-    # The first mark alone: a store may tell the time less exactly of one file than in a listing.
-    return Found(entry["size"], next((str(entry[mark]) for mark in _MARKS if mark in entry), ""))
+    # The first mark alone, and times as numbers: a file's own entry and that of a listing may tell
+    # the time in different ways.
+    mark = next((entry[mark] for mark in _MARKS if mark in entry), "")
+    return Found(entry["size"], str(mark.timestamp() if isinstance(mark, datetime) else mark))
 
 
 def described(path: Path, name: str) -> Item:
