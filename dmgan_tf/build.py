@@ -219,7 +219,6 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
         augmentation=augmentation(config),
         damsm_augmentation=Augmentation(config.augmentation.damsm_translation),
         gradient_penalty=section.gradient_penalty,
-        adversarial_loss=section.adversarial_loss,
         damsm_weight=section.damsm_weight,
         kl_weight=section.kl_weight,
         damsm_gammas=config.damsm.gammas,

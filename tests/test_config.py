@@ -160,7 +160,6 @@ def test_section_that_holds_no_keys_is_refused(file, section):
             "training.kl_weight=-1",
             "`damsm_weight`, `kl_weight` and `gradient_penalty` must not be negative",
         ),
-        ("training.adversarial_loss=wgan", "`adversarial_loss` must be one of"),
         ("training.mixed_precision=half", "`mixed_precision` must be one of"),
     ],
 )

@@ -58,7 +58,6 @@ class TrainingConfig:
     beta_2: float = 0.999
     constant_ratio: float = 1.0  # share of the steps before the rate falls linearly …
     final_learning_rate_ratio: float = 1.0  # … to this share of itself
-    adversarial_loss: str = "cross_entropy"  # cross_entropy | hinge
     damsm_weight: float = 5.0  # λ2
     kl_weight: float = 1.0  # λ1
     # Strength of R1 on the discriminators (γ = strength · side² / batch_size); 0: none.
@@ -108,5 +107,4 @@ class TrainingConfig:
         require(
             0 <= self.step_timeout_seconds <= 1e6, "`step_timeout_seconds` must lie in [0, 10⁶]."
         )
-        one_of(self, "adversarial_loss", ("cross_entropy", "hinge"))
         one_of(self, "mixed_precision", ("off", "bfloat16", "float16"))

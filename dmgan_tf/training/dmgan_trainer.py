@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from dmgan_tf.layers.augmentation import Augmentation, augment
-from dmgan_tf.losses.adversarial import LOSSES, discriminator_loss, generator_loss
+from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss, generator_loss
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
 from dmgan_tf.training.ema import start_average, update_average
@@ -47,11 +47,12 @@ class DMGANTrainer(Trainer):
         discriminators: any number, small to large; each judges the picture of its `side`.
         text_encoder, image_encoder: the frozen DAMSM encoders.
             What of these is not built yet is built, the average as a copy of the generator.
-        adversarial_loss: of LOSSES. damsm_weight: float ≥ 0, λ2 (5 CUB, 50 COCO).
-        kl_weight: float ≥ 0, λ1. damsm_gammas: (γ1, γ2, γ3). ema_decay: < 1. ema_warm_up: bool.
+        damsm_weight: float ≥ 0, λ2 (5 CUB, 50 COCO). kl_weight: float ≥ 0, λ1.
+        damsm_gammas: (γ1, γ2, γ3). ema_decay: float in [0, 1). ema_warm_up: bool.
         feature_discriminators: one for each of `feature_maps`, numbers of the image encoder's maps
-            from 1: they judge frozen features (Projected GAN, arXiv:2111.01007), of an encoder
-            whose pass the step needs anyhow. Their terms are added to the generator's loss.
+            from 1: they judge frozen features (Projected GAN, Sauer et al., 2021, arXiv:2111.01007;
+            here those of DAMSM's own encoder, whose pass over drawn pictures the step needs
+            anyhow). Their terms are added to the generator's loss.
         augmentation: Augmentation of real and drawn pictures before a discriminator.
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
             real ones that the feature discriminators see.
@@ -71,7 +72,6 @@ class DMGANTrainer(Trainer):
         text_encoder,
         image_encoder,
         *,
-        adversarial_loss="cross_entropy",
         damsm_weight=5.0,
         kl_weight=1.0,
         damsm_gammas=(4.0, 5.0, 10.0),
@@ -94,7 +94,6 @@ class DMGANTrainer(Trainer):
         self.augmentation = Augmentation(*augmentation)
         self.damsm_augmentation = Augmentation(*damsm_augmentation)
         self.gradient_penalty = gradient_penalty
-        self.adversarial_loss, self._of_logits = adversarial_loss, LOSSES[adversarial_loss]
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.damsm_weight = damsm_weight
@@ -236,8 +235,10 @@ class DMGANTrainer(Trainer):
             )
             real_logits, fake_logits = tf.split(logits.unconditional_logits, 2)
             real_pairs, fake_pairs, wrong_pairs = tf.split(logits.conditional_logits, 3)
-            judged = real_logits, real_pairs, fake_logits, fake_pairs, wrong_pairs
-            loss = global_mean(discriminator_loss(*judged, wrong_weight, self._of_logits))
+            wrong = fake_loss(wrong_pairs) * wrong_weight
+            loss = global_mean(
+                discriminator_loss(real_logits, real_pairs, fake_logits, fake_pairs, wrong)
+            )
             scaled_loss = optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, variables)
         if self.gradient_penalty:
@@ -263,8 +264,7 @@ class DMGANTrainer(Trainer):
         terms = {}
         for network, fake in zip(self.all_discriminators, drawn, strict=True):
             logits = network(fake, text.sentence_feature, training=True)
-            loss = generator_loss(*logits, self._of_logits)
-            terms[f"generator_loss/{_label(network)}"] = global_mean(loss)
+            terms[f"generator_loss/{_label(network)}"] = global_mean(generator_loss(*logits))
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl
         if encoded is None:

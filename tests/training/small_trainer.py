@@ -53,7 +53,6 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
             "augmentation": Augmentation(0.125, 0.25, True),
             "damsm_augmentation": Augmentation(0.125),
             "gradient_penalty": 0.1,
-            "adversarial_loss": "hinge",
         }
     trainer = DMGANTrainer(
         *networks,
