@@ -58,6 +58,12 @@ def parse_arguments() -> argparse.Namespace:
         "--tar", action="store_true", help="with --out-dir: a tar for each part (webdataset)"
     )
     parser.add_argument(
+        "--format",
+        choices=("png", "jpg"),
+        help="with --out-dir: of the files (default: png); JPEG of quality 95 takes a third of the "
+        "time and of the bytes",
+    )
+    parser.add_argument(
         "--shard",
         type=shard,
         default=(0, 1),
@@ -82,7 +88,11 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"--count must be 1 or more. Received: {arguments.count}.")
     if not -(2**63) <= arguments.seed <= 2**63 - arguments.count:
         parser.error(f"--seed must fit into 64 bits. Received: {arguments.seed}.")
-    many = {"--tar": arguments.tar, "--shard": arguments.shard != (0, 1)}
+    many = {
+        "--tar": arguments.tar,
+        "--format": arguments.format,
+        "--shard": arguments.shard != (0, 1),
+    }
     one = {
         "--out": arguments.out,
         "--stages": arguments.stages,
@@ -181,8 +191,9 @@ def _draw_many(artist, arguments):
     artist.quiet = True
     seeds = range(arguments.seed, arguments.seed + arguments.count)
     order = Order(captions, seeds, *arguments.shard)
+    form = {"tar": arguments.tar, "suffix": arguments.format or "png"}
     drawn, before = draw_many(
-        artist, fingerprint(resolve(arguments.model)), order, arguments.out_dir, tar=arguments.tar
+        artist, fingerprint(resolve(arguments.model)), order, arguments.out_dir, **form
     )
     print(f"Pictures: {arguments.out_dir}, {drawn} parts drawn, {before} were there")
     return 0

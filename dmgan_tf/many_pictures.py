@@ -1,7 +1,7 @@
 """Pictures by the million: `dmgan generate --out-dir`.
 
-They are written in parts of 1,024, each a folder of PNG files or a tar of samples as `webdataset`
-reads them. A part is there whole or not at all: started again, only missing parts are drawn. Which
+They are written in parts of 1,024, each a folder of files or a tar of samples as `webdataset` reads
+them. A part is there whole or not at all: started again, only missing parts are drawn. Which
 pictures a part holds, and in which batches they are drawn, does not depend on the shards: any
 number of machines of one kind write the same bytes.
 """
@@ -18,6 +18,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,12 @@ from dmgan_tf.whole_file import read_json
 PART_SIZE = 1024
 REQUEST = "request.json"
 _MOST_LETTERS = 60  # of a caption in a file's name
+
+# By their suffixes. Of PNG runs alone: faster than the fastest search for matches, and no larger.
+FORMATS = {
+    "png": {"format": "PNG", "compress_level": 1, "compress_type": zlib.Z_RLE},
+    "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+}
 
 
 class Order(NamedTuple):
@@ -56,16 +63,23 @@ class Order(NamedTuple):
 
 
 def draw_many(
-    artist: TextToImage, model: str, order: Order, out: Path, *, tar: bool = False
+    artist: TextToImage,
+    model: str,
+    order: Order,
+    out: Path,
+    *,
+    tar: bool = False,
+    suffix: str = "png",
 ) -> tuple[int, int]:
     """Draws what is not there yet.
 
-    Args: artist: should be quiet about words. model: its fingerprint.
+    Args: artist: should be quiet about words. model: its fingerprint. suffix: of
+            `FORMATS`.
     Returns: how many parts were drawn, and how many were there before.
     Raises: UserError: when `out` holds pictures of another request.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _hold_to(out, order, model, tar, artist)
+    _hold_to(out, order, model, tar, suffix, artist)
     mine = order.parts()
     missing = [part for part in mine if not _place(out, part, tar).exists()]
     # A part is compressed and written while the next one is drawn.
@@ -74,14 +88,14 @@ def draw_many(
         for part, pictures in _drawn(artist, order, missing):
             if written:
                 written.result()  # no more than two parts are held
-            files = compressing.map(_png, pictures)
-            written = writing.submit(_write, out, tar, order, part, files)
+            files = compressing.map(partial(_encoded, suffix), pictures)
+            written = writing.submit(_write, out, tar, suffix, order, part, files)
         if written:
             written.result()
     return len(missing), len(mine) - len(missing)
 
 
-def _hold_to(out, order, model, tar, artist):
+def _hold_to(out, order, model, tar, suffix, artist):
     """Parts of one folder answer one request, however many machines draw them."""
     text = "\n".join(order.captions)
     wanted = {
@@ -90,6 +104,7 @@ def _hold_to(out, order, model, tar, artist):
         "captions": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
         "seeds": [order.seeds.start, order.seeds.stop],
         "kind": "tar" if tar else "folder",
+        "format": suffix,
         "part size": PART_SIZE,
         "batch size": artist.batch_size,
     }
@@ -98,7 +113,8 @@ def _hold_to(out, order, model, tar, artist):
     with _own(path) as own, contextlib.suppress(FileExistsError):
         own.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
         os.link(own, path)
-    found = {"dtype": "float32"} | read_json(path)  # which earlier versions didn't write
+    # The first two were not written by earlier versions.
+    found = {"dtype": "float32", "format": "png"} | read_json(path)
     if changed := [key for key, value in wanted.items() if found.get(key) != value]:
         raise UserError(
             f"{path}: was begun with other {' and '.join(changed)}. Name another --out-dir."
@@ -119,10 +135,9 @@ def _drawn(artist, order, parts) -> Iterator[tuple[int, np.ndarray]]:
             yield part, np.concatenate(batches)
 
 
-def _png(picture):
+def _encoded(suffix, picture):
     buffer = io.BytesIO()
-    # Runs alone: faster than the fastest search for matches, and no larger.
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    Image.fromarray(picture).save(buffer, **FORMATS[suffix])
     return buffer.getvalue()
 
 
@@ -147,12 +162,12 @@ def _own(place):
         own.unlink(missing_ok=True)
 
 
-def _write(out, tar, order, part, pictures):
+def _write(out, tar, suffix, order, part, files):
     rows = order.pictures(part)
     names = [name_of(part * PART_SIZE + i, *row) for i, row in enumerate(rows)]
     place = _place(out, part, tar)
     with _own(place) as own:
-        (_write_tar if tar else _write_folder)(own, names, rows, pictures)
+        (_write_tar if tar else _write_folder)(own, names, suffix, rows, files)
         try:
             own.rename(place)
         except OSError:
@@ -161,20 +176,20 @@ def _write(out, tar, order, part, pictures):
             # Another run has drawn the same part meanwhile.
 
 
-def _write_tar(path, names, rows, pictures):
+def _write_tar(path, names, suffix, rows, files):
     with tarfile.open(path, "w") as archive:
-        for name, (caption, seed), png in zip(names, rows, pictures, strict=True):
-            _add(archive, f"{name}.png", png)
+        for name, (caption, seed), content in zip(names, rows, files, strict=True):
+            _add(archive, f"{name}.{suffix}", content)
             _add(archive, f"{name}.txt", caption.encode("utf-8", "surrogateescape"))
             _add(archive, f"{name}.json", json.dumps({"seed": seed}).encode())
 
 
-def _write_folder(path, names, rows, pictures):
+def _write_folder(path, names, suffix, rows, files):
     path.mkdir()
-    for name, png in zip(names, pictures, strict=True):
-        (path / f"{name}.png").write_bytes(png)
+    for name, content in zip(names, files, strict=True):
+        (path / f"{name}.{suffix}").write_bytes(content)
     lines = [
-        json.dumps({"file": f"{name}.png", "caption": caption, "seed": seed})
+        json.dumps({"file": f"{name}.{suffix}", "caption": caption, "seed": seed})
         for name, (caption, seed) in zip(names, rows, strict=True)
     ]
     (path / "pictures.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,24 @@ def test_tars_hold_samples_of_picture_caption_and_seed(artist, tmp_path):
             samples.append((members[f"{key}.txt"].decode(), seed))
             assert Image.open(io.BytesIO(members[f"{key}.png"])).size == (16, 16)
     assert samples == [(caption, seed) for caption in CAPTIONS for seed in SEEDS]
+
+
+@pytest.mark.parametrize("tar", [False, True])
+def test_jpeg_files_show_the_same_pictures(artist, tmp_path, tar):
+    draw(artist, tmp_path, tar=tar, suffix="jpg")
+    place = tmp_path / ("000000.tar" if tar else "000000")
+    if tar:
+        shutil.unpack_archive(place, place := tmp_path / "unpacked")
+    files = sorted(place.glob("*.jpg"))
+    assert len(files) == PART_SIZE and not list(place.glob("*.png"))
+    found = [Image.open(path) for path in files]
+    assert {picture.format for picture in found} == {"JPEG"}
+    captions = [caption for caption in CAPTIONS for _ in SEEDS]
+    drawn = artist.generate(captions[:PART_SIZE], (list(SEEDS) * COUNT)[:PART_SIZE])
+    errors = np.stack([np.asarray(picture) for picture in found]).astype(int) - drawn
+    assert np.abs(errors).mean() < 4
+    with pytest.raises(UserError, match="begun with other format"):
+        draw(artist, tmp_path, tar=tar)
 
 
 def test_only_missing_parts_are_drawn(artist, tmp_path):
