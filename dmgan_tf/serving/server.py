@@ -205,7 +205,8 @@ def _grpc_server(arguments, models, tls, tokens, slow):
         return server, server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(
-            f"{address} can't be listened on: is the port taken, or the host another machine?"
+            f"{address} can't be listened on: the port is taken, or the host is another machine. "
+            "Name others by --port and --host."
         ) from error
 
 

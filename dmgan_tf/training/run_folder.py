@@ -77,6 +77,8 @@ class RunFolder:
                     f"{self._named} holds a run already. Use --resume to go on with it, "
                     "or another --run-dir."
                 )
+        elif is_chief() and resume:
+            _LOGGER.info("%s: nothing to resume there, so a new run begins.", self._named)
 
     def __enter__(self):
         if is_chief():
