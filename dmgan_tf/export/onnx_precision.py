@@ -35,7 +35,7 @@ _FACTORS = (1.0, 0.85, 1.15, 1.3)
 _JUDGED = 16  # calibration pictures that choose the factor
 _ENOUGH_DB = 30
 _MOST_KEPT, _MOST_ADDED_BYTES = 3, 2**20  # convolutions kept in float32, and what each may add
-_RANKING = 2  # calibration pictures that tell which
+_RANKING = 4  # calibration pictures that tell which
 
 
 def float16(model: onnx.ModelProto) -> onnx.ModelProto:
