@@ -60,8 +60,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--format",
         choices=("png", "jpg"),
-        help="with --out-dir: of the files (default: png); JPEG of quality 95 takes a third of the "
-        "time and of the bytes",
+        help="with --out-dir: of the files (default: png); jpg has quality 95",
     )
     parser.add_argument(
         "--shard",
