@@ -22,13 +22,19 @@ def image_code_function(image_encoder, batch_size: int = 64) -> Callable[[np.nda
     return codes
 
 
+@tf.function(reduce_retracing=True)
+def _sentence_features(text_encoder, ids, lengths):
+    return text_encoder(ids, lengths)[1]
+
+
 def sentence_features(
     text_encoder, ids: np.ndarray, lengths: np.ndarray, batch_size: int = 256
 ) -> np.ndarray:
     """Sentence features float32 [N, C] of captions given as ids int32 [N, T] and lengths [N]."""
-    encode = tf.function(lambda *text: text_encoder(*text)[1], reduce_retracing=True)
     parts = [
-        encode(ids[start : start + batch_size], lengths[start : start + batch_size]).numpy()
+        _sentence_features(
+            text_encoder, ids[start : start + batch_size], lengths[start : start + batch_size]
+        ).numpy()
         for start in range(0, len(ids), batch_size)
     ]
     return np.concatenate(parts)
