@@ -147,7 +147,10 @@ def test_judge_that_is_no_preset_makes_a_damaged_one(elsewhere, box, tmp_path, m
 
 def test_judge_does_not_draw(elsewhere):
     line = refuse("generate", "--model", "tiny_judge", "--caption", "a red bird")
-    assert line.endswith("tiny_judge: holds no generator; it holds text_encoder, image_encoder.")
+    assert line.endswith(
+        "tiny_judge: holds no generator, but text_encoder, image_encoder. "
+        "Name a model that has one."
+    )
 
 
 def test_scores_of_the_card_are_repeated_and_nothing_is_written_into_the_package(elsewhere, box):

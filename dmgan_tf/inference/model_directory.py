@@ -230,9 +230,10 @@ def load_network(directory: str | Path, name: str, dtype: str = "float32") -> ke
     metadata = load_metadata(directory)
     networks = metadata.get("networks")
     if not isinstance(networks, dict):
-        raise UserError(f"{directory / 'metadata.json'}: describes no networks.")
+        raise UserError(f"{directory / 'metadata.json'}: is no model's. Name a run or a model.")
     if name not in networks:
-        raise UserError(f"{directory}: holds no {name}; it holds {', '.join(networks) or 'none'}.")
+        held = ", ".join(networks) or "none"
+        raise UserError(f"{directory}: holds no {name}, but {held}. Name a model that has one.")
     has_vocabulary = metadata.get(_FINGERPRINT, "") is not None
     expected = load_vocabulary(directory).fingerprint if has_vocabulary else None
     path = weight_file(directory, name)

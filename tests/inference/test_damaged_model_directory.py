@@ -72,7 +72,9 @@ def test_missing_vocabulary_is_refused(directory):
 def test_missing_network_is_refused_with_those_that_are_there(directory, networks, vocabulary):
     save_model(directory, {"text_encoder": networks["text_encoder"]}, vocabulary, "")
     message = refused(load_network, directory, "generator")
-    assert message == f"{directory}: holds no generator; it holds text_encoder."
+    assert (
+        message == f"{directory}: holds no generator, but text_encoder. Name a model that has one."
+    )
 
 
 def test_missing_weights_are_refused(directory):
@@ -189,7 +191,7 @@ def test_network_that_is_not_described_is_refused(directory, described):
 def test_metadata_without_networks_are_refused(directory, listed):
     change_metadata(directory, lambda content: content.update(networks=listed))
     message = refused(load_network, directory, "generator")
-    assert message == f"{directory / 'metadata.json'}: describes no networks."
+    assert message == f"{directory / 'metadata.json'}: is no model's. Name a run or a model."
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "{}", '{"step": 3}'])
