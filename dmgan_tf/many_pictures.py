@@ -18,7 +18,6 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,14 +81,21 @@ def draw_many(
     _hold_to(out, order, model, tar, suffix, artist)
     mine = order.parts()
     missing = [part for part in mine if not _place(out, part, tar).exists()]
-    # A part is compressed and written while the next one is drawn.
-    with ThreadPoolExecutor() as compressing, ThreadPoolExecutor(1) as writing:
+    total = sum(len(order.pictures(part)) for part in missing)
+    # One thread compresses and writes behind the generator: more keep its operations waiting.
+    with (
+        ThreadPoolExecutor(1) as behind,
+        tqdm(total=total, desc="drawing", unit="picture") as bar,
+    ):
         written = None
-        for part, pictures in _drawn(artist, order, missing):
+        for part in missing:
+            batches = []
+            for pictures in _drawn(artist, order.pictures(part)):
+                batches.append(behind.submit(_encoded, suffix, pictures))
+                bar.update(len(pictures))
             if written:
                 written.result()  # no more than two parts are held
-            files = compressing.map(partial(_encoded, suffix), pictures)
-            written = writing.submit(_write, out, tar, suffix, order, part, files)
+            written = behind.submit(_write, out, tar, suffix, order, part, batches)
         if written:
             written.result()
     return len(missing), len(mine) - len(missing)
@@ -121,24 +127,20 @@ def _hold_to(out, order, model, tar, suffix, artist):
         )
 
 
-def _drawn(artist, order, parts) -> Iterator[tuple[int, np.ndarray]]:
-    size = artist.batch_size
-    total = sum(len(order.pictures(part)) for part in parts)
-    with tqdm(total=total, desc="drawing", unit="picture") as bar:
-        for part in parts:
-            rows = order.pictures(part)
-            batches = []
-            for start in range(0, len(rows), size):
-                captions, seeds = zip(*rows[start : start + size], strict=True)
-                batches.append(artist.generate(captions, seeds))
-                bar.update(len(captions))
-            yield part, np.concatenate(batches)
+def _drawn(artist, rows) -> Iterator[np.ndarray]:
+    """The pictures of rows of caption and seed, a batch at a time."""
+    for start in range(0, len(rows), artist.batch_size):
+        captions, seeds = zip(*rows[start : start + artist.batch_size], strict=True)
+        yield artist.generate(captions, seeds)
 
 
-def _encoded(suffix, picture):
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, **FORMATS[suffix])
-    return buffer.getvalue()
+def _encoded(suffix, pictures):
+    files = []
+    for picture in pictures:
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, **FORMATS[suffix])
+        files.append(buffer.getvalue())
+    return files
 
 
 def _place(out, part, tar):
@@ -162,7 +164,8 @@ def _own(place):
         own.unlink(missing_ok=True)
 
 
-def _write(out, tar, suffix, order, part, files):
+def _write(out, tar, suffix, order, part, batches):
+    files = [content for batch in batches for content in batch.result()]
     rows = order.pictures(part)
     names = [name_of(part * PART_SIZE + i, *row) for i, row in enumerate(rows)]
     place = _place(out, part, tar)
