@@ -1,7 +1,8 @@
 """The index of a prepared folder as arrays, one split at a time.
 
-A large index is read once: its arrays stay beside it, in `index.columns/`, and are mapped into
-memory from then on. They are made again when the index has changed, and may be removed at any time.
+A large index is read once, by `prepare-data`: its arrays stay beside it, in `index.columns/`, and
+are mapped into memory from then on. They are made again when the index has changed (a copy without
+its times counts as changed), and may be removed at any time.
 """
 
 import contextlib

@@ -5,7 +5,7 @@
     index.jsonl                     a line a picture: split, class, box, captions, place of bytes
     SPLIT-00000-of-00009.tfrecord   tf.train.Example: `name`, `image` (JPEG or PNG), `captions`
     report.json                     what was left out and why, and what was changed
-    index.columns/                  of a large folder: the index as arrays, made when it is read
+    index.columns/                  of a large folder: the index as arrays; made again when lost
 
 The index says where in a shard a picture's bytes stand, so that any picture is read at once, in any
 order, without its neighbours.

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from dmgan_tf.data.index_columns import Row
 from dmgan_tf.data.prepared import FORMAT, INDEX, METADATA, REPORT, VOCABULARY
+from dmgan_tf.data.stored_arrays import store_arrays
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation import looking, shares
 from dmgan_tf.preparation.entry import LeftOut
@@ -59,6 +60,7 @@ def write(
         done = _write_shards(plan, partial, shards, strict, processes)
         _finish(plan, partial, out, done)
     shares.remove(out, merged)
+    store_arrays(out)
     lines = [f"{split}: {n:,} pictures" for split, n in _split_counts(done.rows)]
     lines += [f"{what}: {n:,}" for what, n in sorted(done.changed.items())]
     if warning := few_test_pictures(row.split for row in done.rows):

@@ -10,7 +10,9 @@ from PIL import Image
 from small_entries import entries, prepare
 from small_pictures import save_picture
 
-from dmgan_tf.data.prepared import load_prepared
+from dmgan_tf.data import encoded_captions, index_columns
+from dmgan_tf.data.encoded_captions import encode_all
+from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.preparation import writer
 from dmgan_tf.preparation.entry import Entry, Found
@@ -45,6 +47,16 @@ def test_same_input_gives_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         prepare(Found(entries=entries(tmp_path)), tmp_path / name)
     assert files(tmp_path / "one") == files(tmp_path / "two")
+
+
+def test_arrays_of_a_large_index_are_there_before_training_reads_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_columns, "_LARGE_BYTES", 0)
+    out = tmp_path / "out"
+    prepare(Found(entries=entries(tmp_path)), out)
+    monkeypatch.setattr(index_columns, "_rows", None)  # they are not made again
+    monkeypatch.setattr(encoded_captions, "_encode", None)
+    pictures = load_prepared(out, "train")
+    assert len(encode_all(pictures, load_prepared_vocabulary(out)).firsts) == len(pictures) + 1
 
 
 def test_a_stopped_run_goes_on_after_the_last_whole_shard(tmp_path, monkeypatch):
