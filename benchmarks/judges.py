@@ -110,6 +110,12 @@ def _hatching(images: np.ndarray, background: np.ndarray, reference: np.ndarray)
     for kind in SURROUNDINGS:
         alone = images[[k == kind for k in judge_surroundings(images)]]
         print(f"  {kind} alone: {hatching(background_spectra(alone), reference).strength:.2f}")
+    for period in (16, 24):  # dithered: rounding would make steps
+        wave = 2 * np.sin(2 * np.pi * np.arange(images.shape[1]) / period)[:, None, None]
+        dither = np.random.default_rng(0).uniform(-1, 1, images.shape[1:])
+        shaded = np.clip(np.rint(images + wave + dither), 0, 255).astype(np.uint8)
+        strength = hatching(background_spectra(shaded), reference).strength
+        print(f"  shading of period {period}, 2 grey levels: {strength:.2f}")
     images, background = images[::10], background[::10]
     for period in _PERIODS:
         for name, pattern in _patterns(images.shape[1], period):

@@ -82,69 +82,6 @@ def picture_path(text: str) -> Path:
     return path
 
 
-def add_caption(options: argparse._ActionsContainer) -> None:
-    """The option that names sentences, one or several."""
-    options.add_argument(
-        "--caption",
-        nargs="+",
-        action="extend",
-        metavar="SENTENCE",
-        help="one sentence or several, each in quotes",
-    )
-
-
-def add_captions(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """The options of every command that draws sentences; `captions_of` reads them."""
-    what = parser.add_mutually_exclusive_group(required=required)
-    add_caption(what)
-    what.add_argument(
-        "--captions-file",
-        type=Path,
-        metavar="FILE",
-        help="text file with one sentence on each line",
-    )
-
-
-def captions_of(
-    arguments: argparse.Namespace, check: Callable[[str], object] | None = None
-) -> list[str]:
-    """The captions that the options of `add_captions` name.
-
-    Args: check: raises a UserError for a caption that can't be drawn; all are checked.
-    Raises: UserError: when the file can't be read or holds none, or for what `check` refuses, with
-        the line.
-    """
-    path = arguments.captions_file
-    if path is None:
-        numbered = [("", caption) for caption in arguments.caption]
-        if len(numbered) > 2 and all(len(caption.split()) == 1 for _, caption in numbered):
-            logging.getLogger(__name__).warning(
-                "--caption names %d captions of one word each. A sentence needs quotes.",
-                len(numbered),
-            )
-    else:
-        numbered = [(f"{path}, line {n}: ", line) for n, line in _lines(path)]
-    for place, caption in numbered:
-        try:
-            if check:
-                check(caption)
-        except UserError as error:
-            raise UserError(f"{place}{error}") from error
-    return [caption for _, caption in numbered]
-
-
-def _lines(path):
-    """Number and text of the lines that aren't blank."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text: {error}.") from error
-    numbered = [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip()]
-    if not numbered:
-        raise UserError(f"{path}: holds no caption.")
-    return numbered
-
-
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """The option `--set`, for `load_config`."""
     parser.add_argument(
@@ -205,6 +142,11 @@ def _config_of_run(parser, arguments):
     parser.error(f"{arguments.run_dir / 'config.yaml'}: there is none, so no run. Give --config.")
 
 
+class _ArgumentParser(argparse.ArgumentParser):
+    def error(self, message):
+        _fail(f"{message.removesuffix('.')}. See {self.prog} --help.")
+
+
 class _HelpWithDefaults(argparse.HelpFormatter):
     def _get_help_string(self, action):
         nothing = action.default is False or action.default in (None, [], argparse.SUPPRESS)
@@ -214,7 +156,7 @@ class _HelpWithDefaults(argparse.HelpFormatter):
 
 def argument_parser(docstring: str | None) -> argparse.ArgumentParser:
     """A parser whose help begins with the docstring's first line, and tells the defaults."""
-    return argparse.ArgumentParser(
+    return _ArgumentParser(
         description=(docstring or "").partition("\n")[0], formatter_class=_HelpWithDefaults
     )
 
@@ -242,8 +184,9 @@ def dispatch(name: str, description: str, commands: Mapping[str, tuple[str, str]
 
     Args: name: of the program. commands: name → (module with a `main`, one line of help).
     """
-    lines = [f"  {c:{max(map(len, commands))}}  {what}" for c, (_, what) in commands.items()]
-    parser = argparse.ArgumentParser(
+    width = max(map(len, commands))
+    lines = [f"  {command:{width}}  {what}" for command, (_, what) in commands.items()]
+    parser = _ArgumentParser(
         prog=name,
         usage=f"{name} [--help] [--version] COMMAND …",
         description=description,

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dmgan_tf.command_line import add_captions, argument_parser, captions_of, picture_path, run
+from dmgan_tf.caption_options import add_captions, captions_of
+from dmgan_tf.command_line import argument_parser, picture_path, run
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import edge_runtimes

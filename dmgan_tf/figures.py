@@ -7,7 +7,8 @@ the memory wrote and read); the last two are of the first caption.
 import argparse
 from pathlib import Path
 
-from dmgan_tf.command_line import add_captions, argument_parser, captions_of, import_tensorflow, run
+from dmgan_tf.caption_options import add_captions, captions_of
+from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import locate

@@ -7,14 +7,8 @@ dmgan generate --model toy_birds --captions-file captions.txt --count 4 --out-di
 import argparse
 import logging
 
-from dmgan_tf.command_line import (
-    add_captions,
-    argument_parser,
-    captions_of,
-    import_tensorflow,
-    picture_path,
-    run,
-)
+from dmgan_tf.caption_options import add_captions, captions_of
+from dmgan_tf.command_line import argument_parser, import_tensorflow, picture_path, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.inputs import DTYPES
 from dmgan_tf.inference.presets import locate

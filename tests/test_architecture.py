@@ -23,6 +23,7 @@ LEVELS = (
         "shards",
         "conversion",
         "command_line",
+        "caption_options",
     ),
     (
         "train",

@@ -4,7 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
-from dmgan_tf.command_line import add_caption, argument_parser
+from dmgan_tf.caption_options import add_caption
+from dmgan_tf.command_line import argument_parser
 from dmgan_tf.errors import UserError
 
 

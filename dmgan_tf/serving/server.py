@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,6 +63,8 @@ def _serve(arguments, stop):
     tracing.start()
     _take_all_descriptors()
     tls, tokens = _tls(arguments), _tokens(arguments)
+    for port in (arguments.port, arguments.rest_port):
+        _check_free(arguments.host, port)  # before models are loaded, which takes seconds
     models = _models(arguments)
     slow = SlowCallers(arguments.receive_seconds, arguments.answer_seconds, _MOST_SLOW)
     server, port = _grpc_server(arguments, models, tls, tokens, slow)
@@ -81,6 +84,16 @@ def _serve(arguments, stop):
     models.close()
     tracing.stop()
     _LOGGER.info("Ended; %d requests were answered.", answered())
+
+
+def _check_free(host, port):
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise OSError(
+            f"{host}:{port} can't be listened on: {error.strerror}. Name others by --port, "
+            "--rest-port and --host."
+        ) from error
 
 
 def _take_all_descriptors():

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import grpc
 import numpy as np
@@ -93,14 +94,14 @@ def test_status_metadata_health_and_metrics(server, channel, model_service):
         assert 'serving_model_version{model="dmgan"} 7.0' in answer.read().decode()
 
 
-def test_a_taken_port_is_a_one_line_error(exported, server):
-
+@pytest.mark.parametrize("option", ["--port", "--rest-port"])
+def test_a_taken_port_is_a_one_line_error_before_models_are_loaded(exported, server, option):
     port = server.address.rpartition(":")[2]
-    process = run(
-        "serving.server", "--model", f"dmgan={exported}", "--port", port, "--rest-port", 0
-    )
+    ports = {"--port": 0, "--rest-port": 0, option: port}
+    process = run("serving.server", "--model", f"dmgan={exported}", *chain(*ports.items()))
     assert process.returncode == 2
-    assert process.stderr.splitlines()[-1].startswith("error: 127.0.0.1:")
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(f"error: 127.0.0.1:{port} can't be listened on: ")
 
 
 @pytest.mark.slow

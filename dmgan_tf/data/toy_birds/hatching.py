@@ -23,7 +23,7 @@ _STEPS = 16  # windows begin at multiples of side / _STEPS
 _WINDOW_SHARE = 0.25  # the windows with the least bird
 _QUANTILE = 0.1  # of the windows of a picture
 _FLOOR = 1.0  # squared grey levels, added to all power: below it nothing is seen
-_LONGEST_PERIOD = 8  # pixels
+_LONGEST_PERIOD = 6  # pixels; slow shading, as of a sky, reaches the windows' bins of 8 pixels
 _RING = (2, 3)  # least and largest distance of the frequencies to compare with
 _PICTURES_PER_CHUNK = 128
 
@@ -59,7 +59,8 @@ def hatching(spectra: np.ndarray, reference: np.ndarray) -> Hatching:
     """Compare the peaks in mean spectra of pictures with those of real ones.
 
     The strength is the largest ratio of peak to peak, over all frequencies of a period of 1.4
-    (diagonal) to 8 pixels; a peak is the power over the median power of the ring around it.
+    (diagonal) to 6 pixels (longer ones show at 5.3); a peak is the power over the median power of
+    the ring around it.
 
     Args: spectra, reference: float [N, 16, 9] and [M, 16, 9] of `background_spectra`.
     """
