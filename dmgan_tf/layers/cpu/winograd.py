@@ -8,6 +8,7 @@ matrices. The sums would cost more than they save as TensorFlow's operations, ea
 through memory; XLA fuses them into one pass.
 """
 
+import numpy as np
 import tensorflow as tf
 
 # With fewer channels the sums cost what the products save; below so many multiply-adds per tap,
@@ -31,8 +32,6 @@ class Winograd:
         self._from_tiles = tf.function(self._from_tiles, **compiled)
         self._compiled_pictures = tf.function(self.pictures, **compiled)
         self._from_pictures = tf.function(self._from_pictures, **compiled)
-        self._compiled_kernels = tf.function(self.kernels, **compiled)
-        self._from_kernels = tf.function(self._from_kernels, **compiled)
         self.convolve = tf.custom_gradient(self._convolve)
 
     def suits(self, sides, kernel):
@@ -47,7 +46,7 @@ class Winograd:
 
     def _convolve(self, x, kernel):
         # Args: x: float32 [B, height, width, C], sides known; kernel: float32 [3, 3, C, F].
-        kernels = self._compiled_kernels(kernel)
+        kernels = self.kernels(kernel)
         filters, sides = kernel.shape[-1], self._tile_counts(x)
 
         def forward(x):
@@ -81,13 +80,17 @@ class Winograd:
 
     def kernels(self, kernel):
         """What a kernel [3, 3, C, F] gives to the P products: P times [C, F]."""
-        rows = _sums(self.taps, tf.unstack(kernel))
-        return [matrix for row in rows for matrix in _sums(self.taps, tf.unstack(row))]
+        sums = tf.matmul(self._kernel_sums(), tf.reshape(kernel, [9, -1]))
+        return tf.unstack(tf.reshape(sums, [-1, *kernel.shape[2:]]))
 
     def _from_kernels(self, to_kernels):
-        size, back = len(self.taps), _transposed(self.taps)
-        rows = [to_kernels[row * size : (row + 1) * size] for row in range(size)]
-        return tf.stack(_sums(back, [tf.stack(_sums(back, row)) for row in rows]))
+        flat = tf.reshape(tf.stack(to_kernels), [len(to_kernels), -1])
+        sums = tf.matmul(self._kernel_sums(), flat, transpose_a=True)
+        return tf.reshape(sums, [3, 3, *to_kernels[0].shape])
+
+    def _kernel_sums(self):
+        """Float32 [P, 9], both axes at once: small enough to need no compilation."""
+        return np.kron(self.taps, self.taps).astype(np.float32)
 
     def products(self, x, kernels):
         """P products [B·tiles, F] of x [B, height, width, C] with `kernels`; then how many tiles
