@@ -14,10 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from random_model import random_artist, random_trainer
+from random_model import random_artist, random_trainer, save_random_model
 from turns import axis, take_turns, waited_for
 
-from dmgan_tf.config_file import find_config, load_config
 
 _WORDS = 12  # of a caption
 _SECONDS = {1: 8.0, 4: 12.0, 16: 24.0}  # of a form, by batch
@@ -31,6 +30,7 @@ def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> l
     from dmgan_tf.export import onnx_graph
     from dmgan_tf.inference.folded_generator import FoldedGenerator
     from dmgan_tf.inference.image_grid import to_uint8
+    from dmgan_tf.training.devices import has_bfloat16
 
     count = int(batch)
     artist, generator = random_artist(config)
@@ -77,6 +77,12 @@ def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> l
     pictures = {name: form().astype(int) for name, form in forms.items()}
     for name, drawn in pictures.items():
         assert np.abs(drawn - pictures["this"]).max() <= 1, f"{name}: draws other pictures"
+    if has_bfloat16():
+        twin = type(generator).from_config(generator.get_config() | {"dtype": "mixed_bfloat16"})
+        twin.build((None, None, artist.text_encoder.feature_size))
+        twin.set_weights(generator.get_weights())
+        rounded = _like(artist, FoldedGenerator(twin))
+        forms["this, bfloat16"] = lambda: rounded.generate(captions, seeds)
     return take_turns("a picture from a caption", count, forms, _SECONDS.get(count, 10.0))
 
 
@@ -84,10 +90,14 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
     """A training step, and what of this form's step is spent where."""
     import tensorflow as tf
 
+    from dmgan_tf.training.devices import has_bfloat16
+
     trainer, data = _trainer(config, int(batch))
     forms = {"this": _step(trainer, data)}
     if "plain" in references:
         forms["plain"] = _step(_trainer(config, int(batch), "plain")[0], data)
+    if has_bfloat16():
+        forms["bfloat16"] = _step(_trainer(config, int(batch), "bfloat16")[0], data)
     rows = take_turns("training step", int(batch), forms, 40.0)
     text = trainer.encode_text(data)
     noise = data["noise"], data["condition_noise"]
@@ -155,7 +165,7 @@ def memory(form: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
 def start(config: str = "toy_birds.yaml") -> list[dict]:
     """`dmgan generate`, from the command to the written picture, at toy size."""
     with tempfile.TemporaryDirectory() as folder:
-        _save_random_model(Path(folder) / "model", config)
+        save_random_model(Path(folder) / "model", config)
         command = [sys.executable, "-m", "dmgan_tf.generate", "--model", f"{folder}/model"]
         command += ["--caption", "a red bird", "--out", f"{folder}/picture.png"]
 
@@ -168,7 +178,7 @@ def start(config: str = "toy_birds.yaml") -> list[dict]:
 def evaluation(config: str = "toy_birds.yaml") -> list[dict]:
     """`dmgan evaluate` of 1,000 pictures, at toy size."""
     with tempfile.TemporaryDirectory() as folder:
-        _save_random_model(Path(folder) / "model", config)
+        save_random_model(Path(folder) / "model", config)
         command = [sys.executable, "-m", "dmgan_tf.evaluate", "--model", f"{folder}/model"]
         command += ["--images", "1000", "--metrics", "fid,r_precision"]
 
@@ -238,24 +248,10 @@ def _like(artist, generator, max_words=None):
     return TextToImage(generator, artist.text_encoder, artist.vocabulary, words)
 
 
-def _save_random_model(directory, config):
-    """A model directory of untrained networks that knows the config's words."""
-    from dmgan_tf import build
-    from dmgan_tf.inference.model_directory import save_model
-
-    settings = load_config(find_config(config))
-    vocabulary = build.vocabulary(settings, build.pictures(settings, "train"))
-    networks = {
-        "generator": build.generator(settings),
-        "text_encoder": build.text_encoder(settings, len(vocabulary)),
-        "image_encoder": build.image_encoder(settings),
-    }
-    words = settings.data.max_words_evaluation
-    save_model(directory, networks, vocabulary, settings.to_yaml(), max_words=words)
-
-
 def _trainer(config, batch, form="this"):
-    return random_trainer(config, batch, make=_plain_trainer if form == "plain" else None)
+    overrides = ("training.mixed_precision=bfloat16",) if form == "bfloat16" else ()
+    make = _plain_trainer if form == "plain" else None
+    return random_trainer(config, batch, *overrides, make=make)
 
 
 def _plain_trainer(settings, text_encoder, image_encoder):

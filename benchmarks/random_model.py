@@ -83,3 +83,20 @@ def random_trainer(config, batch, *overrides, make=None):
         ),
     }
     return (make or build.dmgan_trainer)(settings, *encoders), data
+
+
+def save_random_model(directory, config):
+    """A model directory of untrained networks that knows the config's words."""
+    from dmgan_tf import build
+    from dmgan_tf.config_file import find_config, load_config
+    from dmgan_tf.inference.model_directory import save_model
+
+    settings = load_config(find_config(config))
+    vocabulary = build.vocabulary(settings, build.pictures(settings, "train"))
+    networks = {
+        "generator": build.generator(settings),
+        "text_encoder": build.text_encoder(settings, len(vocabulary)),
+        "image_encoder": build.image_encoder(settings),
+    }
+    words = settings.data.max_words_evaluation
+    save_model(directory, networks, vocabulary, settings.to_yaml(), max_words=words)

@@ -56,7 +56,9 @@ def main() -> int:
 def _measures(arguments):
     """The arguments of each process."""
     references, config = arguments.reference, arguments.config
-    forms = ["this", *(["plain"] if "plain" in references else [])]
+    flags = Path("/proc/cpuinfo").read_text()
+    in_bfloat16 = ["bfloat16"] if "avx512_bf16" in flags or "amx_bf16" in flags else []
+    forms = ["this", *(["plain"] if "plain" in references else []), *in_bfloat16]
     wanted = {
         "generation": [("generation", references, n, config) for n in ("1", "4", "16")],
         "training": [("training", references, "4", config)],

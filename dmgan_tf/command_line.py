@@ -12,6 +12,7 @@ import gc
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -216,6 +217,9 @@ def run(main: Callable[[], int | None]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("dmgan_tf").setLevel(logging.DEBUG)
     logging.getLogger().handlers[0].setLevel(logging.INFO)
+    # As SIGINT, so that what is half done is tidied up, and also where this is process 1 of a
+    # container, which SIGTERM does not end by itself. Training and the server have their own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         sys.exit(main())
     except (UserError, LostWorker) as error:

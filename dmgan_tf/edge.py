@@ -24,6 +24,7 @@ from dmgan_tf.inference import edge_runtimes
 from dmgan_tf.inference.captioned_grid import captioned_grid
 from dmgan_tf.inference.image_grid import save_picture, to_uint8
 from dmgan_tf.inference.inputs import encode_caption, model_inputs, with_seeds
+from dmgan_tf.remote.store import local_path
 
 FORMAT = 1
 _BATCH_SIZE = 4
@@ -145,7 +146,7 @@ def checked(path: Path, manifest: dict) -> bytes:
 def main() -> int:
     """Draws and saves."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="folder of the export")
+    parser.add_argument("--model", type=local_path, required=True, help="folder of the export")
     add_captions(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of every picture's noise")
     parser.add_argument(

@@ -28,7 +28,9 @@ def parse_arguments() -> argparse.Namespace:
         "--model", type=locate, help="folder of a run or of a model, a preset, hf://…, s3://…"
     )
     parser.add_argument(
-        "--images-dir", type=Path, help="folder of another program's pictures, instead of a model"
+        "--images-dir",
+        type=local_path,
+        help="folder of another program's pictures, instead of a model",
     )
     parser.add_argument(
         "--judge",

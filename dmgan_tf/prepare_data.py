@@ -20,7 +20,7 @@ from dmgan_tf.preparation import shares
 from dmgan_tf.preparation.limits import LEAST_SIDE, MOST_ASPECT, Limits
 from dmgan_tf.preparation.sole_use import sole_use
 from dmgan_tf.preparation.upload import local_folder, upload
-from dmgan_tf.remote.store import is_remote, url_of
+from dmgan_tf.remote.store import is_remote, local_path, url_of
 from dmgan_tf.shards import shard
 from dmgan_tf.whole_file import check_writable
 
@@ -44,7 +44,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("source", choices=SOURCES, help="kind of the data set")
     parser.add_argument(
-        "path", type=Path, help="folder or archive of the data set, as people find it"
+        "path", type=local_path, help="folder or archive of the data set, as people find it"
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="prepared folder to write, also s3://…; a new one"

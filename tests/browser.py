@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from command_lines import ROOT
 
 # As root Chromium has no sandbox; the rest keeps it from looking for hosts by itself.
 _OPTIONS = (
@@ -32,6 +33,16 @@ def pixels(locator):
     found = np.array(values).reshape(side, side, 4)
     assert (found[..., 3] == 255).all()
     return found[..., :3]
+
+
+def violations(page):
+    """What axe finds against the rules of accessibility: (rule, the elements)."""
+    axe = ROOT / "dmgan_tf" / "studio" / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        lack("axe-core isn't there: make studio.")
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run().then(result => result.violations)")
+    return [(v["id"], [node["html"] for node in v["nodes"]]) for v in found]
 
 
 def lack(reason):

@@ -164,7 +164,6 @@ def test_help_is_shown_without_importing_tensorflow(module):
         ("evaluate", ("--model", ".", "--images", "1"), "--images must be 2 or more"),
         ("ablation", ("--config", "cub.yaml", "--seeds", "0"), "--seeds must be 1 or more"),
         ("ablation", ("--config", "cub.yaml", "--rows", "memories"), "Received: 'memories'."),
-        ("studio", ("--model", "toy_birds"), "name a folder with --out, or serve the page with"),
         ("studio", ("--model", ".", "--serve", "--port", 2**16), "--port must lie in 0 … 65535."),
         ("figures", ("--model", "."), "required: --out"),
         (

@@ -3,6 +3,8 @@
 import gc
 import json
 import shutil
+import subprocess
+import sys
 import weakref
 
 import h5py
@@ -39,6 +41,28 @@ def test_what_is_there_when_tensorflow_is_asked_for_again_can_be_collected():
     del cycle
     gc.collect()
     assert seen() is None and gc.isenabled()
+
+
+def test_sigterm_lets_a_command_tidy_up():
+    script = """
+import time
+from dmgan_tf.command_line import run
+
+def main():
+    try:
+        print("going", flush=True)
+        time.sleep(600)
+    finally:
+        print("tidied", flush=True)
+
+run(main)
+"""
+    line = [sys.executable, "-c", script]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "going\n"
+        process.terminate()
+        assert process.stdout.read() == "tidied\n"
+    assert process.returncode == 143
 
 
 # --- train and pretrain_damsm -------------------------------------------------------------------

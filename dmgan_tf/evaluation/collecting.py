@@ -47,8 +47,9 @@ def collect(
 class Share:
     """The K-th of N shares of pictures, as pictures.
 
-    Shares begin at multiples of SHARE_UNIT, which batches divide: each picture is in the batch that
-    one machine has it in.
+    Shares begin at multiples of SHARE_UNIT, which batches of 1, 2, 4 and 8 GPUs divide: each
+    picture is in the batch that one such machine has it in. With another number of GPUs its
+    features may differ by rounding.
 
     Raises: UserError: when there are fewer units than shares.
     """
@@ -94,7 +95,7 @@ def merge(pictures: Pictures, shares: Sequence[Share], folder: Path, identity: s
     for share in shares:
         place = folder / share.name
         whose = [share.fingerprint, _of_share(identity, share), len(share)]
-        done, arrays = _noted(place, whose)
+        done, arrays = _noted(place, whose, "r")  # another user may have written them
         if done < len(share):
             option = f"--shard {share.name.replace('_of_', '/')}"
             raise UserError(
@@ -143,13 +144,13 @@ def _collect(pictures, observers, folder, identity, batch_size, description):
     return arrays
 
 
-def _noted(folder, whose):
+def _noted(folder, whose, mode="r+"):
     """(rows that are there, the arrays); none where they are others' or damaged."""
     try:
         noted = json.loads((folder / _DONE).read_text())
         if noted["whose"] == whose:
             names = noted["names"]
-            return noted["rows"], {n: np.load(folder / f"{n}.npy", mmap_mode="r+") for n in names}
+            return noted["rows"], {n: np.load(folder / f"{n}.npy", mmap_mode=mode) for n in names}
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return 0, {}

@@ -154,8 +154,12 @@ def _content(pictures):
         return hashlib.sha256(pictures.images.tobytes()).hexdigest()
     records = pictures.records
     places = [records.offsets.tolist(), records.sizes.tolist(), records.crops.tolist()]
-    sizes = [Path(file).stat().st_size for file in records.files]
-    return [list(records.names), [Path(file).name for file in records.files], sizes, places]
+    files = [Path(file) for file in records.files]
+    if records.remote:  # its shards are fetched as they are read
+        sizes = [records.remote.sizes[file.name] for file in files]
+    else:
+        sizes = [file.stat().st_size for file in files]
+    return [list(records.names), [file.name for file in files], sizes, places]
 
 
 def digest(*parts) -> str:

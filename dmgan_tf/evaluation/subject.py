@@ -66,7 +66,7 @@ def subject(
         return Subject(pictures=folder, captions=folder.captions, class_ids=folder.class_ids)
     if not request.model:
         raise UserError("Give --model, or --images-dir with the pictures of another program.")
-    seen = {c for row in build.captions(config, "train") for c in row} if request.unseen else ()
+    seen = _seen(config, test.captions) if request.unseen else ()
     chosen = places(test.captions, request.images or len(test), request.seed, seen)
     captions = [test.captions[place.picture][place.caption] for place in chosen]
     rows = np.array([place.picture for place in chosen])
@@ -90,6 +90,12 @@ def subject(
         test_rows=rows,
         toy_captions=toy_captions,
     )
+
+
+def _seen(config, captions):
+    """Those of the captions that stand in the training split, of millions, too."""
+    asked = {caption for row in captions for caption in row}
+    return {c for row in build.captions(config, "train") for c in row if c in asked}
 
 
 def config_of(folder: Path | None, data: Path | None) -> Config:

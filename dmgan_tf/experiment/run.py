@@ -17,12 +17,12 @@ from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import Interrupted, UserError
 from dmgan_tf.training.callbacks import Checkpoints, LossGuard
 from dmgan_tf.training.checkpoints import CheckpointFolder
-from dmgan_tf.training.cluster import StepTimeout
 from dmgan_tf.training.devices import tell_devices
 from dmgan_tf.training.loop import run_steps
 from dmgan_tf.training.replicas import several_workers
 from dmgan_tf.training.run_folder import RunFolder
 from dmgan_tf.training.snapshot import NetworkCopies, WritingThread
+from dmgan_tf.training.step_timeout import StepTimeout
 
 _LOGGER = logging.getLogger(__name__)
 _GUARD_STEPS = 10

@@ -7,6 +7,7 @@ of the hub are huggingface_hub's (HF_TOKEN, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE
 
 import contextlib
 import errno
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +63,32 @@ def download(named: str | Path) -> Path:
     name, revision = parse(named)
     hub = import_hub()
     with told(_plain(named)):
-        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=FILES))
+        folder = Path(hub.snapshot_download(name, revision=revision, allow_patterns=FILES))
+    for path in folder.iterdir():
+        if _is_damaged(path):
+            raise UserError(
+                f"{_plain(named)}: {path.name} is not what the hub has: remove {path.resolve()}, "
+                "and load it again."
+            )
+    return folder
+
+
+def _is_damaged(path):
+    """Whether a file of the cache has other contents than the hub's hash of it.
+
+    The cache links to files that are named by it: the SHA-256 of large files, git's hash of others.
+    """
+    named, size = path.resolve().name, path.stat().st_size
+    if re.fullmatch("[0-9a-f]{64}", named):
+        found = hashlib.sha256()
+    elif re.fullmatch("[0-9a-f]{40}", named):
+        found = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    else:  # where there are no links
+        return False
+    with path.open("rb") as file:
+        while part := file.read(2**20):
+            found.update(part)
+    return found.hexdigest() != named
 
 
 def import_hub() -> ModuleType:

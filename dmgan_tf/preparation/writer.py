@@ -270,7 +270,8 @@ def _describe(plan, partial, rows, left_out, changed):
     """Index, vocabulary, report and metadata."""
     plan.vocabulary.save(partial / VOCABULARY)
     lines = (json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows)
-    (partial / INDEX).write_text("".join(lines), encoding="utf-8")
+    with (partial / INDEX).open("w", encoding="utf-8") as file:
+        file.writelines(lines)
     report = {
         "left_out": [item._asdict() for item in left_out],
         "excluded": [item._asdict() for item in plan.excluded],

@@ -59,9 +59,9 @@ def url_of(named: str | Path) -> str:
 
 
 def local_path(named: str) -> Path:
-    """The type of an option that names what to write. Raises: UserError: for a URL of a store."""
+    """The type of an option that takes no store. Raises: UserError: for a URL of one."""
     if is_remote(named):
-        raise UserError(f"{url_of(named)}: this is written into local folders only.")
+        raise UserError(f"{url_of(named)}: name a local file or folder here, and copy it yourself.")
     return Path(named)
 
 

@@ -6,8 +6,6 @@ dmgan studio --model toy_birds --serve          # on 127.0.0.1, until Ctrl-C
 
 import argparse
 import contextlib
-import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -30,7 +28,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000, help="to serve on; 0: any free port")
     arguments = parser.parse_args()
     if not (arguments.out or arguments.serve):
-        parser.error("name a folder with --out, or serve the page with --serve.")
+        arguments.out = Path("studio")
     if not 0 <= arguments.port <= 65535:
         parser.error(f"--port must lie in 0 … 65535. Received: {arguments.port}.")
     return arguments
@@ -39,7 +37,6 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Writes, and serves."""
     arguments = parse_arguments()
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with contextlib.ExitStack() as stack:
         out = arguments.out
         if not out:

@@ -195,6 +195,13 @@ def test_a_share_that_is_missing_or_unfinished_is_named(shared, tmp_path):
     (work / "1_of_2" / "done.json").write_text(json.dumps(noted | {"rows": 64}))
     with pytest.raises(UserError, match=rf"{work}/1_of_2: 64 of 86 "):
         shared("shares", "--merge", 2)
+    drawn = (work / "1_of_2" / "damsm.npy").stat().st_ino
+    shared("shares", "--shard", "1/2")  # goes on after the 64
+    assert (work / "1_of_2" / "damsm.npy").stat().st_ino == drawn
+    for path in (work / "1_of_2").iterdir():  # as of another user, of whom a person may read alone
+        path.chmod(0o444)
+    _, merged = shared("shares", "--merge", 2)
+    assert merged == shared("whole")[1]
     with pytest.raises(UserError, match=r"150 pictures make at most 3 shares, of 64 each"):
         shared("shares", "--merge", 4)
 

@@ -111,9 +111,8 @@ def test_damaged_file_is_refused_until_it_is_loaded_again(server, pushed):
     name = "text_encoder.safetensors"
     server.served[name] = pushed[name][:-1] + bytes([pushed[name][-1] ^ 1])
     line = refused(resolve, URL)
-    assert line.startswith(f"{NAME}: weights and words have the fingerprint ")
-    folder = line.partition("Remove ")[2].partition(" and load")[0]
-    shutil.rmtree(folder)
+    assert line.startswith(f"{URL}: {name} is not what the hub has: remove ")
+    Path(line.partition("remove ")[2].partition(", and load")[0]).unlink()
     server.served.clear()
     resolve(URL)
 

@@ -13,6 +13,7 @@ from small_entries import entries, prepare
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
 from dmgan_tf.errors import UserError
+from dmgan_tf.evaluation.pictures import Real
 from dmgan_tf.preparation.entry import Found
 
 URL = "memory://bucket/birds"
@@ -42,6 +43,12 @@ def test_remote_folder_is_read_as_the_local_one(remote, local, cache):
     np.testing.assert_array_equal(*pictures)
     assert shards(cache) == ["train-00000-of-00001.tfrecord"]  # that of the test split is not here
     assert load_prepared_vocabulary(URL).words == load_prepared_vocabulary(local).words
+
+
+def test_real_pictures_of_a_remote_folder_are_known_again_as_the_local_ones(remote, local):
+    here, there = (Real(load_prepared(d, "train"), 8, 1.0) for d in (local, URL))
+    assert here.fingerprint == there.fingerprint
+    np.testing.assert_array_equal(here.read(0, 2), there.read(0, 2))
 
 
 def test_shard_is_fetched_once_by_all_threads(remote, monkeypatch):

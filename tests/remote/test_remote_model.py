@@ -117,8 +117,12 @@ def test_place_without_a_model_is_told(memory):
         ("convert", "--export-torch"),
         ("export.saved_model", "--out"),
         ("export.to_onnx", "--out"),
+        ("ablation", "--run-dir"),
+        ("edge", "--model"),
+        ("evaluate", "--images-dir"),
+        ("prepare_data", "cub"),
     ],
 )
-def test_what_is_written_into_local_folders_only_is_told(command, option):
+def test_what_must_be_local_is_told(command, option):
     line = refuse(command, option, "s3://bucket/out.png")
-    assert line == "s3://bucket/out.png: this is written into local folders only."
+    assert line == "s3://bucket/out.png: name a local file or folder here, and copy it yourself."

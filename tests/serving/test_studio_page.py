@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from browser import pixels
+from browser import pixels, violations
 from command_lines import run
 from running_server import serve
 
@@ -52,6 +52,29 @@ def test_pictures_and_memory_are_those_of_generate(server, open_page, tiny_run):
     words.first.hover()
     assert page.locator(".overlay").first.is_visible()
     assert page.locator("#card").inner_text().startswith("Model dmgan, ")
+
+
+def test_keyboard_mistakes_and_links(server, open_page):
+    page = open_page(f"{server.root}/", bypass_csp=True)
+    page.get_by_role("button", name="Draw").and_(page.locator(":enabled")).wait_for()
+    keys, sentence = page.keyboard, page.get_by_role("textbox", name="Sentence")
+    keys.press("Tab")
+    keys.type("zeppelin")
+    keys.press("Enter")
+    page.get_by_role("alert").get_by_text("zeppelin").wait_for()
+    assert sentence.get_attribute("aria-invalid") == "true"
+    assert violations(page) == []
+    keys.press("Control+A")
+    keys.type(SENTENCE)
+    keys.press("Enter")
+    page.get_by_role("status").get_by_text("Drawn").wait_for()
+    assert page.get_by_role("alert").inner_text() == "" and violations(page) == []
+    picture = page.get_by_role("img", name=SENTENCE, exact=True).first
+    first = pixels(picture)
+    page.reload()
+    page.get_by_role("status").get_by_text("Drawn").wait_for()
+    assert sentence.input_value() == SENTENCE
+    np.testing.assert_array_equal(pixels(picture), first)
 
 
 def test_page_is_under_its_policy_and_the_rest_goes_on(server):

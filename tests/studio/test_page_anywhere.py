@@ -7,12 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import lack, pixels
+from browser import pixels, violations
 from page_actions import SENTENCE, draw, drawn, fill, within
 from PIL import Image
 from served_studio import served
-
-from dmgan_tf.studio import folder
 
 pytestmark = pytest.mark.slow
 
@@ -22,26 +20,17 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(open_page, studio_address, scheme):
-    axe = folder.HERE / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.is_file():
-        lack("axe-core isn't there: make studio.")
     page = open_page(studio_address, color_scheme=scheme, bypass_csp=True)
     page.get_by_role("button", name="Draw").and_(page.locator(":enabled")).wait_for()
-    page.evaluate(axe.read_text(encoding="utf-8"))
-
-    def violations():
-        found = page.evaluate("axe.run().then(result => result.violations)")
-        return [(v["id"], [node["html"] for node in v["nodes"]]) for v in found]
-
-    assert violations() == []
+    assert violations(page) == []
     fill(page, "zeppelin")
     page.get_by_role("button", name="Draw").click()
-    assert violations() == []
+    assert violations(page) == []
     draw(page)
     page.get_by_role("button", name="yellow", exact=True).click()
     page.get_by_role("button", name="Compare").click()
     page.get_by_role("img", name="Difference").wait_for()
-    assert violations() == []
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize(
@@ -127,6 +116,19 @@ def test_damaged_file_is_told(open_page, studio_folder, tmp_path, damage, messag
         page.get_by_role("alert").get_by_text(f"{name} {message}").wait_for()
         assert page.get_by_role("button", name="Draw").is_disabled()
         assert not page.get_by_role("progressbar").is_visible()
+
+
+def test_loading_shows_how_far_it_is(open_page, studio_address):
+    page = open_page(studio_address, service_workers="block")
+    held = []
+    page.route("**/model/*.onnx", held.append)
+    page.reload()
+    progress = page.get_by_role("progressbar", name="Loading the model")
+    progress.wait_for()
+    page.wait_for_function("0 < progress.value && progress.value < 1")
+    held[0].continue_()
+    page.get_by_role("button", name="Draw").and_(page.locator(":enabled")).wait_for()
+    assert not progress.is_visible()
 
 
 def test_studio_json_names_what_is_loaded(studio_folder):

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from browser import browser, pixels, visits
-from page_actions import draw, within
+from page_actions import draw, drawn, within
 from served_studio import served
 
 pytestmark = pytest.mark.slow
@@ -29,6 +29,17 @@ def test_it_draws_the_same_by_webgpu(open_with_gpu, studio_address, drawing):
     pictures = draw(page, count=1)
     assert "drawn by WebGPU." in page.get_by_role("contentinfo").inner_text()
     assert within(pixels(pictures.first), drawing.images[-1][0]) <= 1
+
+
+def test_drawings_that_overlap_come_one_after_the_other(open_with_gpu, studio_address):
+    page = open_with_gpu(studio_address)
+    draw(page, count=1)
+    page.get_by_role("status").evaluate("status => { status.textContent = ''; }")
+    for _ in range(2):
+        page.get_by_role("button", name="Roll").click()
+    drawn(page)
+    pictures = draw(page, count=1)
+    assert pictures.count() == 1
 
 
 def test_without_a_gpu_webassembly_draws(open_page, studio_address):

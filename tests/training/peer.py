@@ -1,6 +1,7 @@
 """One worker of a training that computes next to nothing, through the command lines' own end.
 
-peer.py SECONDS [STEP]: ends when a step takes longer; hangs, alive, after the step of that number.
+peer.py SECONDS [STEP]: ends when a step, or the start, takes longer; hangs, alive, after the step
+of that number, or with `start` before the first one.
 """
 
 import sys
@@ -12,7 +13,8 @@ import tensorflow as tf
 from dmgan_tf import build
 from dmgan_tf.command_line import run
 from dmgan_tf.config import Config, DataConfig
-from dmgan_tf.training.cluster import StepTimeout, lost_workers_told
+from dmgan_tf.training import step_timeout
+from dmgan_tf.training.cluster import lost_workers_told
 from dmgan_tf.training.loop import run_steps
 from dmgan_tf.training.replicas import all_reduce_sum
 
@@ -27,14 +29,20 @@ class Told(keras.callbacks.Callback):
         super().__init__()
         self._last = last
 
+    def on_train_begin(self, logs=None):
+        if self._last == "start":
+            print("going", flush=True)
+            time.sleep(3600)
+
     def on_train_batch_end(self, batch, logs=None):
         assert logs["sum"] > 0
         if batch == 10:
             print("going", flush=True)
-        time.sleep(3600 if batch == self._last else 0.01)
+        time.sleep(3600 if str(batch) == self._last else 0.01)
 
 
 def main(seconds, last="-1"):
+    step_timeout.START_SECONDS = float(seconds)
     with lost_workers_told():
         strategy = build.strategy(Config(data=DataConfig(source="toy_birds")))
         with strategy.scope():
@@ -45,7 +53,7 @@ def main(seconds, last="-1"):
             lambda context: tf.data.Dataset.from_tensors(tf.ones(2)).repeat(),
             first_step=0,
             last_step=1_000_000,
-            callbacks=[Told(int(last)), StepTimeout(float(seconds))],
+            callbacks=[Told(last), step_timeout.StepTimeout(float(seconds))],
         )
 
 

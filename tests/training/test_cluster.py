@@ -62,14 +62,14 @@ def test_typo_is_not_tried_again(tmp_path):
     assert run_job(lambda _: [start(line), start(line)], attempts=3) == [[2, 2]]
 
 
-def peers(*arguments, prefixes=((), ()), hosts=None):
-    """Two workers of peer.py, when both have done some steps. Args: prefixes: of their commands."""
+def peers(*arguments, prefixes=((), ()), hosts=None, going=2):
+    """Two workers of peer.py, when so many have done some steps. Args: prefixes: of commands."""
     line = [sys.executable, str(ROOT / "tests/training/peer.py")]
     workers = [
         start([*prefix, *line, *arguments[i]], TF_CONFIG=cluster, **PATH)
         for i, (prefix, cluster) in enumerate(zip(prefixes, cluster_of(2, hosts), strict=True))
     ]
-    for worker in workers:
+    for worker in workers[2 - going :]:
         assert worker.stdout.readline() == "going\n", worker.communicate()[1]
     return workers
 
@@ -89,9 +89,14 @@ def test_worker_that_hangs_alive_ends_all_after_the_time_of_a_step():
     assert "No step was done in 30.0 s." in workers[0].communicate()[1]
 
 
+def test_worker_that_hangs_before_the_first_step_ends_all():
+    workers = peers(("30",), ("30", "start"), going=1)
+    assert [exit_code(worker) for worker in workers] == [138, 138]
+
+
 @contextlib.contextmanager
 def two_machines():
-    """Two network namespaces and a cable: the commands to run in each."""
+    """Two network namespaces: the commands to run in each, and a function: the cable up or down."""
     tag = uuid.uuid4().hex[:6]
     names = [f"dmgan-{tag}-{i}" for i in (0, 1)]
 
@@ -113,7 +118,7 @@ def two_machines():
                 ip("-n", name, "link", "set", link, "up")
         yield (
             [["ip", "netns", "exec", name] for name in names],
-            lambda: ip("-n", names[1], "link", "set", ends[1], "down"),
+            lambda state: ip("-n", names[1], "link", "set", ends[1], state),
         )
     finally:
         for name in names:
@@ -123,21 +128,33 @@ def two_machines():
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("ip"), reason="network namespaces need root and iproute2"
 )
-def test_cut_network_ends_both_workers():
-    with two_machines() as (prefixes, cut):
-        workers = peers(("3600",), ("3600",), prefixes=prefixes, hosts=("10.77.0.1", "10.77.0.2"))
-        cut()
-        assert [exit_code(worker) for worker in workers] == [138, 138]
+def test_job_whose_network_is_cut_goes_on_by_itself_to_the_same_weights(tmp_path, straight_twenty):
+    with two_machines() as (prefixes, cable):
+        places = {"prefixes": prefixes, "hosts": ("10.77.0.1", "10.77.0.2")}
+
+        def begin(attempt):
+            cable("up")
+            processes, files[:] = workers(tmp_path, 2, 20, **places)
+            if attempt == 0:
+                wait_for(tmp_path / "checkpoints" / "step_00000002", processes[0])
+                cable("down")
+            return processes
+
+        files = []
+        assert run_job(begin, attempts=3) == [[138, 138], [0, 0]]
+    assert_bit_identical(straight_twenty, load_equal(files))
 
 
-def workers(folder, count, last_step):
+def workers(folder, count, last_step, prefixes=None, hosts=None):
     """So many of worker.py, and the files of weights that they will leave."""
     line = [sys.executable, str(ROOT / "tests/training/worker.py")]
     files = [folder / f"{count}_{i}.npz" for i in range(count)]
     ends = str(last_step), str(folder / "checkpoints")
     processes = [
-        start([*line, str(file), *ends], TF_CONFIG=cluster, **PATH)
-        for file, cluster in zip(files, cluster_of(count), strict=True)
+        start([*prefix, *line, str(file), *ends], TF_CONFIG=cluster, **PATH)
+        for prefix, file, cluster in zip(
+            prefixes or [()] * count, files, cluster_of(count, hosts), strict=True
+        )
     ]
     return processes, files
 
@@ -150,11 +167,16 @@ def load_equal(files):
     return first
 
 
-def test_job_that_loses_workers_goes_on_by_itself_to_the_same_weights(tmp_path):
-    (tmp_path / "straight").mkdir()
-    processes, files = workers(tmp_path / "straight", 2, 20)
+@pytest.fixture(scope="module")
+def straight_twenty(tmp_path_factory):
+    """The weights of two workers after twenty steps that nothing stopped."""
+    processes, files = workers(tmp_path_factory.mktemp("straight"), 2, 20)
     finish_all(processes)
-    straight = load_equal(files)
+    return load_equal(files)
+
+
+def test_job_that_loses_workers_goes_on_by_itself_to_the_same_weights(tmp_path, straight_twenty):
+    files = []
     checkpoints, newest, outputs = tmp_path / "checkpoints", [0], []
 
     def begin(attempt):
@@ -171,7 +193,7 @@ def test_job_that_loses_workers_goes_on_by_itself_to_the_same_weights(tmp_path):
     for step, ((out, _), _) in zip(newest, outputs, strict=False):
         assert f"from {step}\n" in out  # nothing was lost but the steps since the last checkpoint
     assert 2 <= newest[1] < newest[2] < newest[3] == 20
-    assert_bit_identical(straight, load_equal(files))
+    assert_bit_identical(straight_twenty, load_equal(files))
 
 
 def test_more_and_fewer_workers_between_restarts_change_nothing(tmp_path):

@@ -54,9 +54,27 @@ def test_tasks_of_one_node_have_ports_of_their_own(step, monkeypatch):
 
 def test_tf_config_that_is_there_stays(step, monkeypatch):
     step("node2", 0, 0)
-    monkeypatch.setenv("TF_CONFIG", '{"cluster": {}}')
+    other = '{"cluster": {"worker": ["one:1"]}, "task": {"type": "worker", "index": 0}}'
+    monkeypatch.setenv("TF_CONFIG", other)
     read_cluster()
-    assert os.environ["TF_CONFIG"] == '{"cluster": {}}'
+    assert os.environ["TF_CONFIG"] == other
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[1]",
+        '{"cluster": {"worker": ["one:1"]}}',
+        '{"cluster": {"worker": ["one:1"]}, "task": {"type": "wroker", "index": 0}}',
+        '{"cluster": {"worker": ["one:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["one:1"]}, "task": {"type": "worker", "index": "0"}}',
+    ],
+)
+def test_tf_config_that_describes_no_worker_is_told(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserError, match=r"TF_CONFIG (is not valid JSON|must be)"):
+        read_cluster()
 
 
 def test_slurm_without_a_step_and_an_unknown_scheduler_are_told(step, monkeypatch):
@@ -75,14 +93,16 @@ def test_only_errors_of_other_workers_are_told_as_such(monkeypatch):
     full = tf.errors.ResourceExhaustedError(None, None, "OOM")
     own = tf.errors.InternalError(None, None, "cuDNN launch failure")
     tasks = {"worker": ["one:1", "two:1"]}
-    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": tasks}))
+    own_task = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": tasks, "task": own_task}))
     for error, reason in ((gone, "connection reset"), (beaten, "The coordination service has")):
         with pytest.raises(LostWorker, match=f"was lost: {reason}"), lost_workers_told():
             raise error
     for error in (full, own):
         with pytest.raises(type(error)), lost_workers_told():
             raise error
-    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["one:1"]}}))
+    alone = {"cluster": {"worker": ["one:1"]}, "task": own_task}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(alone))
     with pytest.raises(tf.errors.UnavailableError), lost_workers_told():
         raise gone
 

@@ -83,11 +83,15 @@ async function run({ ids, seed }) {
   return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data]));
 }
 
-self.onmessage = async ({ data: { id, method, argument } }) => {
+async function answer({ id, method, argument }) {
   try {
     if (method === "load") await (loaded = load(argument));
     postMessage({ id, result: method === "draw" ? await draw(argument) : null });
   } catch (error) {
     postMessage({ id, error: String(error?.message ?? error) });
   }
-};
+}
+
+/** One call after the other: by WebGPU, a session that is run twice at once never answers. */
+let last = Promise.resolve();
+self.onmessage = ({ data }) => (last = last.then(() => answer(data)));
