@@ -17,7 +17,6 @@ from pathlib import Path
 from random_model import random_artist, random_trainer, save_random_model
 from turns import axis, take_turns, waited_for
 
-
 _WORDS = 12  # of a caption
 _SECONDS = {1: 8.0, 4: 12.0, 16: 24.0}  # of a form, by batch
 

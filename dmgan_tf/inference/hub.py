@@ -64,7 +64,7 @@ def download(named: str | Path) -> Path:
     hub = import_hub()
     with told(_plain(named)):
         folder = Path(hub.snapshot_download(name, revision=revision, allow_patterns=FILES))
-    for path in folder.iterdir():
+    for path in folder.glob("*"):  # none where the repository holds no model
         if _is_damaged(path):
             raise UserError(
                 f"{_plain(named)}: {path.name} is not what the hub has: remove {path.resolve()}, "

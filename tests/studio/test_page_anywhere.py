@@ -121,11 +121,14 @@ def test_damaged_file_is_told(open_page, studio_folder, tmp_path, damage, messag
 def test_loading_shows_how_far_it_is(open_page, studio_address):
     page = open_page(studio_address, service_workers="block")
     held = []
-    page.route("**/model/*.onnx", held.append)
+    page.route("**/model/*.onnx", lambda route: held.append(route))
     page.reload()
     progress = page.get_by_role("progressbar", name="Loading the model")
     progress.wait_for()
-    page.wait_for_function("0 < progress.value && progress.value < 1")
+    page.locator("progress:not(:indeterminate)").wait_for()
+    while not (share := progress.evaluate("bar => bar.value")) or not held:
+        page.wait_for_timeout(50)
+    assert 0 < share < 1
     held[0].continue_()
     page.get_by_role("button", name="Draw").and_(page.locator(":enabled")).wait_for()
     assert not progress.is_visible()
