@@ -3,9 +3,14 @@
 Of real toy birds whose caption names surroundings, the caption is written six times, once for each
 kind; the encoders should find the right one most similar to the picture. Chance is 1/6. What they
 can't tell apart, they can't teach a generator.
+
+Of captions that name none, the bird is drawn in each kind: do the encoders prefer one of them?
 """
 
 import argparse
+from dataclasses import replace
+
+import numpy as np
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.inference.presets import locate
@@ -27,12 +32,18 @@ def main():
             for similarity in _similarities(model, pictures, rewritten)
         )
         print(f"{model}: {by_sentence:.3f}, {by_words:.3f}")
+    silent, scenes, kinds = _silent_material()
+    print(f"{len(silent)} captions that name none. Nearest kind by the sentence, by the words:")
+    for model in models:
+        by_kind = [_similarities(model, pictures, [silent]) for pictures in scenes]
+        for similarities in zip(*by_kind, strict=True):
+            nearest = [row.argmax() for row in np.concatenate(similarities, axis=1)]
+            shares = np.bincount(nearest, minlength=len(kinds)) / len(silent)
+            print(f"{model}:", *(f"{k} {s:.3f}" for k, s in zip(kinds, shares, strict=True)))
 
 
 def _material():
     """Pictures, their captions for each kind [kinds][N], and the place of the right kind [N]."""
-    import numpy as np
-
     from dmgan_tf.data.toy_birds import birds, draw_all
     from dmgan_tf.data.toy_birds.captions import SURROUNDINGS_WORDINGS
 
@@ -52,9 +63,25 @@ def _material():
     return images, rewritten, np.array([kinds.index(bird.surroundings) for bird, _ in chosen])
 
 
+def _silent_material():
+    """Captions that name no surroundings, pictures of them [kinds][N], and the kinds."""
+    from dmgan_tf.data.toy_birds import birds, draw_all
+    from dmgan_tf.data.toy_birds.captions import SURROUNDINGS_WORDINGS
+
+    chosen = []
+    for bird in birds("test", _IMAGES_PER_CLASS, _SEED):
+        silent = [caption.text for caption in bird.captions if not caption.surroundings]
+        chosen.append((bird, silent[0]))
+    kinds = list(SURROUNDINGS_WORDINGS)
+    scenes = [
+        draw_all([replace(bird, surroundings=kind) for bird, _ in chosen], _SIDE, processes=1)
+        for kind in kinds
+    ]
+    return [text for _, text in chosen], scenes, kinds
+
+
 def _similarities(model, pictures, rewritten):
     """By sentence and by words: float [N, kinds] each."""
-    import numpy as np
     import tensorflow as tf
 
     from dmgan_tf.config_file import load_config

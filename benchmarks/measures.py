@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from random_model import random_artist, random_trainer, save_random_model
+from random_model import random_artist, random_trainer, save_untrained_model
 from turns import axis, take_turns, waited_for
 
 _WORDS = 12  # of a caption
@@ -164,7 +164,7 @@ def memory(form: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
 def start(config: str = "toy_birds.yaml") -> list[dict]:
     """`dmgan generate`, from the command to the written picture, at toy size."""
     with tempfile.TemporaryDirectory() as folder:
-        save_random_model(Path(folder) / "model", config)
+        save_untrained_model(Path(folder) / "model", config)
         command = [sys.executable, "-m", "dmgan_tf.generate", "--model", f"{folder}/model"]
         command += ["--caption", "a red bird", "--out", f"{folder}/picture.png"]
 
@@ -177,7 +177,7 @@ def start(config: str = "toy_birds.yaml") -> list[dict]:
 def evaluation(config: str = "toy_birds.yaml") -> list[dict]:
     """`dmgan evaluate` of 1,000 pictures, at toy size."""
     with tempfile.TemporaryDirectory() as folder:
-        save_random_model(Path(folder) / "model", config)
+        save_untrained_model(Path(folder) / "model", config)
         command = [sys.executable, "-m", "dmgan_tf.evaluate", "--model", f"{folder}/model"]
         command += ["--images", "1000", "--metrics", "fid,r_precision"]
 

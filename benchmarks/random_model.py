@@ -85,7 +85,7 @@ def random_trainer(config, batch, *overrides, make=None):
     return (make or build.dmgan_trainer)(settings, *encoders), data
 
 
-def save_random_model(directory, config):
+def save_untrained_model(directory, config):
     """A model directory of untrained networks that knows the config's words."""
     from dmgan_tf import build
     from dmgan_tf.config_file import find_config, load_config

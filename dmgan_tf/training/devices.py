@@ -51,7 +51,8 @@ def tell_devices(side: int, mixed_precision: str, cpuinfo: Path = _CPUINFO) -> N
             "An NVIDIA GPU seems to be here, but TensorFlow uses none: pip install "
             "'dmgan_tf[gpu]', and look at CUDA_VISIBLE_DEVICES."
         )
-    if mixed_precision == "off" and has_bfloat16(cpuinfo):
+    # A step of small pictures takes as long either way.
+    if side > _SMALL_SIDE and mixed_precision == "off" and has_bfloat16(cpuinfo):
         _LOGGER.info(
             "This processor computes in bfloat16, which is faster and takes less memory: "
             "--set training.mixed_precision=bfloat16."

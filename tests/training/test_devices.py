@@ -51,23 +51,24 @@ def test_what_measures_a_card_ends_with_2_before_it_installs_anything(target, tm
 
 
 @pytest.mark.parametrize(
-    ("flags", "mixed_precision", "is_told"),
+    ("flags", "side", "mixed_precision", "is_told"),
     [
-        ("avx2 avx512f avx512_bf16", "off", True),
-        ("avx2 amx_tile amx_bf16", "off", True),
-        ("avx2 amx_bf16", "bfloat16", False),
-        ("avx2 amx_bf16", "float16", False),
-        ("avx2 avx512f avx512_vnni", "off", False),
+        ("avx2 avx512f avx512_bf16", 256, "off", True),
+        ("avx2 amx_tile amx_bf16", 256, "off", True),
+        ("avx2 amx_tile amx_bf16", 64, "off", False),
+        ("avx2 amx_bf16", 256, "bfloat16", False),
+        ("avx2 amx_bf16", 256, "float16", False),
+        ("avx2 avx512f avx512_vnni", 256, "off", False),
     ],
 )
 def test_bfloat16_that_is_not_used_is_told_in_one_line(
-    caplog, tmp_path, flags, mixed_precision, is_told
+    caplog, tmp_path, flags, side, mixed_precision, is_told
 ):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\nbugs\t\t:\n")
-    lines = told(caplog, 64, mixed_precision, cpuinfo)[1:]
-    assert [line.split(": --set ")[1:] for line in lines] == (
-        [["training.mixed_precision=bfloat16."]] if is_told else []
+    lines = told(caplog, side, mixed_precision, cpuinfo)
+    assert [line.partition(": --set ")[2] for line in lines if ": --set " in line] == (
+        ["training.mixed_precision=bfloat16."] if is_told else []
     )
 
 
