@@ -56,7 +56,8 @@ def main() -> int:
 def _measures(arguments):
     """The arguments of each process."""
     references, config = arguments.reference, arguments.config
-    flags = Path("/proc/cpuinfo").read_text()
+    cpuinfo = Path("/proc/cpuinfo")  # of Linux
+    flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
     in_bfloat16 = ["bfloat16"] if "avx512_bf16" in flags or "amx_bf16" in flags else []
     forms = ["this", *(["plain"] if "plain" in references else []), *in_bfloat16]
     wanted = {

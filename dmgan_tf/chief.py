@@ -20,9 +20,11 @@ def described_cluster() -> dict:
         raise UserError(f"TF_CONFIG must be a JSON object. Received: {text[:200]}")
     if described:
         try:
-            task = described["task"]
-            described["cluster"][task["type"]][_index(task["index"])]
-        except (LookupError, TypeError, ValueError) as error:
+            cluster, task = described["cluster"], described["task"]
+            if not all(isinstance(addresses, list) for addresses in cluster.values()):
+                raise TypeError("addresses must be a list")
+            cluster[task["type"]][_index(task["index"])]
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
                 'TF_CONFIG must be like {"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
                 f'"task": {{"type": "worker", "index": 0}}}}. Received: {text[:200]}'

@@ -126,7 +126,10 @@ def run_config(
             raise UserError(" ".join(found))
         print("All that this run needs is there.")
         return 0
-    with cluster.lost_workers_told():
+    # Of Python's handlers none is called while TensorFlow waits for another worker; a run that has
+    # begun saves at SIGTERM (`Checkpoints`), and before there is nothing to save.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with cluster.lost_workers_told(config.training.step_timeout_seconds):
         print(start(config, directory, arguments.resume))
     return 0
 

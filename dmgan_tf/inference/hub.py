@@ -64,8 +64,8 @@ def download(named: str | Path) -> Path:
     hub = import_hub()
     with told(_plain(named)):
         folder = Path(hub.snapshot_download(name, revision=revision, allow_patterns=FILES))
-    for path in folder.glob("*"):  # none where the repository holds no model
-        if _is_damaged(path):
+    for path in (path for pattern in FILES for path in folder.glob(pattern)):
+        if path.is_file() and _is_damaged(path):
             raise UserError(
                 f"{_plain(named)}: {path.name} is not what the hub has: remove {path.resolve()}, "
                 "and load it again."

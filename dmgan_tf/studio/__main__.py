@@ -23,7 +23,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--model", type=locate, required=True, help="run, model, preset, or ONNX export --stages"
     )
-    parser.add_argument("--out", type=local_path, help="folder to write; a new one")
+    parser.add_argument(
+        "--out",
+        type=local_path,
+        help="folder to write; a new one (default without --serve: studio)",
+    )
     parser.add_argument("--serve", action="store_true", help="serve it on 127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="to serve on; 0: any free port")
     arguments = parser.parse_args()

@@ -66,14 +66,16 @@ def _slurm_step(port):
 
 
 @contextlib.contextmanager
-def lost_workers_told() -> Iterator[None]:
+def lost_workers_told(timeout: float = 0.0) -> Iterator[None]:
     """Raises LostWorker for an error of TensorFlow's that tells of another worker.
 
-    A start that waits for one for an hour is ended as a step is (`StepTimeout`).
+    Args: timeout: seconds of a step. What is done before, between and after trainings has as many,
+        and an hour at least, or the process ends as by `StepTimeout`; 0: it waits for ever.
     """
     limit = step_timeout.time_limit
     try:
-        limit.between = step_timeout.START_SECONDS if _worker_count() > 1 else None
+        if timeout and _worker_count() > 1:
+            limit.between = max(timeout, step_timeout.START_SECONDS)
         limit.set(limit.between)
         yield
     except (*_LOST, *_PERHAPS_LOST) as error:

@@ -30,13 +30,13 @@ class _TimeLimit:
         self.between: float | None = None
         self._timer: threading.Timer | None = None
 
-    def set(self, seconds: float | None) -> None:
-        """Begins anew. Args: seconds: from now; None: no limit."""
+    def set(self, seconds: float | None, what: str = "start or end of a training") -> None:
+        """Begins anew. Args: seconds: from now; None: no limit. what: has them."""
         if self._timer:
             self._timer.cancel()
         self._timer = None
         if seconds is not None:
-            self._timer = threading.Timer(seconds, _end, [seconds])
+            self._timer = threading.Timer(seconds, _end, [seconds, what])
             self._timer.daemon = True
             self._timer.start()
 
@@ -56,16 +56,16 @@ class StepTimeout(StepCallback):
         self._seconds = seconds
 
     def on_train_begin(self, logs=None):
-        time_limit.set(max(self._seconds, START_SECONDS))
+        time_limit.set(max(self._seconds, START_SECONDS), "first step")
 
     def after_step(self, step, logs):
-        time_limit.set(self._seconds)
+        time_limit.set(self._seconds, "step")
 
     def on_train_end(self, logs=None):
         time_limit.set(time_limit.between)
 
 
-def _end(seconds):
+def _end(seconds, what):
     faulthandler.dump_traceback()
-    _LOGGER.error("No step was done in %s s.", seconds)
+    _LOGGER.error("No %s was done in %s s.", what, seconds)
     os._exit(LostWorker.exit_code)

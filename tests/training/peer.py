@@ -1,7 +1,7 @@
 """One worker of a training that computes next to nothing, through the command lines' own end.
 
-peer.py SECONDS [STEP]: ends when a step, or the start, takes longer; hangs, alive, after the step
-of that number, or with `start` before the first one.
+peer.py SECONDS [STEP [START]]: ends when a step takes longer, or the start longer than START;
+hangs, alive, after the step of that number, or with `start` before the first one.
 """
 
 import sys
@@ -41,9 +41,9 @@ class Told(keras.callbacks.Callback):
         time.sleep(3600 if str(batch) == self._last else 0.01)
 
 
-def main(seconds, last="-1"):
-    step_timeout.START_SECONDS = float(seconds)
-    with lost_workers_told():
+def main(seconds, last="-1", start="3600"):
+    step_timeout.START_SECONDS = float(start)
+    with lost_workers_told(float(seconds)):
         strategy = build.strategy(Config(data=DataConfig(source="toy_birds")))
         with strategy.scope():
             trainer = OneSum()

@@ -90,8 +90,9 @@ def test_worker_that_hangs_alive_ends_all_after_the_time_of_a_step():
 
 
 def test_worker_that_hangs_before_the_first_step_ends_all():
-    workers = peers(("30",), ("30", "start"), going=1)
+    workers = peers(("1", "-1", "30"), ("1", "start", "30"), going=1)
     assert [exit_code(worker) for worker in workers] == [138, 138]
+    assert "No first step was done in 30.0 s." in workers[0].communicate()[1]
 
 
 @contextlib.contextmanager

@@ -66,6 +66,7 @@ def test_tf_config_that_is_there_stays(step, monkeypatch):
         "{",
         "[1]",
         '{"cluster": {"worker": ["one:1"]}}',
+        '{"cluster": {"worker": "one:1"}, "task": {"type": "worker", "index": 0}}',
         '{"cluster": {"worker": ["one:1"]}, "task": {"type": "wroker", "index": 0}}',
         '{"cluster": {"worker": ["one:1"]}, "task": {"type": "worker", "index": 1}}',
         '{"cluster": {"worker": ["one:1"]}, "task": {"type": "worker", "index": "0"}}',
