@@ -32,9 +32,8 @@ def main():
         seconds = time.process_time() - started
         size = _memory("VmHWM") - before
         assert len(planned.entries) == count
-    print(
-        f"{count:,} samples: {size / count:.0f} bytes and {1e6 * seconds / count:.0f} µs of processor time each"
-    )
+    microseconds = 1e6 * seconds / count
+    print(f"{count:,} samples: {size / count:.0f} bytes, {microseconds:.0f} µs of processor time")
 
 
 def _write(path, count):
