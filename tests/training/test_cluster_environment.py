@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dmgan_tf.errors import LostWorker, UserError
 from dmgan_tf.training.cluster import lost_workers_told, read_cluster
+from dmgan_tf.training.step_timeout import time_limit
 
 
 @pytest.fixture
@@ -106,6 +107,15 @@ def test_only_errors_of_other_workers_are_told_as_such(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(alone))
     with pytest.raises(tf.errors.UnavailableError), lost_workers_told():
         raise gone
+
+
+@pytest.mark.parametrize(("timeout", "limit"), [(0.0, None), (30.0, 3600.0), (7200.0, 7200.0)])
+def test_start_has_an_hour_at_least_or_for_ever(monkeypatch, timeout, limit):
+    described = {"cluster": {"worker": ["one:1", "two:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(described))
+    with lost_workers_told(timeout):
+        assert time_limit.between == limit
+    assert time_limit.between is None
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "70000"])
