@@ -126,8 +126,8 @@ def run_config(
             raise UserError(" ".join(found))
         print("All that this run needs is there.")
         return 0
-    # Of Python's handlers none is called while TensorFlow waits for another worker; a run that has
-    # begun saves at SIGTERM (`Checkpoints`), and before there is nothing to save.
+    # Python calls no handler while TensorFlow waits for another worker. Training has a handler of
+    # its own, which saves (`Checkpoints`); before its first step there is nothing to save.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with cluster.lost_workers_told(config.training.step_timeout_seconds):
         print(start(config, directory, arguments.resume))
@@ -220,8 +220,8 @@ def run(main: Callable[[], int | None]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("dmgan_tf").setLevel(logging.DEBUG)
     logging.getLogger().handlers[0].setLevel(logging.INFO)
-    # As SIGINT, so that what is half done is tidied up, and also where this is process 1 of a
-    # container, which SIGTERM does not end by itself. Training and the server have their own.
+    # Without a handler SIGTERM removes no temporary files, and process 1 of a container ignores
+    # it. Training and the server have handlers of their own.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         sys.exit(main())

@@ -93,7 +93,7 @@ def subject(
 
 
 def _seen(config, captions):
-    """Those of the captions that stand in the training split, of millions, too."""
+    """Which of the captions the training split has as well; its others are not held in memory."""
     asked = {caption for row in captions for caption in row}
     return {c for row in build.captions(config, "train") for c in row if c in asked}
 

@@ -64,12 +64,13 @@ def download(named: str | Path) -> Path:
     hub = import_hub()
     with told(_plain(named)):
         folder = Path(hub.snapshot_download(name, revision=revision, allow_patterns=FILES))
-    for path in (path for pattern in FILES for path in folder.glob(pattern)):
-        if path.is_file() and _is_damaged(path):
-            raise UserError(
-                f"{_plain(named)}: {path.name} is not what the hub has: remove {path.resolve()}, "
-                "and load it again."
-            )
+    for pattern in FILES:
+        for path in folder.glob(pattern):
+            if path.is_file() and _is_damaged(path):
+                raise UserError(
+                    f"{_plain(named)}: {path.name} is not what the hub has: remove "
+                    f"{path.resolve()}, and load it again."
+                )
     return folder
 
 

@@ -51,7 +51,7 @@ def tell_devices(side: int, mixed_precision: str, cpuinfo: Path = _CPUINFO) -> N
             "An NVIDIA GPU seems to be here, but TensorFlow uses none: pip install "
             "'dmgan_tf[gpu]', and look at CUDA_VISIBLE_DEVICES."
         )
-    # A step of small pictures takes as long either way.
+    # A step of toy_birds (64 px) takes as long in bfloat16 as in float32.
     if side > _SMALL_SIDE and mixed_precision == "off" and has_bfloat16(cpuinfo):
         _LOGGER.info(
             "This processor computes in bfloat16, which is faster and takes less memory: "

@@ -31,7 +31,7 @@ class _TimeLimit:
         self._timer: threading.Timer | None = None
 
     def set(self, seconds: float | None, what: str = "start or end of a training") -> None:
-        """Begins anew. Args: seconds: from now; None: no limit. what: has them."""
+        """Begins anew. Args: seconds: from now; None: no limit. what: must be done by then."""
         if self._timer:
             self._timer.cancel()
         self._timer = None
