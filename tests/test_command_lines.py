@@ -13,6 +13,7 @@ import pytest
 import tensorflow  # noqa: F401 - it is there when it is asked for again
 from command_lines import ROOT, TINY, call, fail, refuse, run, succeed
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dmgan_tf.command_line import import_tensorflow
 from dmgan_tf.config_file import load_config
@@ -76,7 +77,9 @@ def test_run_leaves_model_best_checkpoints_samples_and_log(tiny_run):
     assert steps == ["step_00000002", "step_00000004"]
     assert len(list((tiny_run / "samples").glob("stage_16_step_*.png"))) == 2
     assert "step 4 " in (tiny_run / "train.log").read_text()
-    assert list((tiny_run / "tensorboard").iterdir())
+    events = EventAccumulator(str(tiny_run / "tensorboard"), {"tensors": 0}).Reload()
+    for name in ("attention_entropy/1", "memory_deviation/1", "generator_loss"):
+        assert [event.step for event in events.Tensors(name)] == [2, 4]
 
 
 def test_run_keeps_its_config_seed_commit_and_versions(tiny_run):

@@ -43,6 +43,8 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
     def discriminator(side, channels=3, **options):
         network = Discriminator(side, 2, channels, batch_deviation=recipe, dtype=dtype, **options)
         network.build((None, side, side, channels), (None, FEATURES))
+        if recipe:  # begins at 0, where the deviation has no gradient yet
+            network.deviation_head.kernel.assign(tf.ones_like(network.deviation_head.kernel))
         return network
 
     options = {}

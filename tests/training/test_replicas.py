@@ -78,15 +78,28 @@ def test_replicas_stay_equal_to_each_other(both, strategy):
             np.testing.assert_array_equal(copies[0].numpy(), copies[1].numpy(), variable.path)
 
 
-def test_damsm_step_of_two_replicas_equals_one(strategy):
+@pytest.mark.parametrize("class_negatives", [False, True])
+def test_damsm_step_of_two_replicas_equals_one(strategy, class_negatives):
     batch = make_batch(4)
-    split, split_scalars = two_replica_step(strategy, make_damsm_trainer, batch)
-    whole = make_damsm_trainer()
+    make = partial(make_damsm_trainer, class_negatives=class_negatives)
+    split, split_scalars = two_replica_step(strategy, make, batch)
+    whole = make()
     expected = whole.train_step(batch)
     for name, (first, _) in split_scalars.items():
         np.testing.assert_allclose(first, float(expected[name]), rtol=1e-5)
     assert_same_variables(split.text_encoder.variables, whole.text_encoder.variables)
     assert_same_variables(split.image_encoder.variables, whole.image_encoder.variables)
+
+
+@pytest.mark.parametrize("class_negatives", [False, True])
+def test_damsm_step_by_xla_equals_the_plain_one(class_negatives):
+    batch = make_batch(4)
+    plain, compiled = (make_damsm_trainer(class_negatives=class_negatives) for _ in range(2))
+    expected = tf.function(plain.train_step)(batch)
+    found = tf.function(compiled.train_step, jit_compile=True)(batch)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, err_msg=name)
+    assert_same_variables(compiled.text_encoder.variables, plain.text_encoder.variables)
 
 
 def test_pictures_of_one_class_are_negatives_on_request_alone():

@@ -28,8 +28,15 @@ def test_killed_and_resumed_run_ends_bit_identical(straight, encoders, tmp_path)
     assert_bit_identical(weights(straight), weights(tmp_path / "run"))
 
 
-def test_killed_pretraining_ends_bit_identical(encoders, tmp_path):
+@pytest.mark.parametrize("group", [1, 2])
+def test_killed_pretraining_ends_bit_identical(group, encoders, tmp_path):
     settings = ["damsm.directory=null", "training.checkpoint_every_steps=1"]
+    straight = encoders.parent
+    if group > 1:
+        settings += [f"data.images_per_class={group}", f"damsm.pictures_per_class={group}"]
+        straight = tmp_path / "straight"
+        code, _, err = run(command(straight, "null", *settings, module="pretrain_damsm"))
+        assert code == 0, err
     line = command(tmp_path / "run", "null", *settings, module="pretrain_damsm")
     process = start(line)
     wait_for(tmp_path / "run/checkpoints/step_00000001", process)
@@ -38,7 +45,7 @@ def test_killed_pretraining_ends_bit_identical(encoders, tmp_path):
     code, _, err = run([*line, "--resume"])
     assert code == 0, err
     for name in ("text_encoder", "image_encoder"):
-        there, here = weights(encoders.parent, name), weights(tmp_path / "run", name)
+        there, here = weights(straight, name), weights(tmp_path / "run", name)
         assert_bit_identical(there, here)
 
 
