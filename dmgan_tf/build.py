@@ -1,16 +1,23 @@
 """The only translator from a Config to objects: data, networks, trainers, strategy."""
 
-import math
 import os
 
 import keras
 import tensorflow as tf
 
-from dmgan_tf.build_data import augmentation, captions, pictures, pipeline_options, vocabulary
+from dmgan_tf.build_data import (
+    augmentation,
+    captions,
+    overview,
+    pictures,
+    pipeline_options,
+    vocabulary,
+)
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.interop.efficientnet_weights import load_efficientnet_weights
 from dmgan_tf.layers.augmentation import Augmentation
+from dmgan_tf.layers.picture_code import PictureCode
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import (
@@ -39,7 +46,7 @@ __all__ = [
     "image_encoder",
     "initial_image_encoder",
     "local_strategy",
-    "parameter_table",
+    "overview",
     "pictures",
     "pipeline_options",
     "strategy",
@@ -219,6 +226,8 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
         augmentation=augmentation(config),
         damsm_augmentation=Augmentation(config.augmentation.damsm_translation),
         gradient_penalty=section.gradient_penalty,
+        picture_code=PictureCode(size) if (size := section.picture_code_size) else None,
+        picture_code_weight=section.picture_code_weight,
         damsm_weight=section.damsm_weight,
         kl_weight=section.kl_weight,
         damsm_gammas=config.damsm.gammas,
@@ -252,20 +261,6 @@ def damsm_trainer(config: Config, vocabulary_size: int, steps_per_epoch: int) ->
     )
     trainer.compile(_encoder_optimizer(config, steps_per_epoch), jit_compile=config.training.xla)
     return trainer
-
-
-def parameter_table(config: Config) -> str:
-    """Trainable parameters per network, a line each; needs no data."""
-    image = image_encoder(config)
-    networks = [
-        text_encoder(config, config.text_encoder.vocabulary_size),
-        image,
-        generator(config),
-        *discriminators(config),
-        *feature_discriminators(config, image),
-    ]
-    counts = [(n.name, sum(math.prod(v.shape) for v in n.trainable_variables)) for n in networks]
-    return "\n".join(f"{name:20} {count:>12,}" for name, count in counts)
 
 
 def _encoder_optimizer(config, steps_per_epoch):

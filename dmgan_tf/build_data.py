@@ -7,7 +7,7 @@ import numpy as np
 
 from dmgan_tf.config import Config
 from dmgan_tf.data.picture_set import PictureSet
-from dmgan_tf.data.pipeline import PipelineOptions
+from dmgan_tf.data.pipeline import PipelineOptions, read_pictures
 from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
 from dmgan_tf.data.toy_birds import birds, draw_all
 from dmgan_tf.data.vocabulary import Vocabulary
@@ -44,6 +44,12 @@ def vocabulary(config: Config, training_pictures: PictureSet) -> Vocabulary:
     return Vocabulary.from_captions(captions, config.text_encoder.vocabulary_size)
 
 
+def overview(config: Config, pictures: PictureSet) -> np.ndarray:
+    """Up to 1,000 pictures from all over a set, small: uint8 [N, side, side, 3]."""
+    rows = np.linspace(0, len(pictures) - 1, min(len(pictures), 1000)).astype(int)
+    return read_pictures(pictures, rows, config.generator.sides[0], config.data.load_side_ratio)
+
+
 def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:
     """What of the input pipeline the config decides; pretraining wants noise for dropout."""
     return PipelineOptions(
@@ -56,6 +62,7 @@ def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:
         dropout_size=dropout_size,
         # Pretraining is what wants dropout; it sees the pictures as they are.
         augmentation_shape=() if dropout_size else _augmentation_shape(config),
+        code_noise=config.training.picture_code_size > 0 and not dropout_size,
         pictures_per_class=config.damsm.pictures_per_class if dropout_size else 1,
         seed=config.training.seed,
     )

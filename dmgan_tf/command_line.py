@@ -118,10 +118,10 @@ def run_config(
 
     cluster.read_cluster()
     if arguments.dry_run:
-        from dmgan_tf import build
+        from dmgan_tf.experiment.readiness import parameter_table
 
         print(config.to_yaml())
-        print(build.parameter_table(config))
+        print(parameter_table(config))
         if found := lacking(config, directory, arguments.resume):
             raise UserError(" ".join(found))
         print("All that this run needs is there.")

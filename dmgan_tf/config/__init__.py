@@ -57,6 +57,13 @@ class Config:
             f"Received: {self.image_encoder.kind!r}.",
         )
 
+        size = self.training.picture_code_size
+        require(
+            size <= min(self.generator.noise_size, 48),
+            "`training.picture_code_size` must be at most `generator.noise_size` and 48. "
+            f"Received: {size}, with a noise_size of {self.generator.noise_size}.",
+        )
+
     def to_yaml(self) -> str:
         """The resolved config; `load_config` reads it back to an equal one."""
         return yaml.safe_dump(_plain(self), sort_keys=False)

@@ -43,6 +43,8 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         image = load_network(encoders, "image_encoder")
         check_feature_size(config, text, encoders)
         trainer = build.dmgan_trainer(config, text, image)
+        if trainer.picture_code:
+            trainer.picture_code.adapt(build.overview(config, pictures))
     every_worker(strategy, True)  # the chief writes over what the others have now read
     average, max_words = trainer.average_generator, config.data.max_words_evaluation
     artist = TextToImage(average, text, vocabulary, max_words, quiet=True)

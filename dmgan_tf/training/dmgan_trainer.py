@@ -6,19 +6,17 @@ import keras
 import tensorflow as tf
 
 from dmgan_tf.layers.augmentation import Augmentation, augment
-from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss, generator_loss
+from dmgan_tf.losses.adversarial import generator_loss
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
+from dmgan_tf.training.discriminator_step import discriminator_step, label
 from dmgan_tf.training.ema import start_average, update_average
-from dmgan_tf.training.gradient_penalty import penalty_gradients
 from dmgan_tf.training.memory_means import memory_means
 from dmgan_tf.training.replicas import (
     all_reduce_sum,
     apply_gradients,
-    following_rows,
     gather_global,
     global_mean,
-    global_share,
     replica_count,
 )
 from dmgan_tf.training.trainer import Trainer, build_once
@@ -57,11 +55,13 @@ class DMGANTrainer(Trainer):
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
             real ones that the feature discriminators see.
         gradient_penalty: float ≥ 0, `strength` of `penalty_gradients`; 0: none.
+        picture_code: PictureCode that noise takes its first values from, or None.
+        picture_code_weight: float ≥ 0, of its error in the generator's loss.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
         condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
         float [B, sizes + 1, 2, NOISE_SIZE] in [0, 1), for each size and at last for the image
-        encoder, real and drawn.
+        encoder, real and drawn; with a picture code code_noise: float [B] in [0, 1).
     """
 
     def __init__(
@@ -82,6 +82,8 @@ class DMGANTrainer(Trainer):
         augmentation=(),
         damsm_augmentation=(),
         gradient_penalty=0.0,
+        picture_code=None,
+        picture_code_weight=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -94,6 +96,8 @@ class DMGANTrainer(Trainer):
         self.augmentation = Augmentation(*augmentation)
         self.damsm_augmentation = Augmentation(*damsm_augmentation)
         self.gradient_penalty = gradient_penalty
+        self.picture_code = picture_code
+        self.picture_code_weight = picture_code_weight
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.damsm_weight = damsm_weight
@@ -113,6 +117,8 @@ class DMGANTrainer(Trainer):
         for network in self.all_discriminators:
             pictures = (None, network.side, network.side, network.channels)
             build_once(network, pictures, (None, word_size))
+        if self.picture_code:
+            build_once(self.picture_code, None)
         if not self.average_generator.built:
             self.average_generator.build((None, None, word_size))
             start_average(self.average_generator, self.generator)
@@ -140,7 +146,9 @@ class DMGANTrainer(Trainer):
 
     def checkpoint(self):
         """All that a run must find again to go on exactly where it was."""
+        code = {"picture_code": self.picture_code} if self.picture_code else {}
         return tf.train.Checkpoint(
+            **code,
             generator=self.generator,
             average_generator=self.average_generator,
             discriminators=self.all_discriminators,
@@ -156,6 +164,8 @@ class DMGANTrainer(Trainer):
     def train_step(self, batch):
         """One step on one replica's share of the batch; returns the global batch's scalars."""
         text = self.encode_text(batch)
+        if self.picture_code:
+            batch = self.picture_code.put_into_noise(batch)
         scalars = {}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.generator.trainable_variables])
@@ -216,44 +226,11 @@ class DMGANTrainer(Trainer):
             yield from (maps[number - 1] for number in self.feature_maps)
 
     def _discriminator_step(self, place, real, fake, text):
-        network, optimizer = self.all_discriminators[place], self.discriminator_optimizers[place]
-        label, real, fake = _label(network), tf.cast(real, fake.dtype), tf.stop_gradient(fake)
-        # Sample i's wrong sentence is that of i + 1 in the global batch; the last has none.
-        wrong_sentence, wrong_weight = following_rows(text.sentence_feature)
-        size = tf.shape(real)[0]
-        # No batch norm there: one pass serves real and fake pictures and all three pairings.
-        index = tf.concat([tf.range(2 * size), tf.range(size)], axis=0)
-        sentences = [text.sentence_feature, text.sentence_feature, wrong_sentence]
-        variables = network.trainable_variables
-        with tf.GradientTape() as tape:
-            logits = network(
-                tf.concat([real, fake], axis=0),
-                tf.concat(sentences, axis=0),
-                index,
-                groups=2,
-                training=True,
-            )
-            real_logits, fake_logits = tf.split(logits.unconditional_logits, 2)
-            real_pairs, fake_pairs, wrong_pairs = tf.split(logits.conditional_logits, 3)
-            wrong = fake_loss(wrong_pairs) * wrong_weight
-            loss = global_mean(
-                discriminator_loss(real_logits, real_pairs, fake_logits, fake_pairs, wrong)
-            )
-            scaled_loss = optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled_loss, variables)
+        penalty = None
         if self.gradient_penalty:
-            count = self.generator_optimizer.iterations, self.gradient_penalty
-            penalty = penalty_gradients(network, optimizer, real, text.sentence_feature, *count)
-            gradients = [a + b for a, b in zip(gradients, penalty, strict=True)]
-        apply_gradients(optimizer, gradients, variables)
-        return {
-            f"discriminator_loss/{label}": loss,
-            f"real_accuracy/{label}": global_share(real_logits > 0),
-            f"fake_accuracy/{label}": global_share(fake_logits < 0),
-            f"wrong_accuracy/{label}": global_mean(
-                tf.cast(wrong_pairs < 0, tf.float32) * wrong_weight
-            ),
-        }
+            penalty = self.generator_optimizer.iterations, self.gradient_penalty
+        network, optimizer = self.all_discriminators[place], self.discriminator_optimizers[place]
+        return discriminator_step(network, optimizer, real, fake, text.sentence_feature, penalty)
 
     def _generator_loss(self, batch, output, text, drawn, encoded=None):
         """The loss of Eq. 10 and its terms, as this replica's shares of the global values.
@@ -264,9 +241,12 @@ class DMGANTrainer(Trainer):
         terms = {}
         for network, fake in zip(self.all_discriminators, drawn, strict=True):
             logits = network(fake, text.sentence_feature, training=True)
-            terms[f"generator_loss/{_label(network)}"] = global_mean(generator_loss(*logits))
+            terms[f"generator_loss/{label(network)}"] = global_mean(generator_loss(*logits))
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl
+        if self.picture_code:
+            error = global_mean(self.picture_code.error(output.images[-1], batch))
+            own, terms["picture_code"] = own + self.picture_code_weight * error, error
         if encoded is None:
             # Not before the discriminators are done, whose maps would be held at the same time.
             with tf.control_dependencies(list(terms.values())):
@@ -293,8 +273,3 @@ class DMGANTrainer(Trainer):
             gather_global(batch["class_ids"]),
             self.damsm_gammas,
         )
-
-
-def _label(network):
-    """What a discriminator is called in logs: its side, or `map_K` for one of features."""
-    return network.name.removeprefix("discriminator_")

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from dmgan_tf.layers.augmentation import NOISE_SIZE, Augmentation
+from dmgan_tf.layers.picture_code import PictureCode
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder
@@ -55,6 +56,8 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
             "augmentation": Augmentation(0.125, 0.25, True),
             "damsm_augmentation": Augmentation(0.125),
             "gradient_penalty": 0.1,
+            "picture_code": picture_code(),
+            "picture_code_weight": 2.0,
         }
     trainer = DMGANTrainer(
         *networks,
@@ -67,6 +70,14 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
     )
     trainer.compile(optimizer(), [optimizer() for _ in trainer.all_discriminators])
     return trainer
+
+
+def picture_code():
+    layer = PictureCode(2)
+    layer.build()
+    rng = np.random.default_rng(0)
+    layer.adapt(rng.integers(0, 256, (20, SIDES[0], SIDES[0], 3), np.uint8))
+    return layer
 
 
 def make_encoders():
@@ -100,6 +111,7 @@ def make_batch(size=4, seed=0):
         "dropout_noise": tf.constant(rng.uniform(size=(size, WORDS, 6)).astype(np.float32)),
         "noise": normal(size, 3),
         "condition_noise": normal(size, 3),
+        "code_noise": tf.constant(rng.uniform(size=size).astype(np.float32)),
         "augmentation_noise": tf.constant(
             rng.uniform(size=(size, len(SIDES) + 1, 2, NOISE_SIZE)).astype(np.float32)
         ),

@@ -191,6 +191,7 @@ def test_fit_trains_as_well(trainer, batch):
 
 def generator_gradient(trainer, batch):
     """Gradient of the generator's loss, the discriminators as they are."""
+    batch = trainer.picture_code.put_into_noise(batch)
     with tf.GradientTape() as tape:
         text, output = forward(trainer, batch)
         drawn = [trainer._augmented(x, batch, i, 1) for i, x in enumerate(output.images)]
@@ -244,6 +245,17 @@ def test_generator_learns_from_feature_discriminators_through_the_frozen_encoder
     head.kernel.assign(tf.zeros_like(head.kernel))
     _, without_one_head = generator_gradient(trainer, batch)
     assert not np.allclose(with_them[0], without_one_head[0], rtol=1e-3)
+
+
+def test_generator_is_pulled_towards_the_code_in_its_noise(batch):
+    trainer = make_trainer(recipe=True)
+    all_coded = batch | {"code_noise": tf.zeros([len(batch["noise"])])}
+    first = float(trainer.train_step(all_coded)["picture_code"])
+    for _ in range(8):
+        last = float(trainer.train_step(all_coded)["picture_code"])
+    assert 0 < last < 0.7 * first
+    none_coded = batch | {"code_noise": tf.ones([len(batch["noise"])])}
+    assert float(trainer.train_step(none_coded)["picture_code"]) == 0
 
 
 def test_drawn_and_real_pictures_have_noise_of_their_own(batch):

@@ -1,0 +1,72 @@
+"""Codes of pictures, and the noise that carries them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dmgan_tf.errors import UserError
+from dmgan_tf.layers.picture_code import PictureCode
+
+
+def pictures(count=200, side=8):
+    """Pictures that differ by the brightness of a half and, less, by the red of the other."""
+    rng = np.random.default_rng(0)
+    images = np.full((count, side, side, 3), 120, np.uint8)
+    images[:, : side // 2] += rng.integers(0, 100, (count, 1, 1, 1), np.uint8)
+    images[:, side // 2 :, :, 0] += rng.integers(0, 40, (count, 1, 1), np.uint8)
+    return images
+
+
+def scaled(images):
+    return tf.constant(images, tf.float32) / 127.5 - 1.0
+
+
+@pytest.fixture
+def code():
+    layer = PictureCode(2)
+    layer.build()
+    layer.adapt(pictures())
+    return layer
+
+
+def test_codes_of_the_adapted_pictures_have_mean_0_and_identity_covariance(code):
+    found = code(scaled(pictures())).numpy()
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(np.cov(found.T, bias=True), np.eye(2), atol=1e-3)
+
+
+def test_first_number_is_what_differs_most_whatever_the_side(code):
+    images = pictures(side=16)
+    first, second = code(scaled(images)).numpy().T
+    assert abs(np.corrcoef(first, images[:, 0, 0, 0])[0, 1]) > 0.999
+    assert abs(np.corrcoef(second, images[:, -1, 0, 0])[0, 1]) > 0.99
+
+
+def test_pictures_that_differ_too_little_are_refused():
+    layer = PictureCode(3)
+    layer.build()
+    with pytest.raises(UserError, match=r"`training\.picture_code_size` is 3.*Set it lower"):
+        layer.adapt(pictures())
+    with pytest.raises(UserError, match="the 2 training pictures"):
+        layer.adapt(pictures(2))
+
+
+def test_noise_of_the_chosen_samples_begins_with_their_code(code):
+    images, noise = scaled(pictures(4)), tf.random.normal([4, 5])
+    batch = {"images": (images[:, :4, :4], images), "noise": noise}
+    found = code.put_into_noise(batch | {"code_noise": tf.constant([0.4, 0.5, 0.0, 0.9])})
+    expected = noise.numpy()
+    expected[[0, 2], :2] = code(images).numpy()[[0, 2]]
+    np.testing.assert_array_equal(found["noise"], expected)
+    assert found["coded"].numpy().tolist() == [1, 0, 1, 0]
+    assert "code" not in batch
+
+
+def test_error_is_the_distance_from_the_code_in_the_noise(code):
+    images = scaled(pictures(4))
+    batch = {"images": (images,), "noise": tf.zeros([4, 2])}
+    batch = code.put_into_noise(batch | {"code_noise": tf.constant([0.0, 0.0, 1.0, 1.0])})
+    np.testing.assert_allclose(code.error(images, batch), 0, atol=1e-6)
+    others = tf.reverse(images, [0])
+    distance = np.square(code(others) - code(images)).mean(axis=1)
+    np.testing.assert_allclose(code.error(others, batch), distance * [1, 1, 0, 0], rtol=1e-4)
