@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dmgan_tf.config import Config
+from dmgan_tf.data.picture_order import check_class_sizes
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions
 from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
@@ -42,6 +43,19 @@ def vocabulary(config: Config, training_pictures: PictureSet) -> Vocabulary:
         return load_prepared_vocabulary(config.data.directory)
     captions = (caption for row in training_pictures.captions for caption in row)
     return Vocabulary.from_captions(captions, config.text_encoder.vocabulary_size)
+
+
+def check_groups(config: Config) -> None:
+    """Raises UserError when a class is too small for `damsm.pictures_per_class`; draws nothing."""
+    size, data = config.damsm.pictures_per_class, config.data
+    if size == 1:
+        return
+    if data.source == "prepared":
+        class_ids = pictures(config, "train").class_ids
+    else:
+        flock = birds("train", data.images_per_class, data.seed)
+        class_ids = np.array([bird.class_id for bird in flock])
+    check_class_sizes(class_ids, size)
 
 
 def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 from dmgan_tf import build
+from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.run import Task, run
@@ -45,6 +46,7 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
     settle(directory, strategy)
     build.check_batch_size("damsm.batch_size", section.batch_size, strategy.num_replicas_in_sync)
     folder = RunFolder(config, directory, resume, DEPENDS_ON)
+    check_groups(config)
     pictures = build.pictures(config, "train")
     vocabulary = build.vocabulary(config, pictures)
     steps_per_epoch = pictures.steps_per_epoch(section.batch_size)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dmgan_tf import build
+from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import DEPENDS_ON, check_feature_size, ready_encoders
@@ -31,6 +32,7 @@ def lacking_for_pretraining(config: Config, directory: Path, resume: bool) -> li
     return _complaints(
         lambda: RunFolder(config, directory, resume, DEPENDS_ON),
         lambda: _read_data(config),
+        lambda: check_groups(config),
         lambda: build.initial_image_encoder(config),
     )
 
@@ -42,7 +44,7 @@ def _complaints(*checks: Callable[[], object]) -> list[str]:
             check()
         except UserError as error:
             found.append(str(error))
-    return found
+    return list(dict.fromkeys(found))  # two checks may want the same file
 
 
 def _read_data(config):
@@ -54,6 +56,7 @@ def _find_encoders(config, directory, resume):
     encoders = ready_encoders(config, directory, resume)
     if encoders is None:
         RunFolder(config, directory / "damsm", resume, DEPENDS_ON)
+        check_groups(config)
         build.initial_image_encoder(config)
         return
     load_vocabulary(encoders)

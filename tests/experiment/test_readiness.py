@@ -28,12 +28,15 @@ def test_a_run_that_draws_its_own_data_lacks_nothing(tmp_path):
 
 EFFICIENTNET = "image_encoder.kind=efficientnet_lite2", "discriminator.feature_maps=[]"
 PREPARED = "data.source=prepared", "data.directory=nowhere"
+GROUPS = ("damsm.pictures_per_class=4",)  # of classes that have two pictures
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
         (PREPARED, "nowhere: is no prepared folder: it has no metadata.json."),
+        ((*PREPARED, *GROUPS), "nowhere: is no prepared folder: it has no metadata.json."),
+        (GROUPS, "`damsm.pictures_per_class` is 4, but the smallest class of the data has only 2."),
         (EFFICIENTNET, "`image_encoder.weights` must name the ImageNet weights"),
         (("damsm.directory=nowhere",), "nowhere: there is no such folder and no preset of that"),
         (("damsm.directory=runs/nowhere",), "runs/nowhere: holds no model"),
@@ -43,11 +46,29 @@ PREPARED = "data.source=prepared", "data.directory=nowhere"
             "`training.initial_model`: the generator of ",
         ),
     ],
-    ids=["data", "ImageNet weights", "preset", "encoders", "size of the encoders", "generator"],
+    ids=[
+        "data",
+        "data of groups",
+        "groups",
+        "ImageNet weights",
+        "preset",
+        "encoders",
+        "size of the encoders",
+        "generator",
+    ],
 )
 def test_what_is_not_there_is_named(settings, told, tmp_path):
     (found,) = lacking(tmp_path / "run", *settings)
     assert found.startswith(told)
+
+
+def test_ready_encoders_need_no_groups(tiny_judge, tmp_path):
+    assert not lacking(tmp_path / "run", *GROUPS, f"damsm.directory={tiny_judge}")
+
+
+def test_pretraining_lacks_pictures_for_groups_as_well(tmp_path):
+    (found,) = experiment.lacking_for_pretraining(config(*GROUPS), tmp_path / "run", False)
+    assert found.startswith("`damsm.pictures_per_class` is 4")
 
 
 def test_all_that_lacks_is_told_in_one_line(tmp_path):
