@@ -8,7 +8,7 @@ import keras
 from dmgan_tf import build
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
-from dmgan_tf.experiment.encoders import check_feature_size, encoders_of
+from dmgan_tf.experiment.encoders import check_encoders, encoders_of
 from dmgan_tf.experiment.run import Task, run
 from dmgan_tf.experiment.watchers import evaluation, progress, sample_grids
 from dmgan_tf.inference.model_directory import (
@@ -41,7 +41,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     with strategy.scope():
         text = load_network(encoders, "text_encoder")
         image = load_network(encoders, "image_encoder")
-        check_feature_size(config, text, encoders)
+        check_encoders(config, text, image, encoders)
         trainer = build.dmgan_trainer(config, text, image)
     every_worker(strategy, True)  # the chief writes over what the others have now read
     average, max_words = trainer.average_generator, config.data.max_words_evaluation

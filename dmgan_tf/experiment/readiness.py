@@ -10,7 +10,7 @@ from dmgan_tf import build
 from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
-from dmgan_tf.experiment.encoders import DEPENDS_ON, check_feature_size, ready_encoders
+from dmgan_tf.experiment.encoders import DEPENDS_ON, check_encoders, ready_encoders
 from dmgan_tf.experiment.gan import take
 from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
 from dmgan_tf.remote.run import working_folder
@@ -60,8 +60,8 @@ def _find_encoders(config, directory, resume):
         build.initial_image_encoder(config)
         return
     load_vocabulary(encoders)
-    check_feature_size(config, load_network(encoders, "text_encoder"), encoders)
-    load_network(encoders, "image_encoder")
+    networks = [load_network(encoders, name) for name in ("text_encoder", "image_encoder")]
+    check_encoders(config, *networks, encoders)
 
 
 def _load_initial_generator(config, directory):

@@ -5,9 +5,12 @@ import shutil
 import pytest
 from command_lines import TINY, call, refuse
 
-from dmgan_tf import experiment
+from dmgan_tf import build, experiment
 from dmgan_tf.config_file import load_config
+from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import ready_encoders
+from dmgan_tf.inference.model_directory import save_model
+from dmgan_tf.models import EfficientNetLite2Encoder
 from dmgan_tf.training.run_folder import RunFolder
 
 
@@ -94,6 +97,40 @@ def test_weights_that_cannot_be_read_are_named(tmp_path):
     weights.write_bytes(weights.read_bytes()[:1000])
     (found,) = lacking(tmp_path / "run", f"damsm.directory={copy}", "text_encoder.feature_size=128")
     assert found.startswith(f"{weights}: cannot be loaded as image_encoder")
+
+
+@pytest.fixture(scope="module")
+def without_maps(tmp_path_factory):
+    """A model whose image encoder has no maps of features for discriminators."""
+    vocabulary = build.vocabulary(config(), build.pictures(config(), "train"))
+    image = EfficientNetLite2Encoder(8, name="image_encoder")
+    image.build()
+    networks = {
+        "generator": build.generator(config()),
+        "text_encoder": build.text_encoder(config(), len(vocabulary)),
+        "image_encoder": image,
+    }
+    folder = tmp_path_factory.mktemp("without") / "model"
+    save_model(folder, networks, vocabulary, config().to_yaml(), step=config().damsm.steps)
+    return folder
+
+
+@pytest.mark.parametrize("key", ["damsm.directory", "training.initial_model", "--run-dir"])
+def test_encoders_without_maps_are_named_with_what_names_them(
+    key, without_maps, tmp_path, strategy
+):
+    named = [f"{key}={without_maps}"]
+    if key == "--run-dir":
+        named, without_maps = [], shutil.copytree(without_maps, tmp_path / "damsm" / "model")
+    (found,) = lacking(tmp_path, *named)
+    assert found == (
+        f"`{key}`, {without_maps}: `discriminator.feature_maps` needs a compact image encoder. "
+        "Received: EfficientNetLite2Encoder. Name one, or set discriminator.feature_maps=[]."
+    )
+    with pytest.raises(UserError) as caught:
+        experiment.train(config(*named), tmp_path, strategy)
+    assert str(caught.value) == found
+    assert not lacking(tmp_path, *named, "discriminator.feature_maps=[]")
 
 
 @pytest.mark.parametrize("folder", ["", "damsm"], ids=["the GAN", "the encoders"])
