@@ -11,8 +11,8 @@ from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import DEPENDS_ON, check_encoders, ready_encoders
-from dmgan_tf.experiment.gan import take
-from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
+from dmgan_tf.experiment.gan import take_weights
+from dmgan_tf.inference.model_directory import load_network, load_vocabulary
 from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.run_folder import RunFolder
 
@@ -23,7 +23,7 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
         lambda: RunFolder(config, directory, resume),
         lambda: _read_data(config),
         lambda: _find_encoders(config, directory, resume),
-        lambda: _load_initial_generator(config, directory),
+        lambda: _take_initial_weights(config, directory),
     )
 
 
@@ -64,7 +64,8 @@ def _find_encoders(config, directory, resume):
     check_encoders(config, *networks, encoders)
 
 
-def _load_initial_generator(config, directory):
+def _take_initial_weights(config, directory):
     begun = (working_folder(directory) / "checkpoints").is_dir()  # then the run goes on from there
-    if config.training.initial_model and not begun:
-        take(resolve(Path(config.training.initial_model)), "generator", build.generator(config))
+    named = config.training.initial_model
+    if named and not begun:
+        take_weights(named, [build.generator(config)], build.discriminators(config))

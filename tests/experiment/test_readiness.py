@@ -116,9 +116,7 @@ def without_maps(tmp_path_factory):
 
 
 @pytest.mark.parametrize("key", ["damsm.directory", "training.initial_model", "--run-dir"])
-def test_encoders_without_maps_are_named_with_what_names_them(
-    key, without_maps, tmp_path, strategy
-):
+def test_encoders_without_maps_are_told_with_what_names_them(key, without_maps, tmp_path):
     named = [f"{key}={without_maps}"]
     if key == "--run-dir":
         named, without_maps = [], shutil.copytree(without_maps, tmp_path / "damsm" / "model")
@@ -127,10 +125,15 @@ def test_encoders_without_maps_are_named_with_what_names_them(
         f"`{key}`, {without_maps}: `discriminator.feature_maps` needs a compact image encoder. "
         "Received: EfficientNetLite2Encoder. Name one, or set discriminator.feature_maps=[]."
     )
+
+
+def test_training_refuses_what_the_dry_run_refuses(without_maps, tmp_path, strategy):
+    wanted = config(f"damsm.directory={without_maps}")
+    (found,) = experiment.lacking_for_training(wanted, tmp_path / "run", False)
     with pytest.raises(UserError) as caught:
-        experiment.train(config(*named), tmp_path, strategy)
+        experiment.train(wanted, tmp_path / "run", strategy)
     assert str(caught.value) == found
-    assert not lacking(tmp_path, *named, "discriminator.feature_maps=[]")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("folder", ["", "damsm"], ids=["the GAN", "the encoders"])
