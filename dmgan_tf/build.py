@@ -162,10 +162,10 @@ def discriminators(config: Config) -> list[Discriminator]:
     return [_discriminator(config, side, 3) for side in config.generator.sides]
 
 
-def check_feature_maps(config: Config) -> None:
-    """Raises UserError when `discriminator.feature_maps` don't fit the config's image encoder."""
+def check_feature_maps(config: Config, image: keras.Model | None = None) -> None:
+    """Raises UserError when `discriminator.feature_maps` don't fit `image`, or the config's own."""
     if config.discriminator.feature_maps:
-        _chosen_maps(config, image_encoder(config))
+        _chosen_maps(config, image or image_encoder(config))
 
 
 def feature_discriminators(config: Config, image: keras.Model) -> list[Discriminator]:
@@ -182,8 +182,8 @@ def _chosen_maps(config, image):
     for number in config.discriminator.feature_maps:
         if not isinstance(image, CompactEncoder):
             raise UserError(
-                "`discriminator.feature_maps` needs a compact image encoder. "
-                f"Received: {type(image).__name__}, the one of `damsm.directory`."
+                "`discriminator.feature_maps` needs a compact image encoder. Received: "
+                f"{type(image).__name__}. Name one, or set discriminator.feature_maps=[]."
             )
         side, channels = image.map_shapes[number - 1]
         if side < 8 or side & (side - 1):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dmgan_tf.config import Config
+from dmgan_tf.data.picture_order import check_class_sizes
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import PipelineOptions, read_pictures
 from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
@@ -48,6 +49,19 @@ def overview(config: Config, pictures: PictureSet) -> np.ndarray:
     """Up to 1,000 pictures from all over a set, small: uint8 [N, side, side, 3]."""
     rows = np.linspace(0, len(pictures) - 1, min(len(pictures), 1000)).astype(int)
     return read_pictures(pictures, rows, config.generator.sides[0], config.data.load_side_ratio)
+
+
+def check_groups(config: Config) -> None:
+    """Raises UserError when a class is too small for `damsm.pictures_per_class`; draws nothing."""
+    size, data = config.damsm.pictures_per_class, config.data
+    if size == 1:
+        return
+    if data.source == "prepared":
+        class_ids = pictures(config, "train").class_ids
+    else:
+        flock = birds("train", data.images_per_class, data.seed)
+        class_ids = np.array([bird.class_id for bird in flock])
+    check_class_sizes(class_ids, size)
 
 
 def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:

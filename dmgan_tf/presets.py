@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import asdict
 
 from dmgan_tf.command_line import argument_parser, run
+from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import Card, find, load_card, names
 
 _NOT_TEXT = ("title", "fingerprint", "evaluate", "scores")
@@ -54,8 +55,14 @@ def main() -> int:
     if wanted := arguments.show:
         print(as_text(wanted, load_card(find(wanted))))
         return 0
+    damaged = []
     for name in names():
-        print(f"{name}: {load_card(find(name)).title}")
+        try:
+            print(f"{name}: {load_card(find(name)).title}")
+        except UserError as error:
+            damaged.append(str(error))
+    if damaged:
+        raise UserError(" ".join(damaged))
     return 0
 
 

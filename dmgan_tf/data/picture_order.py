@@ -22,7 +22,19 @@ def picture_order(
     """
     if pictures_per_class == 1:
         return _single_pictures(len(class_ids), seed)
+    check_class_sizes(class_ids, pictures_per_class)
     return _groups(class_ids, seed, pictures_per_class)
+
+
+def check_class_sizes(class_ids: np.ndarray, pictures_per_class: int) -> None:
+    """Raises UserError when a class has fewer pictures than a group."""
+    smallest = np.unique(class_ids, return_counts=True)[1].min()
+    if smallest < pictures_per_class:
+        raise UserError(
+            f"`damsm.pictures_per_class` is {pictures_per_class}, but the smallest class of the "
+            f"data has only {smallest}. Set it to 1 for pictures without classes, or to a smaller "
+            "number."
+        )
 
 
 def _shuffled(place, count, key):
@@ -38,11 +50,6 @@ def _single_pictures(count, seed):
 def _groups(class_ids, seed, size):
     by_class = np.argsort(class_ids, kind="stable")
     _, firsts, counts = np.unique(class_ids[by_class], return_index=True, return_counts=True)
-    if counts.min() < size:
-        raise UserError(
-            f"`pictures_per_class` is {size}, but the smallest class of the data has only "
-            f"{counts.min()}. Set it to 1 for pictures without classes, or to a smaller number."
-        )
     groups = counts // size
     class_of = np.repeat(np.arange(len(groups)), groups)  # of each group
     place_of = size * np.concatenate([np.arange(n) for n in groups])  # of its first in its class

@@ -3,7 +3,10 @@
 import contextlib
 from pathlib import Path
 
+import keras
+
 from dmgan_tf import build
+from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.run import Task, run
@@ -45,6 +48,7 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
     settle(directory, strategy)
     build.check_batch_size("damsm.batch_size", section.batch_size, strategy.num_replicas_in_sync)
     folder = RunFolder(config, directory, resume, DEPENDS_ON)
+    check_groups(config)
     pictures = build.pictures(config, "train")
     vocabulary = build.vocabulary(config, pictures)
     steps_per_epoch = pictures.steps_per_epoch(section.batch_size)
@@ -101,18 +105,32 @@ def ready_encoders(config: Config, directory: Path, resume: bool) -> Path | None
     if resume:
         with contextlib.suppress(UserError):  # stopped before it had a model
             return model_in(working_folder(directory))
-    if named := config.damsm.directory or config.training.initial_model:
+    _, named = _named(config)
+    if named:
         return resolve(Path(named))
     model = working_folder(directory / "damsm") / "model"
     done = model.is_dir() and load_metadata(model).get("step") == config.damsm.steps
     return model if done else None
 
 
-def check_feature_size(config: Config, text_encoder: TextEncoder, directory: Path) -> None:
-    """Raises UserError when the encoders of a directory have another size than the config."""
-    wanted, found = config.text_encoder.feature_size, text_encoder.feature_size
+def _named(config):
+    """What names the encoders of a run, and the model that it names; None: those in its folder."""
+    keys = {
+        "damsm.directory": config.damsm.directory,
+        "training.initial_model": config.training.initial_model,
+    }
+    return next(((key, named) for key, named in keys.items() if named), ("--run-dir", None))
+
+
+def check_encoders(config: Config, text: TextEncoder, image: keras.Model, directory: Path) -> None:
+    """Raises UserError when the encoders of a directory are others than the config asks for."""
+    wanted, found = config.text_encoder.feature_size, text.feature_size
     if wanted != found:
         raise UserError(
             "`text_encoder.feature_size` must be that of the encoders that training takes. "
             f"Received: {wanted}, but {directory} has {found}."
         )
+    try:
+        build.check_feature_maps(config, image)
+    except UserError as error:
+        raise UserError(f"`{_named(config)[0]}`, {directory}: {error}") from error

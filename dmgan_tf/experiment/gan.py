@@ -1,6 +1,7 @@
 """Training of DM-GAN around encoders that are there."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -8,7 +9,7 @@ import keras
 from dmgan_tf import build
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
-from dmgan_tf.experiment.encoders import check_feature_size, encoders_of
+from dmgan_tf.experiment.encoders import check_encoders, encoders_of
 from dmgan_tf.experiment.run import Task, run
 from dmgan_tf.experiment.watchers import evaluation, progress, sample_grids
 from dmgan_tf.inference.model_directory import (
@@ -19,6 +20,7 @@ from dmgan_tf.inference.model_directory import (
     save_model,
 )
 from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.models.generator import Generator
 from dmgan_tf.training.replicas import every_worker
 from dmgan_tf.training.run_folder import RunFolder, settle
 
@@ -41,7 +43,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     with strategy.scope():
         text = load_network(encoders, "text_encoder")
         image = load_network(encoders, "image_encoder")
-        check_feature_size(config, text, encoders)
+        check_encoders(config, text, image, encoders)
         trainer = build.dmgan_trainer(config, text, image)
         if trainer.picture_code:
             trainer.picture_code.adapt(build.overview(config, pictures))
@@ -79,61 +81,61 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
             evaluation(task, writer, artist, image, save_best),
         ]
 
-    run(task, save, watchers, begin=lambda: _take_weights(trainer, section.initial_model))
+    def begin():
+        if named := section.initial_model:
+            generators = trainer.generator, trainer.average_generator
+            taken = take_weights(named, generators, trainer.discriminators)
+            _LOGGER.info("%s: training begins with its %s.", named, ", ".join(taken))
+
+    run(task, save, watchers, begin)
     return folder.path / "model"
 
 
-def _take_weights(trainer, initial_model):
-    """Gives a trainer the networks of the model directory that its training begins with.
+def take_weights(
+    named: str, generators: Sequence[Generator], discriminators: Sequence[keras.Model]
+) -> list[str]:
+    """Gives networks the weights of `training.initial_model`; returns the names of those it has.
 
     Of a generator with fewer stages the ones that it has; the later ones begin as they are.
+
+    Raises: UserError: when one doesn't fit, or there is no such model.
     """
-    if not initial_model:
-        return
-    directory = resolve(Path(initial_model))
+    directory = resolve(Path(named))
     held = load_metadata(directory).get("networks", {})
-    taken = {"generator": (trainer.generator, trainer.average_generator)}
-    taken |= {
-        network.name: (network,) for network in trainer.discriminators if network.name in held
-    }
+    taken = {"generator": generators}
+    taken |= {network.name: (network,) for network in discriminators if network.name in held}
     for name, networks in taken.items():
-        take(directory, name, *networks)
-    _LOGGER.info("%s: training begins with its %s.", directory, ", ".join(taken))
-
-
-def take(directory: Path, name: str, *networks: keras.Model) -> None:
-    """Gives networks the weights of the one of that name in a model directory.
-
-    Raises: UserError: when they don't fit, or the directory is no model.
-    """
-    try:
         source = load_network(directory, name)
         for network in networks:
-            _copy(source, network)
-    except ValueError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"`training.initial_model`: the {name} of {directory} does not fit the config's: "
-            f"{reason}"
-        ) from error
+            if differing := _differing(source, network):
+                raise UserError(
+                    f"`training.initial_model`: the {name} of {directory} does not fit the "
+                    f"config's: {differing}. Set its values, or name another model."
+                )
+            places = _places(network)
+            for place, variable in _places(source).items():
+                places[place].assign(variable)
+    return list(taken)
 
 
-_FREE = ("name", "trainable", "dtype", "stages")  # of a generator that has more stages
+_FREE = ("name", "trainable", "dtype", "stages")  # a generator may have more stages
 
 
-def _copy(source, network):
-    own, grown = source.get_config(), network.get_config()
-    if own.get("stages", 0) >= grown.get("stages", 0):
-        network.set_weights(source.get_weights())
-        return
-    names = [key for key in own if key not in _FREE and own[key] != grown[key]]
-    if names:
-        raise ValueError(", ".join(f"{key} is {own[key]}, not {grown[key]}" for key in names))
-    places = {_place(variable): variable for variable in network.weights}
-    for variable in source.weights:
-        places[_place(variable)].assign(variable)
+def _differing(source, network):
+    """Which keys of the config keep a network from taking the weights of another; "": none do."""
+    own, wanted = source.get_config(), network.get_config()
+    keys = [key for key in own if key not in _FREE and own[key] != wanted.get(key)]
+    if own.get("stages", 0) > wanted.get("stages", 0):
+        keys.append("stages")
+    if keys:
+        section = source.name.partition("_")[0]
+        told = (f"`{section}.{key}` is {wanted.get(key)}, there {own[key]}" for key in keys)
+        return "; ".join(told)
+    places = _places(network)
+    fits = all(places[place].shape == v.shape for place, v in _places(source).items())
+    return "" if fits else "`text_encoder.feature_size` is another one there"
 
 
-def _place(variable):
-    """Where a variable stands in its network, whatever that one is called."""
-    return variable.path.partition("/")[2]
+def _places(network):
+    """Variables by where they stand in their network, whatever that one is called."""
+    return {variable.path.partition("/")[2]: variable for variable in network.weights}

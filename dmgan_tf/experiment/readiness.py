@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dmgan_tf import build
+from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
-from dmgan_tf.experiment.encoders import DEPENDS_ON, check_feature_size, ready_encoders
-from dmgan_tf.experiment.gan import take
-from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
+from dmgan_tf.experiment.encoders import DEPENDS_ON, check_encoders, ready_encoders
+from dmgan_tf.experiment.gan import take_weights
+from dmgan_tf.inference.model_directory import load_network, load_vocabulary
 from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.run_folder import RunFolder
 
@@ -37,7 +38,7 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
         lambda: RunFolder(config, directory, resume),
         lambda: _read_data(config),
         lambda: _find_encoders(config, directory, resume),
-        lambda: _load_initial_generator(config, directory),
+        lambda: _take_initial_weights(config, directory),
     )
 
 
@@ -46,6 +47,7 @@ def lacking_for_pretraining(config: Config, directory: Path, resume: bool) -> li
     return _complaints(
         lambda: RunFolder(config, directory, resume, DEPENDS_ON),
         lambda: _read_data(config),
+        lambda: check_groups(config),
         lambda: build.initial_image_encoder(config),
     )
 
@@ -57,7 +59,7 @@ def _complaints(*checks: Callable[[], object]) -> list[str]:
             check()
         except UserError as error:
             found.append(str(error))
-    return found
+    return list(dict.fromkeys(found))  # two checks may want the same file
 
 
 def _read_data(config):
@@ -69,14 +71,16 @@ def _find_encoders(config, directory, resume):
     encoders = ready_encoders(config, directory, resume)
     if encoders is None:
         RunFolder(config, directory / "damsm", resume, DEPENDS_ON)
+        check_groups(config)
         build.initial_image_encoder(config)
         return
     load_vocabulary(encoders)
-    check_feature_size(config, load_network(encoders, "text_encoder"), encoders)
-    load_network(encoders, "image_encoder")
+    networks = [load_network(encoders, name) for name in ("text_encoder", "image_encoder")]
+    check_encoders(config, *networks, encoders)
 
 
-def _load_initial_generator(config, directory):
+def _take_initial_weights(config, directory):
     begun = (working_folder(directory) / "checkpoints").is_dir()  # then the run goes on from there
-    if config.training.initial_model and not begun:
-        take(resolve(Path(config.training.initial_model)), "generator", build.generator(config))
+    named = config.training.initial_model
+    if named and not begun:
+        take_weights(named, [build.generator(config)], build.discriminators(config))

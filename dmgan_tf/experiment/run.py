@@ -59,7 +59,7 @@ def run(
 
     Args: save_model: function (step, networks by the names of `task.written`), called with every
         checkpoint. watchers: function (TensorBoard's writer, first step) → callbacks, which the
-        chief alone has. begin: function (), called before the first step of all.
+        chief alone has. begin: function (), called before the folder of a new run is made.
     Raises: UserError, Interrupted.
     """
     section = task.config.training
@@ -70,6 +70,8 @@ def run(
         steps = checkpoints.steps()
         return steps and checkpoints.path(steps[-1])
 
+    if begin and not checkpoints.steps():
+        begin()
     guard = LossGuard(_GUARD_STEPS, last_good)
     copies = NetworkCopies(**(task.written if is_chief() else {}))
 
@@ -92,8 +94,6 @@ def run(
             _LOGGER.info("%s: going on after step %d of %d.", path, first_step, task.last_step)
             if is_chief():  # a kill may have fallen between checkpoint and model
                 save_model(first_step, task.written)
-        elif begin:
-            begin()
         tell_devices(task.config.generator.sides[-1], section.mixed_precision)
         watching = []
         if is_chief():

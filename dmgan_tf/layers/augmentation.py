@@ -27,6 +27,13 @@ class Augmentation(NamedTuple):
     def __bool__(self):
         return bool(self.translation or self.cutout or self.color)
 
+    def check(self):
+        """Raises ValueError when a value is out of its range."""
+        for name, end in (("translation", 0.5), ("cutout", 1)):
+            value = getattr(self, name)
+            if not 0 <= value < end:
+                raise ValueError(f"`{name}` must lie in [0, {end}). Received: {name}={value}.")
+
 
 def augment(images, noise, augmentation):
     """Pictures as a network is to see them: colour, then translation, then cutout.
@@ -36,7 +43,9 @@ def augment(images, noise, augmentation):
         noise: float [B, NOISE_SIZE], uniform in [0, 1).
         augmentation: Augmentation.
     Returns: float [B, side, side, C], with a gradient to `images`.
+    Raises: ValueError: when the augmentation is out of its ranges, or colours other than C = 3.
     """
+    augmentation.check()
     if augmentation.color:
         images = change_color(images, tf.cast(noise[:, 4:7], images.dtype))
     if augmentation.translation:
@@ -90,6 +99,8 @@ def change_color(images, noise):
     Args: images: float [B, side, side, 3]. noise: float [B, 3], one for each, in [0, 1).
     Returns: float [B, side, side, 3], unclipped.
     """
+    if images.shape[-1] != 3:
+        raise ValueError(f"`color` needs pictures of 3 channels. Received: {images.shape[-1]}.")
     wide = noise[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
     brightness, saturation, contrast = tf.unstack(wide, axis=1)  # [B, 1, 1, 1] each
     images = images + (brightness - 0.5)

@@ -10,7 +10,8 @@ from dmgan_tf.losses.adversarial import generator_loss
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
 from dmgan_tf.training.discriminator_step import discriminator_step, label
-from dmgan_tf.training.ema import start_average, update_average
+from dmgan_tf.training.dmgan_arguments import augmentation_noise, build_networks, check_arguments
+from dmgan_tf.training.ema import update_average
 from dmgan_tf.training.memory_means import memory_means
 from dmgan_tf.training.replicas import (
     all_reduce_sum,
@@ -19,7 +20,7 @@ from dmgan_tf.training.replicas import (
     global_mean,
     replica_count,
 )
-from dmgan_tf.training.trainer import Trainer, build_once
+from dmgan_tf.training.trainer import Trainer
 
 _ENCODER = -1  # its place behind the stages
 
@@ -62,6 +63,8 @@ class DMGANTrainer(Trainer):
         condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
         float [B, sizes + 1, 2, NOISE_SIZE] in [0, 1), for each size and at last for the image
         encoder, real and drawn; with a picture code code_noise: float [B] in [0, 1).
+    Raises: ValueError: when a strength is out of its range, a map is none of the encoder's, or a
+        batch lacks the noise of an augmentation.
     """
 
     def __init__(
@@ -105,23 +108,10 @@ class DMGANTrainer(Trainer):
         self.damsm_gammas = tuple(damsm_gammas)
         self.ema_decay = ema_decay
         self.ema_warm_up = ema_warm_up
-        self._build_networks()
+        check_arguments(self)
+        build_networks(self)
         text_encoder.trainable = image_encoder.trainable = average_generator.trainable = False
         self.built = True
-
-    def _build_networks(self):
-        word_size = self.text_encoder.feature_size
-        build_once(self.text_encoder)
-        build_once(self.image_encoder)
-        build_once(self.generator, (None, None, word_size))
-        for network in self.all_discriminators:
-            pictures = (None, network.side, network.side, network.channels)
-            build_once(network, pictures, (None, word_size))
-        if self.picture_code:
-            build_once(self.picture_code, None)
-        if not self.average_generator.built:
-            self.average_generator.build((None, None, word_size))
-            start_average(self.average_generator, self.generator)
 
     @property
     def all_discriminators(self):
@@ -209,7 +199,7 @@ class DMGANTrainer(Trainer):
         chosen = self.damsm_augmentation if place == _ENCODER else self.augmentation
         if not chosen:
             return images
-        return augment(images, batch["augmentation_noise"][:, place, drawn], chosen)
+        return augment(images, augmentation_noise(batch)[:, place, drawn], chosen)
 
     def _encode_image(self, images, batch):
         """One pass of the image encoder: regions and code, and the chosen maps."""

@@ -45,7 +45,8 @@ def test_seed_alone_decides():
 
 
 def test_class_of_fewer_pictures_than_a_group_is_refused_with_the_way_out():
-    with pytest.raises(UserError, match=r"is 3, but the smallest class .* only 2\. Set it to 1"):
+    told = r"^`damsm\.pictures_per_class` is 3, but the smallest class .* only 2\. Set it to 1"
+    with pytest.raises(UserError, match=told):
         picture_order(CLASSES, 0, 3)
 
 

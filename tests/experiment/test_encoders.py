@@ -79,6 +79,12 @@ def test_what_pretraining_depends_on_may_not_change(unfinished, strategy, settin
         pretrain(config(setting), unfinished, strategy, resume=True)
 
 
+def test_classes_too_small_for_groups_are_told_and_leave_no_folder(strategy, tmp_path):
+    with pytest.raises(UserError, match=r"^`damsm\.pictures_per_class` is 2, .* has only 1\."):
+        pretrain(config("damsm.pictures_per_class=2"), tmp_path / "run", strategy)
+    assert not list(tmp_path.iterdir())
+
+
 def test_best_encoders_are_those_of_the_highest_logged_score(pretrained):
     log = (pretrained / "train.log").read_text()
     scores = {

@@ -5,9 +5,12 @@ import shutil
 import pytest
 from command_lines import TINY, call, refuse
 
-from dmgan_tf import experiment
+from dmgan_tf import build, experiment
 from dmgan_tf.config_file import load_config
+from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import ready_encoders
+from dmgan_tf.inference.model_directory import save_model
+from dmgan_tf.models import EfficientNetLite2Encoder
 from dmgan_tf.training.run_folder import RunFolder
 
 
@@ -28,12 +31,15 @@ def test_a_run_that_draws_its_own_data_lacks_nothing(tmp_path):
 
 EFFICIENTNET = "image_encoder.kind=efficientnet_lite2", "discriminator.feature_maps=[]"
 PREPARED = "data.source=prepared", "data.directory=nowhere"
+GROUPS = ("damsm.pictures_per_class=4",)  # of classes that have two pictures
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
         (PREPARED, "nowhere: is no prepared folder: it has no metadata.json."),
+        ((*PREPARED, *GROUPS), "nowhere: is no prepared folder: it has no metadata.json."),
+        (GROUPS, "`damsm.pictures_per_class` is 4, but the smallest class of the data has only 2."),
         (EFFICIENTNET, "`image_encoder.weights` must name the ImageNet weights"),
         (("damsm.directory=nowhere",), "nowhere: there is no such folder and no preset of that"),
         (("damsm.directory=runs/nowhere",), "runs/nowhere: holds no model"),
@@ -43,11 +49,29 @@ PREPARED = "data.source=prepared", "data.directory=nowhere"
             "`training.initial_model`: the generator of ",
         ),
     ],
-    ids=["data", "ImageNet weights", "preset", "encoders", "size of the encoders", "generator"],
+    ids=[
+        "data",
+        "data of groups",
+        "groups",
+        "ImageNet weights",
+        "preset",
+        "encoders",
+        "size of the encoders",
+        "generator",
+    ],
 )
 def test_what_is_not_there_is_named(settings, told, tmp_path):
     (found,) = lacking(tmp_path / "run", *settings)
     assert found.startswith(told)
+
+
+def test_ready_encoders_need_no_groups(tiny_judge, tmp_path):
+    assert not lacking(tmp_path / "run", *GROUPS, f"damsm.directory={tiny_judge}")
+
+
+def test_pretraining_lacks_pictures_for_groups_as_well(tmp_path):
+    (found,) = experiment.lacking_for_pretraining(config(*GROUPS), tmp_path / "run", False)
+    assert found.startswith("`damsm.pictures_per_class` is 4")
 
 
 def test_all_that_lacks_is_told_in_one_line(tmp_path):
@@ -73,6 +97,43 @@ def test_weights_that_cannot_be_read_are_named(tmp_path):
     weights.write_bytes(weights.read_bytes()[:1000])
     (found,) = lacking(tmp_path / "run", f"damsm.directory={copy}", "text_encoder.feature_size=128")
     assert found.startswith(f"{weights}: cannot be loaded as image_encoder")
+
+
+@pytest.fixture(scope="module")
+def without_maps(tmp_path_factory):
+    """A model whose image encoder has no maps of features for discriminators."""
+    vocabulary = build.vocabulary(config(), build.pictures(config(), "train"))
+    image = EfficientNetLite2Encoder(8, name="image_encoder")
+    image.build()
+    networks = {
+        "generator": build.generator(config()),
+        "text_encoder": build.text_encoder(config(), len(vocabulary)),
+        "image_encoder": image,
+    }
+    folder = tmp_path_factory.mktemp("without") / "model"
+    save_model(folder, networks, vocabulary, config().to_yaml(), step=config().damsm.steps)
+    return folder
+
+
+@pytest.mark.parametrize("key", ["damsm.directory", "training.initial_model", "--run-dir"])
+def test_encoders_without_maps_are_told_with_what_names_them(key, without_maps, tmp_path):
+    named = [f"{key}={without_maps}"]
+    if key == "--run-dir":
+        named, without_maps = [], shutil.copytree(without_maps, tmp_path / "damsm" / "model")
+    (found,) = lacking(tmp_path, *named)
+    assert found == (
+        f"`{key}`, {without_maps}: `discriminator.feature_maps` needs a compact image encoder. "
+        "Received: EfficientNetLite2Encoder. Name one, or set discriminator.feature_maps=[]."
+    )
+
+
+def test_training_refuses_what_the_dry_run_refuses(without_maps, tmp_path, strategy):
+    wanted = config(f"damsm.directory={without_maps}")
+    (found,) = experiment.lacking_for_training(wanted, tmp_path / "run", False)
+    with pytest.raises(UserError) as caught:
+        experiment.train(wanted, tmp_path / "run", strategy)
+    assert str(caught.value) == found
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("folder", ["", "damsm"], ids=["the GAN", "the encoders"])

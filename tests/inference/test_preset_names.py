@@ -15,6 +15,7 @@ from dmgan_tf.inference import presets
 from dmgan_tf.inference.model_directory import fingerprint, model_in, resolve
 from dmgan_tf.inference.presets import Card, load_card, locate, names, preset_judge, preset_name
 from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.presets import main as list_presets
 
 CARD = Card(
     title="Red birds",
@@ -198,6 +199,18 @@ def test_card_of_other_keys_or_types_is_told(box, change, reason):
 def test_card_that_is_no_yaml_is_told(box):
     (box / "red_birds" / "card.yaml").write_text("title: [")
     assert "not valid YAML" in damaged(box / "red_birds")
+
+
+def test_damaged_cards_are_told_after_the_list_of_the_others(box, capsys, monkeypatch):
+    for name in ("a_bird", "no_card"):
+        shutil.copytree(box / "judge", box / name)
+    (box / "a_bird" / "card.yaml").write_text("title: [")
+    (box / "no_card" / "card.yaml").unlink()
+    monkeypatch.setattr("sys.argv", ["dmgan presets"])
+    line = refused(list_presets)
+    assert capsys.readouterr().out == "judge: Red birds\nred_birds: Red birds\n"
+    assert line.startswith("The preset 'a_bird' is damaged: ")
+    assert " The preset 'no_card' is damaged: " in line
 
 
 def test_judge_that_is_not_in_the_box_is_told(box):

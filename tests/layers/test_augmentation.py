@@ -1,5 +1,7 @@
 """What networks see of pictures: against plain loops, with gradients, out of given noise alone."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -92,6 +94,27 @@ def test_maps_of_features_are_shifted_and_cut_as_well():
     noise = np.random.default_rng(1).uniform(size=(3, NOISE_SIZE)).astype("float32")
     found = augment(pictures(channels=5), noise, Augmentation(0.25, 0.5))
     assert found.shape == (3, SIDE, SIDE, 5)
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_color_of_other_than_three_channels_is_refused(channels):
+    noise = np.full((3, NOISE_SIZE), 0.5, "float32")
+    told = rf"^`color` needs pictures of 3 channels\. Received: {channels}\.$"
+    with pytest.raises(ValueError, match=told):
+        augment(pictures(channels=channels), noise, Augmentation(color=True))
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "told"),
+    [
+        (Augmentation(translation=1.5), "`translation` must lie in [0, 0.5). Received: transl"),
+        (Augmentation(translation=-0.1), "`translation` must lie in [0, 0.5). Received: transl"),
+        (Augmentation(cutout=-1), "`cutout` must lie in [0, 1). Received: cutout=-1."),
+    ],
+)
+def test_augmentation_out_of_its_range_is_refused(augmentation, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        augment(pictures(), np.full((3, NOISE_SIZE), 0.5, "float32"), augmentation)
 
 
 def test_picture_depends_on_its_own_noise_alone():

@@ -1,0 +1,65 @@
+"""What a DMGANTrainer is given: checked, and built where it is not built yet."""
+
+import keras
+import tensorflow as tf
+
+from dmgan_tf.training.ema import start_average
+from dmgan_tf.training.trainer import build_once
+
+
+def check_arguments(trainer: keras.Model) -> None:
+    """Raises ValueError when a number is out of its range, or maps and encoder don't fit."""
+    trainer.augmentation.check()
+    trainer.damsm_augmentation.check()
+    for name in ("damsm_weight", "kl_weight", "gradient_penalty", "picture_code_weight"):
+        value = getattr(trainer, name)
+        if not value >= 0:
+            raise ValueError(f"`{name}` must not be negative. Received: {name}={value}.")
+    _check_maps(trainer.feature_discriminators, trainer.feature_maps, trainer.image_encoder)
+
+
+def _check_maps(discriminators, numbers, encoder):
+    if len(discriminators) != len(numbers):
+        raise ValueError(
+            "`feature_maps` must name a map for each of `feature_discriminators`. "
+            f"Received: {len(numbers)} maps, {len(discriminators)} discriminators."
+        )
+    if not discriminators:
+        return
+    if not all(hasattr(encoder, name) for name in ("map_shapes", "feature_maps", "with_maps")):
+        raise ValueError(
+            "`feature_discriminators` need an `image_encoder` with maps, such as CompactEncoder. "
+            f"Received: {type(encoder).__name__}."
+        )
+    last = len(encoder.map_shapes)
+    if not all(1 <= number <= last for number in numbers):
+        raise ValueError(
+            f"`feature_maps` must be numbers from 1 to {last}, the image encoder's maps. "
+            f"Received: {list(numbers)}."
+        )
+
+
+def build_networks(trainer: keras.Model) -> None:
+    """Builds what is not built yet, the average as a copy of the generator."""
+    word_size = trainer.text_encoder.feature_size
+    build_once(trainer.text_encoder)
+    build_once(trainer.image_encoder)
+    build_once(trainer.generator, (None, None, word_size))
+    for network in trainer.all_discriminators:
+        pictures = (None, network.side, network.side, network.channels)
+        build_once(network, pictures, (None, word_size))
+    if trainer.picture_code:
+        build_once(trainer.picture_code, None)
+    if not trainer.average_generator.built:
+        trainer.average_generator.build((None, None, word_size))
+        start_average(trainer.average_generator, trainer.generator)
+
+
+def augmentation_noise(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    """The noise of a batch that decides on what networks see; ValueError where it has none."""
+    if "augmentation_noise" not in batch:
+        raise ValueError(
+            "An augmentation needs `augmentation_noise` in the batch. "
+            f"Received: {', '.join(batch)}. `PipelineOptions.augmentation_shape` asks for it."
+        )
+    return batch["augmentation_noise"]

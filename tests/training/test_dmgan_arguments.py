@@ -1,0 +1,64 @@
+"""What a DMGANTrainer refuses, in one line, instead of failing later without a reason."""
+
+import re
+
+import pytest
+import tensorflow as tf
+from small_trainer import FEATURES, make_batch, make_trainer
+
+from dmgan_tf.layers.augmentation import Augmentation
+from dmgan_tf.models import EfficientNetLite2Encoder
+from dmgan_tf.training import DMGANTrainer
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """A trainer with all that recipes add, of whose networks others are made."""
+    return make_trainer(recipe=True)
+
+
+def refused(usual, **changes):
+    """What a trainer of the same networks is refused with."""
+    names = "generator", "average_generator", "discriminators", "text_encoder", "image_encoder"
+    networks = {name: getattr(usual, name) for name in names}
+    maps = {name: getattr(usual, name) for name in ("feature_discriminators", "feature_maps")}
+    with pytest.raises(ValueError) as caught:
+        DMGANTrainer(**networks | maps | changes)
+    (line,) = str(caught.value).splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"gradient_penalty": -1}, "`gradient_penalty` must not be negative. Received: gradient_p"),
+        ({"damsm_weight": -1}, "`damsm_weight` must not be negative. Received: damsm_weight=-1."),
+        ({"kl_weight": float("nan")}, "`kl_weight` must not be negative. Received: kl_weight=nan."),
+        ({"augmentation": Augmentation(1.5)}, "`translation` must lie in [0, 0.5). Received: tra"),
+        ({"damsm_augmentation": [-1]}, "`translation` must lie in [0, 0.5). Received: translation"),
+        ({"feature_maps": [9]}, "`feature_maps` must be numbers from 1 to 5, the image encoder's "),
+        ({"feature_maps": [0]}, "`feature_maps` must be numbers from 1 to 5, the image encoder's "),
+        ({"feature_maps": [2, 3]}, "`feature_maps` must name a map for each of `feature_discrim"),
+        ({"feature_maps": []}, "`feature_maps` must name a map for each of `feature_discriminator"),
+    ],
+)
+def test_argument_out_of_its_range_is_refused(changes, told, usual):
+    assert refused(usual, **changes).startswith(told)
+
+
+def test_encoder_without_maps_is_refused_where_they_are_judged(usual):
+    line = refused(usual, image_encoder=EfficientNetLite2Encoder(FEATURES))
+    assert line == (
+        "`feature_discriminators` need an `image_encoder` with maps, such as CompactEncoder. "
+        "Received: EfficientNetLite2Encoder."
+    )
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_batch_without_the_noise_of_an_augmentation_is_told(compiled, usual):
+    batch = make_batch()
+    del batch["augmentation_noise"]
+    step = tf.function(usual.train_step) if compiled else usual.train_step
+    told = "An augmentation needs `augmentation_noise` in the batch. Received: images, ids, len"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        step(batch)
