@@ -1,12 +1,14 @@
-"""What a picture looks like from afar, in a few numbers: the noise that would have drawn it."""
+"""What a picture looks like from afar, in a few numbers, and the noise that stands for it."""
 
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.optimize import linear_sum_assignment
 
 from dmgan_tf.errors import UserError
 
 _SIDE = 4  # of the copy that the code is made from, pixels
+_REFERENCES = 1000  # pictures whose codes have a noise
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -16,9 +18,11 @@ class PictureCode(keras.layers.Layer):
     e(x) = (x̄ − μ) V Λ^−½: x̄ the means of the picture's 16 parts, μ their mean over the pictures
     that `adapt` saw, V and Λ the leading eigenvectors and eigenvalues of their covariance.
 
-    A generator that must draw e(x) where its noise *is* e(x) learns what noise is for, and loses no
-    kind of picture (the conditional VAE of BicycleGAN, Zhu et al., 2017, arXiv:1711.11586, with an
-    encoder that is not learned).
+    Each code has a noise, n(e): of as many normal values as pictures, the one that the assignment
+    of least squared distance gives to the nearest picture. So noises are distributed as a
+    generator will meet them, however codes may cluster. A generator that must draw e(x) from
+    n(e(x)) learns what noise is for and loses no kind of picture (after the conditional VAE of
+    BicycleGAN, Zhu et al., 2017, arXiv:1711.11586; here the encoder is not learned).
 
     Args: size: int > 0, numbers of a code.
     Inputs: images: float [B, side, side, 3] in [−1, 1], side a multiple of 4.
@@ -34,15 +38,22 @@ class PictureCode(keras.layers.Layer):
         options = {"initializer": "zeros", "trainable": False}
         self.mean = self.add_weight(name="mean", shape=(values,), **options)
         self.components = self.add_weight(name="components", shape=(values, self.size), **options)
+        pairs = (_REFERENCES, self.size)
+        self.codes = self.add_weight(name="codes", shape=pairs, **options)
+        self.noises = self.add_weight(name="noises", shape=pairs, **options)
         self.built = True
 
     def adapt(self, images):
-        """Takes μ, V and Λ from pictures.
+        """Takes μ, V, Λ and the codes with their noises from pictures.
 
-        Args: images: uint8 [N, side, side, 3].
+        Args: images: uint8 [N, side, side, 3]; the first thousand are used.
         Raises: UserError: where they differ in fewer directions than a code has numbers.
         """
-        flat = _small(tf.constant(images, tf.float32) / 127.5 - 1.0).numpy().astype(np.float64)
+        flat = (
+            _small(tf.constant(images[:_REFERENCES], tf.float32) / 127.5 - 1.0)
+            .numpy()
+            .astype(np.float64)
+        )
         mean = flat.mean(axis=0)
         _, deviations, directions = np.linalg.svd(flat - mean, full_matrices=False)
         deviations = deviations[: self.size] / np.sqrt(len(flat))
@@ -57,25 +68,35 @@ class PictureCode(keras.layers.Layer):
         components *= np.sign(components[largest, np.arange(self.size)])
         self.mean.assign(mean)
         self.components.assign(components)
+        codes = np.resize((flat - mean) @ components, (_REFERENCES, self.size))  # repeats them
+        noises = np.random.default_rng(0).normal(size=codes.shape)
+        distances = np.square(codes[:, None] - noises).sum(axis=2)
+        self.codes.assign(codes)
+        self.noises.assign(noises[linear_sum_assignment(distances)[1]])
 
     def call(self, images):
         return tf.matmul(_small(tf.cast(images, tf.float32)) - self.mean, self.components)
 
+    def noise_of(self, code):
+        """n(code): float32 [B, size] of the same."""
+        distances = tf.reduce_sum(tf.square(code[:, tf.newaxis] - self.codes), axis=2)
+        return tf.gather(self.noises, tf.argmin(distances, axis=1))
+
     def put_into_noise(self, batch):
-        """The batch with codes of its real pictures for the first noise values of half the samples.
+        """The batch with half the samples' first noise values those of their real pictures.
 
         Args: batch: dict of images, noise and code_noise, as DMGANTrainer takes it.
         Returns: the same with another `noise`, and with `code` (float32 [B, size]) and `coded`
-            (float32 [B], 1 where the noise has the code).
+            (float32 [B], 1 where the noise is that of the code).
         """
         code, noise = self(batch["images"][-1]), batch["noise"]
         coded = batch["code_noise"] < 0.5
-        own = tf.concat([tf.cast(code, noise.dtype), noise[:, self.size :]], axis=1)
+        own = tf.concat([tf.cast(self.noise_of(code), noise.dtype), noise[:, self.size :]], axis=1)
         noise = tf.where(coded[:, tf.newaxis], own, noise)
         return {**batch, "noise": noise, "code": code, "coded": tf.cast(coded, tf.float32)}
 
     def error(self, drawn, batch):
-        """Squared distance of drawn pictures' codes from those in their noise; else 0.
+        """Squared distance of drawn pictures' codes from the real ones; 0 where noise has none.
 
         coded · 1/K ‖e(drawn) − e(real)‖²
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.stats import kstest, spearmanr
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.layers.picture_code import PictureCode
@@ -51,12 +52,25 @@ def test_pictures_that_differ_too_little_are_refused():
         layer.adapt(pictures(2))
 
 
+def test_noises_are_normal_whatever_the_codes_and_keep_their_order(code):
+    codes = code(scaled(pictures()))
+    noises = code.noise_of(codes).numpy()
+    for values, of in zip(noises.T, codes.numpy().T, strict=True):
+        assert kstest(values, "norm").pvalue > 0.01 > kstest(of, "norm").pvalue
+        assert spearmanr(values, of).statistic > 0.9
+
+
+def test_code_between_the_known_ones_has_the_noise_of_the_nearest(code):
+    codes = code(scaled(pictures()))
+    np.testing.assert_array_equal(code.noise_of(codes + 1e-4), code.noise_of(codes))
+
+
 def test_noise_of_the_chosen_samples_begins_with_their_code(code):
     images, noise = scaled(pictures(4)), tf.random.normal([4, 5])
     batch = {"images": (images[:, :4, :4], images), "noise": noise}
     found = code.put_into_noise(batch | {"code_noise": tf.constant([0.4, 0.5, 0.0, 0.9])})
     expected = noise.numpy()
-    expected[[0, 2], :2] = code(images).numpy()[[0, 2]]
+    expected[[0, 2], :2] = code.noise_of(code(images)).numpy()[[0, 2]]
     np.testing.assert_array_equal(found["noise"], expected)
     assert found["coded"].numpy().tolist() == [1, 0, 1, 0]
     assert "code" not in batch
