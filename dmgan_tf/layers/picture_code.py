@@ -49,11 +49,8 @@ class PictureCode(keras.layers.Layer):
         Args: images: uint8 [N, side, side, 3]; the first thousand are used.
         Raises: UserError: where they differ in fewer directions than a code has numbers.
         """
-        flat = (
-            _small(tf.constant(images[:_REFERENCES], tf.float32) / 127.5 - 1.0)
-            .numpy()
-            .astype(np.float64)
-        )
+        images = tf.constant(images[:_REFERENCES], tf.float32) / 127.5 - 1.0
+        flat = _small(images).numpy().astype(np.float64)
         mean = flat.mean(axis=0)
         _, deviations, directions = np.linalg.svd(flat - mean, full_matrices=False)
         deviations = deviations[: self.size] / np.sqrt(len(flat))
