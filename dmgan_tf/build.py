@@ -8,7 +8,6 @@ import tensorflow as tf
 from dmgan_tf.build_data import (
     augmentation,
     captions,
-    overview,
     pictures,
     pipeline_options,
     vocabulary,
@@ -46,7 +45,6 @@ __all__ = [
     "image_encoder",
     "initial_image_encoder",
     "local_strategy",
-    "overview",
     "pictures",
     "pipeline_options",
     "strategy",
@@ -183,7 +181,8 @@ def _chosen_maps(config, image):
         if not isinstance(image, CompactEncoder):
             raise UserError(
                 "`discriminator.feature_maps` needs a compact image encoder. Received: "
-                f"{type(image).__name__}. Name one, or set discriminator.feature_maps=[]."
+                f"{type(image).__name__}. Name a model with a compact "
+                "encoder, or set discriminator.feature_maps=[]."
             )
         side, channels = image.map_shapes[number - 1]
         if side < 8 or side & (side - 1):

@@ -45,10 +45,17 @@ def vocabulary(config: Config, training_pictures: PictureSet) -> Vocabulary:
     return Vocabulary.from_captions(captions, config.text_encoder.vocabulary_size)
 
 
-def overview(config: Config, pictures: PictureSet) -> np.ndarray:
-    """Up to 1,000 pictures from all over a set, small: uint8 [N, side, side, 3]."""
+def sample_pictures(config: Config, pictures: PictureSet) -> np.ndarray:
+    """Up to 1,000 pictures from all over a set, small: uint8 [N, side, side, 3].
+
+    Every second one is mirrored where training mirrors pictures.
+    """
     rows = np.linspace(0, len(pictures) - 1, min(len(pictures), 1000)).astype(int)
-    return read_pictures(pictures, rows, config.generator.sides[0], config.data.load_side_ratio)
+    ratio = config.data.load_side_ratio
+    images = read_pictures(pictures, rows, config.generator.sides[0], ratio)
+    if config.data.horizontal_flip:
+        images[1::2] = images[1::2, :, ::-1]
+    return images
 
 
 def check_groups(config: Config) -> None:

@@ -26,6 +26,7 @@ CLASSES = {
     "layers.dynamic_memory": ("DynamicMemory",),
     "layers.lstm_cell": ("LSTMCell",),
     "layers.memory_steps": ("MemoryReader", "MemoryWriter", "ResponseGate"),
+    "layers.picture_code": ("PictureCode",),
     "layers.spectral_norm": ("SpectralNormConv2D",),
     "models.discriminator": ("Discriminator",),
     "models.efficientnet_lite": (

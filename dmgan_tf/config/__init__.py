@@ -59,7 +59,7 @@ class Config:
 
         size = self.training.picture_code_size
         require(
-            size <= min(self.generator.noise_size, 48),
+            size <= min(self.generator.noise_size, 48),  # 48: values of a 4×4 copy
             "`training.picture_code_size` must be at most `generator.noise_size` and 48. "
             f"Received: {size}, with a noise_size of {self.generator.noise_size}.",
         )

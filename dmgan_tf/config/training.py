@@ -65,7 +65,7 @@ class TrainingConfig:
     # So many noise values of half the samples stand for their real picture's code (`PictureCode`),
     # and the drawn picture is pulled towards this code with this weight. 0: none.
     picture_code_size: int = 0
-    picture_code_weight: float = 2.0
+    picture_code_weight: float = 30.0
     ema_decay: float = 0.999
     ema_warm_up: bool = False
     log_every_steps: int = 50

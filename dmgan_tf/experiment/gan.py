@@ -1,16 +1,17 @@
 """Training of DM-GAN around encoders that are there."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from dmgan_tf import build
+from dmgan_tf.build_data import sample_pictures
 from dmgan_tf.config import Config
+from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import check_encoders, encoders_of
-from dmgan_tf.experiment.run import Task, run
+from dmgan_tf.experiment.run import Task, failed_data_told, run
 from dmgan_tf.experiment.watchers import evaluation, progress, sample_grids
 from dmgan_tf.inference.model_directory import (
     load_metadata,
@@ -20,11 +21,10 @@ from dmgan_tf.inference.model_directory import (
     save_model,
 )
 from dmgan_tf.inference.text_to_image import TextToImage
+from dmgan_tf.layers.picture_code import PictureCode
 from dmgan_tf.models.generator import Generator
-from dmgan_tf.training.replicas import every_worker
+from dmgan_tf.training.replicas import every_worker, take_from_first_replica
 from dmgan_tf.training.run_folder import RunFolder, settle
-
-_LOGGER = logging.getLogger(__name__)
 
 
 def train(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
@@ -37,16 +37,18 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
     build.check_feature_maps(config)
     folder = RunFolder(config, directory, resume)
+    pictures = build.pictures(config, "train")
+    code = adapted_picture_code(config, pictures)  # before encoders learn: it may be refused
     encoders = encoders_of(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)
-    pictures = build.pictures(config, "train")
     with strategy.scope():
         text = load_network(encoders, "text_encoder")
         image = load_network(encoders, "image_encoder")
         check_encoders(config, text, image, encoders)
         trainer = build.dmgan_trainer(config, text, image)
-        if trainer.picture_code:
-            trainer.picture_code.adapt(build.overview(config, pictures))
+        if code:
+            trainer.picture_code.set_weights(code.get_weights())
+            take_from_first_replica(strategy, trainer.picture_code.weights)
     every_worker(strategy, True)  # the chief writes over what the others have now read
     average, max_words = trainer.average_generator, config.data.max_words_evaluation
     artist = TextToImage(average, text, vocabulary, max_words, quiet=True)
@@ -82,13 +84,32 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         ]
 
     def begin():
-        if named := section.initial_model:
-            generators = trainer.generator, trainer.average_generator
-            taken = take_weights(named, generators, trainer.discriminators)
-            _LOGGER.info("%s: training begins with its %s.", named, ", ".join(taken))
+        if not (named := section.initial_model):
+            return ""
+        generators = trainer.generator, trainer.average_generator
+        taken = take_weights(named, generators, trainer.discriminators)
+        return f"{resolve(Path(named))}: training begins with its {', '.join(taken)}."
 
     run(task, save, watchers, begin)
     return folder.path / "model"
+
+
+def adapted_picture_code(config: Config, pictures: PictureSet) -> PictureCode | None:
+    """The code that `training.picture_code_size` asks for, of a training set; None where it is 0.
+
+    Raises: UserError: when the pictures differ too little, or can't be read.
+    """
+    size = config.training.picture_code_size
+    if not size:
+        return None
+    code = PictureCode(size)
+    with failed_data_told(pictures):
+        images = sample_pictures(config, pictures)
+    try:
+        code.adapt(images)
+    except ValueError as error:
+        raise UserError(f"`training.picture_code_size`: {error} Set it lower.") from error
+    return code
 
 
 def take_weights(
@@ -110,7 +131,8 @@ def take_weights(
             if differing := _differing(source, network):
                 raise UserError(
                     f"`training.initial_model`: the {name} of {directory} does not fit the "
-                    f"config's: {differing}. Set its values, or name another model."
+                    f"config's: {differing}. Set these keys to the model's "
+                    "values, or name another model."
                 )
             places = _places(network)
             for place, variable in _places(source).items():
@@ -133,7 +155,7 @@ def _differing(source, network):
         return "; ".join(told)
     places = _places(network)
     fits = all(places[place].shape == v.shape for place, v in _places(source).items())
-    return "" if fits else "`text_encoder.feature_size` is another one there"
+    return "" if fits else "`text_encoder.feature_size` is not the same there"
 
 
 def _places(network):

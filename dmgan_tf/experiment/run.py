@@ -51,7 +51,7 @@ def run(
     task: Task,
     save_model: Callable[[int, dict[str, keras.Model]], None],
     watchers: Callable[[tf.summary.SummaryWriter, int], list[keras.callbacks.Callback]],
-    begin: Callable[[], None] | None = None,
+    begin: Callable[[], str] | None = None,
 ) -> None:
     """Runs a task from its newest checkpoint, or from the beginning, to its last step.
 
@@ -59,7 +59,8 @@ def run(
 
     Args: save_model: function (step, networks by the names of `task.written`), called with every
         checkpoint. watchers: function (TensorBoard's writer, first step) → callbacks, which the
-        chief alone has. begin: function (), called before the folder of a new run is made.
+        chief alone has. begin: function (), called before the folder of a new run is made; what it
+        returns is logged.
     Raises: UserError, Interrupted.
     """
     section = task.config.training
@@ -70,8 +71,7 @@ def run(
         steps = checkpoints.steps()
         return steps and checkpoints.path(steps[-1])
 
-    if begin and not checkpoints.steps():
-        begin()
+    beginning = begin() if begin and not checkpoints.steps() else ""
     guard = LossGuard(_GUARD_STEPS, last_good)
     copies = NetworkCopies(**(task.written if is_chief() else {}))
 
@@ -94,6 +94,8 @@ def run(
             _LOGGER.info("%s: going on after step %d of %d.", path, first_step, task.last_step)
             if is_chief():  # a kill may have fallen between checkpoint and model
                 save_model(first_step, task.written)
+        elif beginning:
+            _LOGGER.info(beginning)
         tell_devices(task.config.generator.sides[-1], section.mixed_precision)
         watching = []
         if is_chief():
@@ -101,7 +103,7 @@ def run(
             watching = watchers(writer, first_step)
         if several_workers(task.strategy) and section.step_timeout_seconds:
             watching.append(StepTimeout(section.step_timeout_seconds))
-        with _failed_data_told(task.pictures):
+        with failed_data_told(task.pictures):
             run_steps(
                 task.strategy,
                 task.trainer,
@@ -135,7 +137,7 @@ def _check_finite(trainer, step, last_good):
 
 
 @contextlib.contextmanager
-def _failed_data_told(pictures):
+def failed_data_told(pictures):
     """Raises what a dataset's error hides: that a file could not be fetched."""
     try:
         yield

@@ -15,6 +15,9 @@ def check_arguments(trainer: keras.Model) -> None:
         value = getattr(trainer, name)
         if not value >= 0:
             raise ValueError(f"`{name}` must not be negative. Received: {name}={value}.")
+    size, most = getattr(trainer.picture_code, "size", 0), trainer.generator.noise_size
+    if size > most:
+        raise ValueError(f"`picture_code` has {size} numbers, noise only {most}.")
     _check_maps(trainer.feature_discriminators, trainer.feature_maps, trainer.image_encoder)
 
 
@@ -55,11 +58,11 @@ def build_networks(trainer: keras.Model) -> None:
         start_average(trainer.average_generator, trainer.generator)
 
 
-def augmentation_noise(batch: dict[str, tf.Tensor]) -> tf.Tensor:
-    """The noise of a batch that decides on what networks see; ValueError where it has none."""
-    if "augmentation_noise" not in batch:
+def noise_in(batch: dict[str, tf.Tensor], name: str, wanted_by: str, option: str) -> tf.Tensor:
+    """What of a batch decides by chance; ValueError where the pipeline was not asked for it."""
+    if name not in batch:
         raise ValueError(
-            "An augmentation needs `augmentation_noise` in the batch. "
-            f"Received: {', '.join(batch)}. `PipelineOptions.augmentation_shape` asks for it."
+            f"{wanted_by} needs `{name}` in the batch. Received: {', '.join(batch)}. "
+            f"`PipelineOptions.{option}` asks for it."
         )
-    return batch["augmentation_noise"]
+    return batch[name]

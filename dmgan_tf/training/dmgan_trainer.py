@@ -10,7 +10,7 @@ from dmgan_tf.losses.adversarial import generator_loss
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
 from dmgan_tf.training.discriminator_step import discriminator_step, label
-from dmgan_tf.training.dmgan_arguments import augmentation_noise, build_networks, check_arguments
+from dmgan_tf.training.dmgan_arguments import build_networks, check_arguments, noise_in
 from dmgan_tf.training.ema import update_average
 from dmgan_tf.training.memory_means import memory_means
 from dmgan_tf.training.replicas import (
@@ -56,7 +56,7 @@ class DMGANTrainer(Trainer):
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
             real ones that the feature discriminators see.
         gradient_penalty: float ≥ 0, `strength` of `penalty_gradients`; 0: none.
-        picture_code: PictureCode that noise takes its first values from, or None.
+        picture_code: adapted PictureCode, which the first values of noise stand for, or None.
         picture_code_weight: float ≥ 0, of its error in the generator's loss.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
@@ -86,7 +86,7 @@ class DMGANTrainer(Trainer):
         damsm_augmentation=(),
         gradient_penalty=0.0,
         picture_code=None,
-        picture_code_weight=0.0,
+        picture_code_weight=30.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -155,7 +155,8 @@ class DMGANTrainer(Trainer):
         """One step on one replica's share of the batch; returns the global batch's scalars."""
         text = self.encode_text(batch)
         if self.picture_code:
-            batch = self.picture_code.put_into_noise(batch)
+            noise_in(batch, "code_noise", "A picture code", "code_noise")
+            batch = self.picture_code.with_code_noise(batch)
         scalars = {}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.generator.trainable_variables])
@@ -199,7 +200,8 @@ class DMGANTrainer(Trainer):
         chosen = self.damsm_augmentation if place == _ENCODER else self.augmentation
         if not chosen:
             return images
-        return augment(images, augmentation_noise(batch)[:, place, drawn], chosen)
+        wanted = "augmentation_noise", "An augmentation", "augmentation_shape"
+        return augment(images, noise_in(batch, *wanted)[:, place, drawn], chosen)
 
     def _encode_image(self, images, batch):
         """One pass of the image encoder: regions and code, and the chosen maps."""
@@ -235,8 +237,8 @@ class DMGANTrainer(Trainer):
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl
         if self.picture_code:
-            error = global_mean(self.picture_code.error(output.images[-1], batch))
-            own, terms["picture_code"] = own + self.picture_code_weight * error, error
+            error = global_mean(self.picture_code.code_error(output.images[-1], batch))
+            own, terms["picture_code_error"] = own + self.picture_code_weight * error, error
         if encoded is None:
             # Not before the discriminators are done, whose maps would be held at the same time.
             with tf.control_dependencies(list(terms.values())):

@@ -124,6 +124,18 @@ def every_worker(strategy: tf.distribute.Strategy, condition: bool) -> bool:
     return int(total) == strategy.num_replicas_in_sync
 
 
+def take_from_first_replica(strategy: tf.distribute.Strategy, variables: list) -> None:
+    """Gives variables, float32, the values that the first replica of all workers holds."""
+
+    @tf.function
+    def values():
+        place = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return [tf.convert_to_tensor(v) * tf.cast(place == 0, tf.float32) for v in variables]
+
+    for variable, value in zip(variables, strategy.run(values), strict=True):
+        variable.assign(strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None))
+
+
 def apply_gradients(optimizer, gradients, variables):
     """Applies gradients that the optimizer adds up over the replicas.
 

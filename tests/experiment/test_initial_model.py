@@ -60,7 +60,7 @@ def test_model_of_another_shape_is_told_with_both_and_the_key(
     line = refused(strategy, tmp_path / "run", f"training.initial_model={initial}", setting)
     assert line == (
         f"`training.initial_model`: the {network} of {initial} does not fit the config's: {told}. "
-        "Set its values, or name another model."
+        "Set these keys to the model's values, or name another model."
     )
 
 
@@ -71,7 +71,7 @@ def test_model_of_sentences_of_another_size_is_told_beside_other_encoders(
     encoders = write_model(tmp_path / "encoders", config(wider), load_vocabulary(initial))
     settings = f"training.initial_model={initial}", f"damsm.directory={encoders}", wider
     line = refused(strategy, tmp_path / "run", *settings)
-    assert "does not fit the config's: `text_encoder.feature_size` is another one there. " in line
+    assert "does not fit the config's: `text_encoder.feature_size` is not the same there. " in line
 
 
 @pytest.mark.parametrize("stages", [3, 4])

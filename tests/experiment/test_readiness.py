@@ -123,7 +123,8 @@ def test_encoders_without_maps_are_told_with_what_names_them(key, without_maps, 
     (found,) = lacking(tmp_path, *named)
     assert found == (
         f"`{key}`, {without_maps}: `discriminator.feature_maps` needs a compact image encoder. "
-        "Received: EfficientNetLite2Encoder. Name one, or set discriminator.feature_maps=[]."
+        "Received: EfficientNetLite2Encoder. Name a model with a compact encoder, or set "
+        "discriminator.feature_maps=[]."
     )
 
 
