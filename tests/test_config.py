@@ -48,6 +48,12 @@ def test_maps_of_features_need_the_encoder_that_has_them(file):
     )
 
 
+@pytest.mark.parametrize(("noise", "size"), [(100, 49), (2, 3)])
+def test_picture_code_is_no_longer_than_noise_and_a_small_copy(file, noise, size):
+    sizes = [f"generator.noise_size={noise}", f"training.picture_code_size={size}"]
+    assert f"Received: {size}, with a noise_size of {noise}." in refused(file(), sizes)
+
+
 def test_missing_section_is_named(file):
     path = file("training: {steps: 1}\n")
     assert refused(path) == f"{path}: missing key `data`."
@@ -146,6 +152,7 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("augmentation.cutout=1", "`cutout` must lie in [0, 1)"),
         ("generator.memory_gain=0", "`memory_gain` must be greater than 0"),
         ("damsm.batch_size=1", "`batch_size` must be 2 or more"),
+        ("training.picture_code_size=-1", "`picture_code_size` and `picture_code_weight` must not"),
         ("damsm.pictures_per_class=0", "`pictures_per_class` must be greater than 0"),
         ("damsm.pictures_per_class=5", "`batch_size` must be divisible by `pictures_per_class`"),
         ("damsm.gammas=[4, 5]", "`gammas` must be three numbers above 0"),

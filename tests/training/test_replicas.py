@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 from small_trainer import make_batch, make_damsm_trainer, make_trainer
 
+from dmgan_tf.training.replicas import take_from_first_replica
+
 pytestmark = pytest.mark.slow
 
 
@@ -100,6 +102,16 @@ def test_damsm_step_by_xla_equals_the_plain_one(class_negatives):
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-4, err_msg=name)
     assert_same_variables(compiled.text_encoder.variables, plain.text_encoder.variables)
+
+
+def test_first_replica_gives_its_values_to_all(strategy):
+    with strategy.scope():
+        variable = tf.Variable([0.0, 0.0], trainable=False)
+    for number, copy in enumerate(strategy.experimental_local_results(variable)):
+        copy.assign([number + 1.0, number + 2.0])
+    take_from_first_replica(strategy, [variable])
+    for copy in strategy.experimental_local_results(variable):
+        np.testing.assert_array_equal(copy, [1.0, 2.0])
 
 
 def test_pictures_of_one_class_are_negatives_on_request_alone():
