@@ -11,6 +11,7 @@ import errno
 import gc
 import importlib
 import logging
+import math
 import os
 import signal
 import sys
@@ -118,10 +119,8 @@ def run_config(
 
     cluster.read_cluster()
     if arguments.dry_run:
-        from dmgan_tf.experiment.readiness import parameter_table
-
         print(config.to_yaml())
-        print(parameter_table(config))
+        print(_parameter_table(config))
         if found := lacking(config, directory, arguments.resume):
             raise UserError(" ".join(found))
         print("All that this run needs is there.")
@@ -132,6 +131,22 @@ def run_config(
     with cluster.lost_workers_told(config.training.step_timeout_seconds):
         print(start(config, directory, arguments.resume))
     return 0
+
+
+def _parameter_table(config):
+    """Trainable parameters per network, a line each; needs no data."""
+    from dmgan_tf import build
+
+    image = build.image_encoder(config)
+    networks = [
+        build.text_encoder(config, config.text_encoder.vocabulary_size),
+        image,
+        build.generator(config),
+        *build.discriminators(config),
+        *build.feature_discriminators(config, image),
+    ]
+    counts = [(n.name, sum(math.prod(v.shape) for v in n.trainable_variables)) for n in networks]
+    return "\n".join(f"{name:20} {count:>12,}" for name, count in counts)
 
 
 def _config_of_run(parser, arguments):

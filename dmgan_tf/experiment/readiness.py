@@ -3,7 +3,6 @@
 Everything is read, and checked, as the run itself would; nothing is trained or written.
 """
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,20 +15,6 @@ from dmgan_tf.experiment.gan import adapted_picture_code, take_weights
 from dmgan_tf.inference.model_directory import load_network, load_vocabulary
 from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.run_folder import RunFolder
-
-
-def parameter_table(config: Config) -> str:
-    """Trainable parameters per network, a line each; needs no data."""
-    image = build.image_encoder(config)
-    networks = [
-        build.text_encoder(config, config.text_encoder.vocabulary_size),
-        image,
-        build.generator(config),
-        *build.discriminators(config),
-        *build.feature_discriminators(config, image),
-    ]
-    counts = [(n.name, sum(math.prod(v.shape) for v in n.trainable_variables)) for n in networks]
-    return "\n".join(f"{name:20} {count:>12,}" for name, count in counts)
 
 
 def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[str]:
