@@ -62,10 +62,10 @@ class TrainingConfig:
     kl_weight: float = 1.0  # λ1
     # Strength of R1 on the discriminators (γ = strength · side² / batch_size); 0: none.
     gradient_penalty: float = 0.0
-    # Of half the samples so many noise values are those that `PictureCode` assigns to the real
-    # picture's code, and the drawn picture is pulled towards this code with this weight. 0: none.
+    # How many noise values of half the samples `PictureCode` takes from their real picture, whose
+    # code the drawn one is pulled towards with this weight. 0: none.
     picture_code_size: int = 0
-    picture_code_weight: float = 30.0
+    picture_code_weight: float = 60.0
     ema_decay: float = 0.999
     ema_warm_up: bool = False
     log_every_steps: int = 50

@@ -80,15 +80,16 @@ class PictureCode(keras.layers.Layer):
         distances = tf.reduce_sum(tf.square(code[:, tf.newaxis] - self.codes), axis=2)
         return tf.gather(self.noises, tf.argmin(distances, axis=1))
 
-    def with_code_noise(self, batch):
+    def with_code_noise(self, batch, chance):
         """The batch, with the noise of half the samples beginning with that of their real picture.
 
-        Args: batch: dict of images, noise and code_noise, as DMGANTrainer takes it.
+        Args: batch: dict of images and noise, as DMGANTrainer takes it. chance: float [B], uniform
+            in [0, 1): below ½ the sample is chosen.
         Returns: the same with another `noise`, and with `code` (float32 [B, size]) and `has_code`
             (float32 [B], 1 where the noise is that of the code).
         """
         code, noise = self(batch["images"][-1]), batch["noise"]
-        chosen = batch["code_noise"] < 0.5
+        chosen = chance < 0.5
         own = tf.concat([tf.cast(self.noise_of(code), noise.dtype), noise[:, self.size :]], axis=1)
         noise = tf.where(chosen[:, tf.newaxis], own, noise)
         return {**batch, "noise": noise, "code": code, "has_code": tf.cast(chosen, tf.float32)}

@@ -56,7 +56,8 @@ class DMGANTrainer(Trainer):
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
             real ones that the feature discriminators see.
         gradient_penalty: float ≥ 0, `strength` of `penalty_gradients`; 0: none.
-        picture_code: adapted PictureCode, which the first values of noise stand for, or None.
+        picture_code: adapted PictureCode, which sets the first noise values of half the samples, or
+            None.
         picture_code_weight: float ≥ 0, of its error in the generator's loss.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
@@ -86,7 +87,7 @@ class DMGANTrainer(Trainer):
         damsm_augmentation=(),
         gradient_penalty=0.0,
         picture_code=None,
-        picture_code_weight=30.0,
+        picture_code_weight=60.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -155,8 +156,8 @@ class DMGANTrainer(Trainer):
         """One step on one replica's share of the batch; returns the global batch's scalars."""
         text = self.encode_text(batch)
         if self.picture_code:
-            noise_in(batch, "code_noise", "A picture code", "code_noise")
-            batch = self.picture_code.with_code_noise(batch)
+            chance = noise_in(batch, "code_noise", "A picture code", "code_noise")
+            batch = self.picture_code.with_code_noise(batch, chance)
         scalars = {}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.generator.trainable_variables])

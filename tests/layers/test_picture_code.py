@@ -24,7 +24,6 @@ def scaled(images):
 @pytest.fixture
 def code():
     layer = PictureCode(2)
-    layer.build()
     layer.adapt(pictures())
     return layer
 
@@ -72,7 +71,6 @@ def test_noises_of_two_kinds_of_pictures_are_normal_all_the_same():
     images = pictures(1000)
     images[::2, :4] //= 3
     layer = PictureCode(1)
-    layer.build()
     layer.adapt(images)
     codes = layer(scaled(images))
     noises = layer.noise_of(codes).numpy()[:, 0]
@@ -92,7 +90,7 @@ def test_code_between_the_known_ones_has_the_noise_of_the_nearest(code):
 def test_noise_of_the_chosen_samples_begins_with_their_code(code):
     images, noise = scaled(pictures(4)), tf.random.normal([4, 5])
     batch = {"images": (images[:, :4, :4], images), "noise": noise}
-    found = code.with_code_noise(batch | {"code_noise": tf.constant([0.4, 0.5, 0.0, 0.9])})
+    found = code.with_code_noise(batch, tf.constant([0.4, 0.5, 0.0, 0.9]))
     expected = noise.numpy()
     expected[[0, 2], :2] = code.noise_of(code(images)).numpy()[[0, 2]]
     np.testing.assert_array_equal(found["noise"], expected)
@@ -103,7 +101,7 @@ def test_noise_of_the_chosen_samples_begins_with_their_code(code):
 def test_error_is_the_distance_from_the_code_in_the_noise(code):
     images = scaled(pictures(4))
     batch = {"images": (images,), "noise": tf.zeros([4, 2])}
-    batch = code.with_code_noise(batch | {"code_noise": tf.constant([0.0, 0.0, 1.0, 1.0])})
+    batch = code.with_code_noise(batch, tf.constant([0.0, 0.0, 0.9, 0.9]))
     np.testing.assert_allclose(code.code_error(images, batch), 0, atol=1e-6)
     others = tf.reverse(images, [0])
     distance = np.square(code(others) - code(images)).mean(axis=1)

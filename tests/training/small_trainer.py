@@ -74,7 +74,6 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
 
 def picture_code():
     layer = PictureCode(2)
-    layer.build()
     rng = np.random.default_rng(0)
     layer.adapt(rng.integers(0, 256, (20, SIDES[0], SIDES[0], 3), np.uint8))
     return layer

@@ -191,7 +191,7 @@ def test_fit_trains_as_well(trainer, batch):
 
 def generator_gradient(trainer, batch):
     """Gradient of the generator's loss, the discriminators as they are."""
-    batch = trainer.picture_code.with_code_noise(batch)
+    batch = trainer.picture_code.with_code_noise(batch, batch["code_noise"])
     with tf.GradientTape() as tape:
         text, output = forward(trainer, batch)
         drawn = [trainer._augmented(x, batch, i, 1) for i, x in enumerate(output.images)]
