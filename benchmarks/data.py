@@ -67,10 +67,11 @@ def _make_pictures(folder):
 
 def _prepare(folder):
     from dmgan_tf.preparation import writer
+    from dmgan_tf.preparation.plan import plan
     from dmgan_tf.preparation.sources.folder import find
 
-    plan = writer.plan(find(folder / "found", None, folder, test_share=0.0), "bench", None)
-    writer.write(plan, folder / "prepared", processes=_PROCESSES)
+    planned = plan(find(folder / "found", None, folder, test_share=0.0), "bench", None)
+    writer.write(planned, folder / "prepared", processes=_PROCESSES)
     return folder / "prepared"
 
 

@@ -30,8 +30,12 @@ def communication(config):
     from dmgan_tf.layers.batch_norm import BatchNorm
 
     image, generator = build.image_encoder(config), build.generator(config)
-    critics = [*build.discriminators(config), *build.feature_discriminators(config, image)]
-    trained = [v for n in (generator, *critics) for v in n.trainable_variables]
+    networks: list = [
+        generator,
+        *build.discriminators(config),
+        *build.feature_discriminators(config, image),
+    ]
+    trained = [v for n in networks for v in n.trainable_variables]
     gradients = _FLOAT_BYTES * sum(math.prod(v.shape) for v in trained)
     regions = math.prod(image(tf.zeros([1, 64, 64, 3]))[0].shape)
     size, words = config.text_encoder.feature_size, config.data.max_words

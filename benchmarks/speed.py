@@ -60,7 +60,7 @@ def _measures(arguments):
     flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
     in_bfloat16 = ["bfloat16"] if "avx512_bf16" in flags or "amx_bf16" in flags else []
     forms = ["this", *(["plain"] if "plain" in references else []), *in_bfloat16]
-    wanted = {
+    wanted: dict[str, list[tuple]] = {
         "generation": [("generation", references, n, config) for n in ("1", "4", "16")],
         "training": [("training", references, "4", config)],
         "memory": [("memory", form, "4", config) for form in forms],
