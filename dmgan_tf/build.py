@@ -16,7 +16,6 @@ from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.interop.efficientnet_weights import load_efficientnet_weights
 from dmgan_tf.layers.augmentation import Augmentation
-from dmgan_tf.layers.picture_code import PictureCode
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import (
@@ -146,6 +145,7 @@ def generator(config: Config, name: str = "generator") -> Generator:
         writing_gate=section.writing_gate,
         response_gate=section.response_gate,
         separate_values=section.separate_values,
+        prior_size=section.prior_size,
         dtype=_policy(config),
         name=name,
     )
@@ -225,8 +225,6 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
         augmentation=augmentation(config),
         damsm_augmentation=Augmentation(config.augmentation.damsm_translation),
         gradient_penalty=section.gradient_penalty,
-        picture_code=PictureCode(size) if (size := section.picture_code_size) else None,
-        picture_code_weight=section.picture_code_weight,
         damsm_weight=section.damsm_weight,
         kl_weight=section.kl_weight,
         damsm_gammas=config.damsm.gammas,

@@ -8,7 +8,7 @@ import numpy as np
 from dmgan_tf.config import Config
 from dmgan_tf.data.picture_order import check_class_sizes
 from dmgan_tf.data.picture_set import PictureSet
-from dmgan_tf.data.pipeline import PipelineOptions, read_pictures
+from dmgan_tf.data.pipeline import PipelineOptions
 from dmgan_tf.data.prepared import load_prepared, load_prepared_vocabulary
 from dmgan_tf.data.toy_birds import birds, draw_all
 from dmgan_tf.data.vocabulary import Vocabulary
@@ -45,19 +45,6 @@ def vocabulary(config: Config, training_pictures: PictureSet) -> Vocabulary:
     return Vocabulary.from_captions(captions, config.text_encoder.vocabulary_size)
 
 
-def sample_pictures(config: Config, pictures: PictureSet) -> np.ndarray:
-    """Up to 1,000 pictures from all over a set, small: uint8 [N, side, side, 3].
-
-    Every second one is mirrored where training mirrors pictures.
-    """
-    rows = np.linspace(0, len(pictures) - 1, min(len(pictures), 1000)).astype(int)
-    ratio = config.data.load_side_ratio
-    images = read_pictures(pictures, rows, config.generator.sides[0], ratio)
-    if config.data.horizontal_flip:
-        images[1::2] = images[1::2, :, ::-1]
-    return images
-
-
 def check_groups(config: Config) -> None:
     """Raises UserError when a class is too small for `damsm.pictures_per_class`; draws nothing."""
     size, data = config.damsm.pictures_per_class, config.data
@@ -83,7 +70,6 @@ def pipeline_options(config: Config, dropout_size: int = 0) -> PipelineOptions:
         dropout_size=dropout_size,
         # Pretraining is what wants dropout; it sees the pictures as they are.
         augmentation_shape=() if dropout_size else _augmentation_shape(config),
-        code_noise=config.training.picture_code_size > 0 and not dropout_size,
         pictures_per_class=config.damsm.pictures_per_class if dropout_size else 1,
         seed=config.training.seed,
     )

@@ -15,6 +15,7 @@ PACKAGE = __name__.partition(".")[0]
 CLASSES = {
     "layers.batch_deviation": ("BatchDeviation",),
     "layers.batch_norm": ("BatchNorm",),
+    "layers.caption_prior": ("CaptionPrior",),
     "layers.conditioning_augmentation": ("ConditioningAugmentation",),
     "layers.conv_blocks": (
         "DownsampleBlock",
@@ -26,7 +27,6 @@ CLASSES = {
     "layers.dynamic_memory": ("DynamicMemory",),
     "layers.lstm_cell": ("LSTMCell",),
     "layers.memory_steps": ("MemoryReader", "MemoryWriter", "ResponseGate"),
-    "layers.picture_code": ("PictureCode",),
     "layers.spectral_norm": ("SpectralNormConv2D",),
     "models.discriminator": ("Discriminator",),
     "models.efficientnet_lite": (

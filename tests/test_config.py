@@ -48,10 +48,9 @@ def test_maps_of_features_need_the_encoder_that_has_them(file):
     )
 
 
-@pytest.mark.parametrize(("noise", "size"), [(100, 49), (2, 3)])
-def test_picture_code_is_no_longer_than_noise_and_a_small_copy(file, noise, size):
-    sizes = [f"generator.noise_size={noise}", f"training.picture_code_size={size}"]
-    assert f"Received: {size}, with a noise_size of {noise}." in refused(file(), sizes)
+def test_prior_is_no_larger_than_features(file):
+    line = refused(file(), ["text_encoder.feature_size=4", "generator.prior_size=5"])
+    assert line.endswith("at most `text_encoder.feature_size`. Received: 5, and 4.")
 
 
 def test_missing_section_is_named(file):
@@ -152,7 +151,8 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("augmentation.cutout=1", "`cutout` must lie in [0, 1)"),
         ("generator.memory_gain=0", "`memory_gain` must be greater than 0"),
         ("damsm.batch_size=1", "`batch_size` must be 2 or more"),
-        ("training.picture_code_size=-1", "`picture_code_size` and `picture_code_weight` must not"),
+        ("generator.prior_size=-1", "`prior_size` must lie in [0, `noise_size`)"),
+        ("generator.prior_size=100", "`prior_size` must lie in [0, `noise_size`)"),
         ("damsm.pictures_per_class=0", "`pictures_per_class` must be greater than 0"),
         ("damsm.pictures_per_class=5", "`batch_size` must be divisible by `pictures_per_class`"),
         ("damsm.gammas=[4, 5]", "`gammas` must be three numbers above 0"),

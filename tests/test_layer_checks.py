@@ -15,6 +15,7 @@ import dmgan_tf.layers
 import dmgan_tf.models
 from dmgan_tf.layers.batch_deviation import BatchDeviation
 from dmgan_tf.layers.batch_norm import BatchNorm
+from dmgan_tf.layers.caption_prior import CaptionPrior
 from dmgan_tf.layers.conditioning_augmentation import ConditioningAugmentation
 from dmgan_tf.layers.conv_blocks import (
     DownsampleBlock,
@@ -26,7 +27,6 @@ from dmgan_tf.layers.conv_blocks import (
 from dmgan_tf.layers.dynamic_memory import DynamicMemory
 from dmgan_tf.layers.lstm_cell import LSTMCell
 from dmgan_tf.layers.memory_steps import MemoryReader, MemoryWriter, ResponseGate
-from dmgan_tf.layers.picture_code import PictureCode
 from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.efficientnet_lite import ConvUnit, InvertedResidual
@@ -87,7 +87,7 @@ CASES = [
     Case(DownsampleBlock, {"filters": 5, "kernel_size": 3, "strides": 1}, [PIXELS], 2, 1),
     Case(JointBlock, {"filters": 5}, [PIXELS, normal(3, 6)], 2, 1),
     Case(BatchDeviation, {}, [PIXELS], 0),
-    Case(PictureCode, {"size": 2}, [PIXELS], 0, 4),
+    Case(CaptionPrior, {"size": 2}, [normal(3, 6), normal(3, 4)], 0, 9),
     Case(ConditioningAugmentation, {"condition_size": 4}, [normal(3, 6), normal(3, 4)], 2),
     Case(MemoryWriter, {"memory_channels": 7}, [WORDS, PIXELS], 6),
     Case(MemoryWriter, {"memory_channels": 7, "gated": False}, [WORDS, PIXELS], 2),

@@ -56,12 +56,11 @@ class Config:
             "`discriminator.feature_maps` needs `image_encoder.kind: compact`. "
             f"Received: {self.image_encoder.kind!r}.",
         )
-
-        size = self.training.picture_code_size
+        size, features = self.generator.prior_size, self.text_encoder.feature_size
         require(
-            size <= min(self.generator.noise_size, 48),  # 48: values of a 4×4 copy
-            "`training.picture_code_size` must be at most `generator.noise_size` and 48. "
-            f"Received: {size}, with a noise_size of {self.generator.noise_size}.",
+            size <= features,
+            "`generator.prior_size` must be at most `text_encoder.feature_size`. "
+            f"Received: {size}, and {features}.",
         )
 
     def to_yaml(self) -> str:

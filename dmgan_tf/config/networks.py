@@ -65,6 +65,9 @@ class GeneratorConfig:
     writing_gate: bool = True
     response_gate: bool = True
     separate_values: bool = True  # false: one projection of the memory serves as key and as value
+    # How many numbers of what captions leave open, such as the surroundings, `CaptionPrior` draws
+    # from noise; 0: there is no prior.
+    prior_size: int = 0
     memory_gain: float = 1.0  # on the memory's kernels at the start; 1: as the authors start them
 
     def __post_init__(self):
@@ -74,6 +77,11 @@ class GeneratorConfig:
         )
         power_of_two(self, "first_side")
         require(self.residual_blocks >= 0, "`residual_blocks` must be 0 or more.")
+        require(
+            0 <= self.prior_size < self.noise_size,
+            "`prior_size` must lie in [0, `noise_size`). "
+            f"Received: prior_size={self.prior_size}, noise_size={self.noise_size}.",
+        )
         require(
             self.memory or not self.writing_gate,
             "`writing_gate` gates what is written to the memory, so it needs `memory: true`.",

@@ -62,10 +62,6 @@ class TrainingConfig:
     kl_weight: float = 1.0  # λ1
     # Strength of R1 on the discriminators (γ = strength · side² / batch_size); 0: none.
     gradient_penalty: float = 0.0
-    # How many noise values of half the samples `PictureCode` takes from their real picture, whose
-    # code the drawn one is pulled towards with this weight. 0: none.
-    picture_code_size: int = 0
-    picture_code_weight: float = 60.0
     ema_decay: float = 0.999
     ema_warm_up: bool = False
     log_every_steps: int = 50
@@ -107,10 +103,6 @@ class TrainingConfig:
         require(
             min(self.damsm_weight, self.kl_weight, self.gradient_penalty) >= 0,
             "`damsm_weight`, `kl_weight` and `gradient_penalty` must not be negative.",
-        )
-        require(
-            self.picture_code_size >= 0 and self.picture_code_weight >= 0,
-            "`picture_code_size` and `picture_code_weight` must not be negative.",
         )
         require(
             0 <= self.step_timeout_seconds <= 1e6, "`step_timeout_seconds` must lie in [0, 10⁶]."

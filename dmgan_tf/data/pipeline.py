@@ -28,9 +28,8 @@ class PipelineOptions:
         sorted subset. noise_size, condition_size: of the normal noise that comes with a sample;
         load_side_ratio, horizontal_flip: see DataConfig. dropout_size: of the uniform noise per
         word that decides on dropout; 0: none comes. augmentation_shape: of the uniform noise that
-        decides on what networks see of pictures; (): none comes. code_noise: whether the uniform
-        number comes that decides on a picture code. pictures_per_class: see `picture_order`.
-        seed: int.
+        decides on what networks see of pictures; (): none comes. pictures_per_class: see
+        `picture_order`. seed: int.
     """
 
     sides: tuple[int, ...]
@@ -41,7 +40,6 @@ class PipelineOptions:
     horizontal_flip: bool = False
     dropout_size: int = 0
     augmentation_shape: tuple[int, ...] = ()
-    code_noise: bool = False
     pictures_per_class: int = 1
     seed: int = 0
 
@@ -123,8 +121,6 @@ def _sample_maker(pictures, vocabulary, options):
             key = tf.random.fold_in(keys[6], 1)
             shape = options.augmentation_shape
             sample["augmentation_noise"] = tf.random.stateless_uniform(shape, key)
-        if options.code_noise:
-            sample["code_noise"] = tf.random.stateless_uniform([], tf.random.fold_in(keys[6], 2))
         return sample
 
     return make

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
+from tqdm import tqdm
 
 from dmgan_tf import build
-from dmgan_tf.build_data import sample_pictures
+from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
 from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.data.pipeline import training_dataset
+from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import check_encoders, encoders_of
 from dmgan_tf.experiment.run import Task, failed_data_told, run
@@ -21,10 +25,13 @@ from dmgan_tf.inference.model_directory import (
     save_model,
 )
 from dmgan_tf.inference.text_to_image import TextToImage
-from dmgan_tf.layers.picture_code import PictureCode
+from dmgan_tf.layers.caption_prior import CaptionPrior
 from dmgan_tf.models.generator import Generator
+from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.replicas import every_worker, take_from_first_replica
 from dmgan_tf.training.run_folder import RunFolder, settle
+
+_PRIOR_PAIRS, _PRIOR_BATCH = 5000, 50  # pictures with a caption each that a prior learns from
 
 
 def train(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
@@ -38,7 +45,6 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     build.check_feature_maps(config)
     folder = RunFolder(config, directory, resume)
     pictures = build.pictures(config, "train")
-    code = adapted_picture_code(config, pictures)  # before encoders learn: it may be refused
     encoders = encoders_of(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)
     with strategy.scope():
@@ -46,9 +52,6 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         image = load_network(encoders, "image_encoder")
         check_encoders(config, text, image, encoders)
         trainer = build.dmgan_trainer(config, text, image)
-        if code:
-            trainer.picture_code.set_weights(code.get_weights())
-            take_from_first_replica(strategy, trainer.picture_code.weights)
     every_worker(strategy, True)  # the chief writes over what the others have now read
     average, max_words = trainer.average_generator, config.data.max_words_evaluation
     artist = TextToImage(average, text, vocabulary, max_words, quiet=True)
@@ -84,32 +87,49 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         ]
 
     def begin():
-        if not (named := section.initial_model):
-            return ""
-        generators = trainer.generator, trainer.average_generator
-        taken = take_weights(named, generators, trainer.discriminators)
-        return f"{resolve(Path(named))}: training begins with its {', '.join(taken)}."
+        generators, told = (trainer.generator, trainer.average_generator), ""
+        if named := section.initial_model:
+            taken = take_weights(named, generators, trainer.discriminators)
+            told = f"{resolve(Path(named))}: training begins with its {', '.join(taken)}."
+        if prior := adapted_prior(config, pictures, vocabulary, text, image):
+            for generator in generators:
+                generator.prior.set_weights(prior.get_weights())
+                take_from_first_replica(strategy, generator.prior.weights)
+        return told
 
     run(task, save, watchers, begin)
     return folder.path / "model"
 
 
-def adapted_picture_code(config: Config, pictures: PictureSet) -> PictureCode | None:
-    """The code that `training.picture_code_size` asks for, of a training set; None where it is 0.
+def adapted_prior(
+    config: Config,
+    pictures: PictureSet,
+    vocabulary: Vocabulary,
+    text: TextEncoder,
+    image: keras.Model,
+) -> CaptionPrior | None:
+    """The prior that `generator.prior_size` asks for, of encoders and of what training begins with.
 
-    Raises: UserError: when the pictures differ too little, or can't be read.
+    Raises: UserError: when captions leave too little open, or pictures can't be read.
     """
-    size = config.training.picture_code_size
+    size = config.generator.prior_size
     if not size:
         return None
-    code = PictureCode(size)
+    options = build.pipeline_options(config)
+    batches = training_dataset(pictures, vocabulary, options, batch_size=_PRIOR_BATCH)
+    count = -(-min(_PRIOR_PAIRS, 5 * len(pictures)) // _PRIOR_BATCH)
+    image_codes, sentence_features = [], []
     with failed_data_told(pictures):
-        images = sample_pictures(config, pictures)
+        taken, hidden = batches.take(count), not is_chief()
+        for batch in tqdm(taken, "prior", count, unit="batch", disable=hidden):
+            image_codes.append(image(batch["images"][-1], training=False)[1])
+            sentence_features.append(text(batch["ids"], batch["lengths"])[1])
+    prior = CaptionPrior(size)
     try:
-        code.adapt(images)
+        prior.adapt(np.concatenate(image_codes), np.concatenate(sentence_features))
     except ValueError as error:
-        raise UserError(f"`training.picture_code_size`: {error} Set it lower.") from error
-    return code
+        raise UserError(f"`generator.prior_size`: {error} Set it lower.") from error
+    return prior
 
 
 def take_weights(

@@ -11,7 +11,7 @@ from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import DEPENDS_ON, check_encoders, ready_encoders
-from dmgan_tf.experiment.gan import adapted_picture_code, take_weights
+from dmgan_tf.experiment.gan import take_weights
 from dmgan_tf.inference.model_directory import load_network, load_vocabulary
 from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.run_folder import RunFolder
@@ -22,7 +22,6 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
     return _complaints(
         lambda: RunFolder(config, directory, resume),
         lambda: _read_data(config),
-        lambda: adapted_picture_code(config, build.pictures(config, "train")),
         lambda: _find_encoders(config, directory, resume),
         lambda: _take_initial_weights(config, directory),
     )

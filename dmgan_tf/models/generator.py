@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from dmgan_tf.layers.caption_prior import CaptionPrior
 from dmgan_tf.layers.conditioning_augmentation import ConditioningAugmentation
 from dmgan_tf.layers.conv_blocks import (
     ResidualBlock,
@@ -187,6 +188,8 @@ class Generator(keras.Model):
         stages: int ≥ 1, pictures drawn; stages − 1 refinements, each doubling the side.
         residual_blocks, memory, writing_gate, response_gate, separate_values: see
             RefinementStage.
+        prior_size: int, size of the CaptionPrior that completes sentences when pictures are drawn;
+            0: there is none. In training the sentences are completed already.
     Inputs:
         word_features: float [B, T, N_w]; word_mask: bool [B, T], True = real word;
         sentence_feature: float [B, N_w]; noise: float [B, N_z]; condition_noise: float [B, N_c].
@@ -207,6 +210,7 @@ class Generator(keras.Model):
         writing_gate=True,
         response_gate=True,
         separate_values=True,
+        prior_size=0,
         **kwargs,
     ):
         super().__init__(**{"name": "generator"} | kwargs)
@@ -228,12 +232,14 @@ class Generator(keras.Model):
             "noise_size": noise_size,
             "first_side": first_side,
             "stages": stages,
+            "prior_size": prior_size,
         }
         policy = self.dtype_policy
         self.noise_size = noise_size
         self.condition_size = condition_size
         self.sides = tuple(first_side * 2**i for i in range(stages))
         self.feature_channels = feature_channels
+        self.prior = CaptionPrior(prior_size, name="prior") if prior_size else None
         self.conditioning_augmentation = ConditioningAugmentation(
             condition_size, dtype="float32", name="conditioning_augmentation"
         )
@@ -257,6 +263,8 @@ class Generator(keras.Model):
         condition_noise_shape=None,
     ):
         feature_size = word_features_shape[-1]
+        if self.prior:
+            self.prior.build((None, feature_size))
         self.conditioning_augmentation.build((None, feature_size))
         self.initial_stage.build((None, self.condition_size), (None, self.noise_size))
         shape = (None, self.sides[0], self.sides[0], self.feature_channels)
@@ -270,6 +278,8 @@ class Generator(keras.Model):
     def call(
         self, word_features, word_mask, sentence_feature, noise, condition_noise, training=False
     ):
+        if self.prior and not training:
+            sentence_feature = self.prior(sentence_feature, noise)
         condition, mean, log_variance = self.conditioning_augmentation(
             sentence_feature, condition_noise
         )

@@ -11,13 +11,10 @@ def check_arguments(trainer: keras.Model) -> None:
     """Raises ValueError when a number is out of its range, or maps and encoder don't fit."""
     trainer.augmentation.check()
     trainer.damsm_augmentation.check()
-    for name in ("damsm_weight", "kl_weight", "gradient_penalty", "picture_code_weight"):
+    for name in ("damsm_weight", "kl_weight", "gradient_penalty"):
         value = getattr(trainer, name)
         if not value >= 0:
             raise ValueError(f"`{name}` must not be negative. Received: {name}={value}.")
-    size, most = getattr(trainer.picture_code, "size", 0), trainer.generator.noise_size
-    if size > most:
-        raise ValueError(f"`picture_code` has {size} numbers, noise only {most}.")
     _check_maps(trainer.feature_discriminators, trainer.feature_maps, trainer.image_encoder)
 
 
@@ -51,8 +48,6 @@ def build_networks(trainer: keras.Model) -> None:
     for network in trainer.all_discriminators:
         pictures = (None, network.side, network.side, network.channels)
         build_once(network, pictures, (None, word_size))
-    if trainer.picture_code:
-        build_once(trainer.picture_code, None)
     if not trainer.average_generator.built:
         trainer.average_generator.build((None, None, word_size))
         start_average(trainer.average_generator, trainer.generator)

@@ -42,7 +42,8 @@ class DMGANTrainer(Trainer):
     means over the global batch, whatever the replicas.
 
     Args:
-        generator, average_generator: two Generators of one shape; the second holds the EMA.
+        generator, average_generator: two Generators of one shape; the second holds the EMA. With
+            an adapted prior, sentences are completed by what the real picture shows.
         discriminators: any number, small to large; each judges the picture of its `side`.
         text_encoder, image_encoder: the frozen DAMSM encoders.
             What of these is not built yet is built, the average as a copy of the generator.
@@ -56,14 +57,11 @@ class DMGANTrainer(Trainer):
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
             real ones that the feature discriminators see.
         gradient_penalty: float ≥ 0, `strength` of `penalty_gradients`; 0: none.
-        picture_code: adapted PictureCode, which sets the first noise values of half the samples, or
-            None.
-        picture_code_weight: float ≥ 0, of its error in the generator's loss.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
         condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
         float [B, sizes + 1, 2, NOISE_SIZE] in [0, 1), for each size and at last for the image
-        encoder, real and drawn; with a picture code code_noise: float [B] in [0, 1).
+        encoder, real and drawn.
     Raises: ValueError: when a strength is out of its range, a map is none of the encoder's, or a
         batch lacks the noise of an augmentation.
     """
@@ -86,8 +84,6 @@ class DMGANTrainer(Trainer):
         augmentation=(),
         damsm_augmentation=(),
         gradient_penalty=0.0,
-        picture_code=None,
-        picture_code_weight=60.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -100,8 +96,6 @@ class DMGANTrainer(Trainer):
         self.augmentation = Augmentation(*augmentation)
         self.damsm_augmentation = Augmentation(*damsm_augmentation)
         self.gradient_penalty = gradient_penalty
-        self.picture_code = picture_code
-        self.picture_code_weight = picture_code_weight
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.damsm_weight = damsm_weight
@@ -137,9 +131,7 @@ class DMGANTrainer(Trainer):
 
     def checkpoint(self):
         """All that a run must find again to go on exactly where it was."""
-        code = {"picture_code": self.picture_code} if self.picture_code else {}
         return tf.train.Checkpoint(
-            **code,
             generator=self.generator,
             average_generator=self.average_generator,
             discriminators=self.all_discriminators,
@@ -150,14 +142,14 @@ class DMGANTrainer(Trainer):
     def encode_text(self, batch):
         words, sentence = self.text_encoder(batch["ids"], batch["lengths"])
         mask = tf.sequence_mask(batch["lengths"], tf.shape(batch["ids"])[1])
+        if prior := self.generator.prior:
+            _, image_code = self.image_encoder(batch["images"][-1], training=False)
+            sentence = prior.completed(sentence, image_code)
         return Text(words, mask, sentence)
 
     def train_step(self, batch):
         """One step on one replica's share of the batch; returns the global batch's scalars."""
         text = self.encode_text(batch)
-        if self.picture_code:
-            chance = noise_in(batch, "code_noise", "A picture code", "code_noise")
-            batch = self.picture_code.with_code_noise(batch, chance)
         scalars = {}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.generator.trainable_variables])
@@ -237,9 +229,6 @@ class DMGANTrainer(Trainer):
             terms[f"generator_loss/{label(network)}"] = global_mean(generator_loss(*logits))
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl
-        if self.picture_code:
-            error = global_mean(self.picture_code.code_error(output.images[-1], batch))
-            own, terms["picture_code_error"] = own + self.picture_code_weight * error, error
         if encoded is None:
             # Not before the discriminators are done, whose maps would be held at the same time.
             with tf.control_dependencies(list(terms.values())):

@@ -46,6 +46,7 @@ def trained(**changes):
         {},
         {"stages": 1},
         {"residual_blocks": 0},
+        {"prior_size": 2},
         {"residual_blocks": 1, "stages": 2, "first_side": 16},
         {"response_gate": False},
         {"memory": False, "writing_gate": False, "response_gate": False},
@@ -104,7 +105,7 @@ def test_weights_are_those_of_the_moment():
 
 
 def test_variables_are_all_that_a_graph_of_it_reads():
-    folded = FoldedGenerator(trained())
+    folded = FoldedGenerator(trained(prior_size=1))
     graph = tf.function(lambda *inputs: folded(*inputs)).get_concrete_function(*arguments())
     held = {variable.ref() for variable in folded.variables}
     assert {variable.ref() for variable in graph.variables} == held

@@ -161,6 +161,15 @@ def test_pictures_stay_within_minus_one_and_one(network):
     assert all(np.abs(image).max() <= 1.0 for image in images)
 
 
+def test_prior_completes_sentences_when_pictures_are_drawn_and_not_in_training():
+    network = built(prior_size=1)
+    completed = network.prior(SENTENCES, NOISE)
+    assert np.abs(completed - SENTENCES).max() > 0.1
+    for training, sentences in ((False, completed), (True, SENTENCES)):
+        _, mean, _ = network.conditioning_augmentation(sentences, CONDITION_NOISE)
+        assert_close(network(*INPUTS, training=training).condition_mean, mean)
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_only_a_training_call_moves_the_moving_statistics(training):
     network = built()

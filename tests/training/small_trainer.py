@@ -5,7 +5,6 @@ import numpy as np
 import tensorflow as tf
 
 from dmgan_tf.layers.augmentation import NOISE_SIZE, Augmentation
-from dmgan_tf.layers.picture_code import PictureCode
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import CompactEncoder
@@ -33,11 +32,14 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
         "first_side": SIDES[0],
         "stages": 2,
         "residual_blocks": 1,
+        "prior_size": 2 * recipe,
         "dtype": dtype,
     }
     networks = [Generator(**shape, name=name) for name in ("generator", "average_generator")]
     for network in networks:
         network.build((None, None, FEATURES))
+    if recipe:
+        networks[0].prior.adapt(*np.random.default_rng(0).normal(size=(2, 50, FEATURES)))
     start_average(networks[1], networks[0])
     text, image = make_encoders()
 
@@ -56,8 +58,6 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
             "augmentation": Augmentation(0.125, 0.25, True),
             "damsm_augmentation": Augmentation(0.125),
             "gradient_penalty": 0.1,
-            "picture_code": picture_code(),
-            "picture_code_weight": 2.0,
         }
     trainer = DMGANTrainer(
         *networks,
@@ -70,13 +70,6 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
     )
     trainer.compile(optimizer(), [optimizer() for _ in trainer.all_discriminators])
     return trainer
-
-
-def picture_code():
-    layer = PictureCode(2)
-    rng = np.random.default_rng(0)
-    layer.adapt(rng.integers(0, 256, (20, SIDES[0], SIDES[0], 3), np.uint8))
-    return layer
 
 
 def make_encoders():
@@ -110,7 +103,6 @@ def make_batch(size=4, seed=0):
         "dropout_noise": tf.constant(rng.uniform(size=(size, WORDS, 6)).astype(np.float32)),
         "noise": normal(size, 3),
         "condition_noise": normal(size, 3),
-        "code_noise": tf.constant(rng.uniform(size=size).astype(np.float32)),
         "augmentation_noise": tf.constant(
             rng.uniform(size=(size, len(SIDES) + 1, 2, NOISE_SIZE)).astype(np.float32)
         ),

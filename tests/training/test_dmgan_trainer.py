@@ -191,7 +191,6 @@ def test_fit_trains_as_well(trainer, batch):
 
 def generator_gradient(trainer, batch):
     """Gradient of the generator's loss, the discriminators as they are."""
-    batch = trainer.picture_code.with_code_noise(batch, batch["code_noise"])
     with tf.GradientTape() as tape:
         text, output = forward(trainer, batch)
         drawn = [trainer._augmented(x, batch, i, 1) for i, x in enumerate(output.images)]
@@ -247,17 +246,23 @@ def test_generator_learns_from_feature_discriminators_through_the_frozen_encoder
     assert not np.allclose(with_them[0], without_one_head[0], rtol=1e-3)
 
 
-def test_generator_is_pulled_towards_the_code_in_its_noise(batch):
-    pulls = []
-    for weight in (1e3, 0.0):
-        trainer = make_trainer(lambda: sgd(1e-5), recipe=True)
-        trainer.picture_code_weight = weight
-        coded = batch | {"code_noise": tf.zeros([len(batch["noise"])])}
-        before = float(trainer.train_step(coded)["picture_code_error"])
-        pulls.append(before - float(trainer.train_step(coded)["picture_code_error"]))
-    assert pulls[0] > 10 * abs(pulls[1]) > 0
-    uncoded = batch | {"code_noise": tf.ones([len(batch["noise"])])}
-    assert float(trainer.train_step(uncoded)["picture_code_error"]) == 0
+def test_sentences_are_completed_by_what_real_pictures_show(batch):
+    trainer = make_trainer(recipe=True)
+    sentence = trainer.text_encoder(batch["ids"], batch["lengths"])[1]
+    found = trainer.encode_text(batch).sentence_feature
+    codes = trainer.image_encoder(batch["images"][-1])[1]
+    expected = trainer.generator.prior.completed(sentence, codes)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert not np.allclose(found, sentence, atol=0.1)
+
+
+def test_training_changes_no_prior_and_both_generators_have_it(batch):
+    trainer = make_trainer(recipe=True)
+    before = [w.copy() for w in trainer.generator.prior.get_weights()]
+    trainer.train_step(batch)
+    for generator in (trainer.generator, trainer.average_generator):
+        for old, new in zip(before, generator.prior.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
 
 
 def test_drawn_and_real_pictures_have_noise_of_their_own(batch):

@@ -1,0 +1,48 @@
+"""The prior that a config asks for, of a training set and its encoders."""
+
+import numpy as np
+import pytest
+from command_lines import TINY
+
+from dmgan_tf import build
+from dmgan_tf.config_file import load_config
+from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.errors import UserError
+from dmgan_tf.experiment.gan import adapted_prior
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return load_config(TINY[1], [])
+
+
+@pytest.fixture(scope="module")
+def parts(settings):
+    """Pictures, vocabulary, and encoders that have not learned."""
+    pictures = build.pictures(settings, "train")
+    vocabulary = build.vocabulary(settings, pictures)
+    trainer = build.damsm_trainer(settings, len(vocabulary), 1)
+    return pictures, vocabulary, trainer.text_encoder, trainer.image_encoder
+
+
+def test_none_is_made_unless_it_is_asked_for(parts):
+    assert adapted_prior(load_config(TINY[1], ["generator.prior_size=0"]), *parts) is None
+
+
+def test_what_it_draws_spreads_as_what_pictures_show(settings, parts):
+    prior = adapted_prior(settings, *parts)
+    sentences = np.zeros([2000, 8], np.float32)
+    drawn = prior(sentences, np.random.default_rng(0).normal(size=(2000, 4))).numpy()
+    inner = (drawn - prior.guess(sentences).numpy()) @ prior.directions.numpy()
+    assert 0.3 < (inner.std(axis=0) / prior.deviations).min() < 3
+
+
+def test_pictures_that_are_alike_are_refused_with_the_key(settings, parts):
+    _, *others = parts
+    caption, *_ = parts[0].captions[0]
+    alike = PictureSet(
+        captions=[[caption]] * 5, class_ids=np.arange(5), images=np.zeros((5, 16, 16, 3), np.uint8)
+    )
+    told = r"^`generator\.prior_size`: what captions leave open in .* directions\. Set it lower\.$"
+    with pytest.raises(UserError, match=told):
+        adapted_prior(settings, alike, *others)
