@@ -18,21 +18,22 @@ class CaptionPrior(keras.layers.Layer):
 
     DAMSM's code v of a picture and the feature s of its sentence lie in one space. A s + b is the
     best linear guess of κ v from s, U the leading eigenvectors and Λ the eigenvalues of the
-    covariance of what it leaves. With a picture, the completed feature holds what it shows:
+    covariance of what it leaves. What a picture shows beyond its caption is
 
-        ŝ(s, v) = g + U Uᵀ (κ v − g),  g = A s + b
+        r(s, v) = U Uᵀ (κ v − A s − b)
 
-    Without one, the part in U comes from noise z, by a mixture density network (Bishop, 1994):
+    and in training sentences are s + r(s, v). Without a picture, r comes from noise z, by a mixture
+    density network (Bishop, 1994):
 
-        ŝ(s, z) = g + U Λ^½ e,  e ~ p(e | s) = Σ π_m(s) N(μ_m(s), σ_m(s)²)
+        r(s, z) = U Λ^½ e,  e ~ p(e | s) = Σ π_m(s) N(μ_m(s), σ_m(s)²)
 
-    A generator that learned to draw ŝ(s, v) then draws every kind of picture that a caption
+    A generator that learned to draw s + r(s, v) then draws every kind of picture that a caption
     allows, as often as there are pictures of it (after the prior of unCLIP, Ramesh et al., 2022,
-    arXiv:2204.06125). κ makes ŝ as long as s.
+    arXiv:2204.06125). κ makes v as long as s.
 
     Args: size: int > 0, columns of U.
     Inputs: sentence_feature: float [B, D]; noise: float [B, ≥ size + 1], normal.
-    Returns: float32 [B, D].
+    Returns: s + r(s, z), float32 [B, D].
     """
 
     def __init__(self, size, **kwargs):
@@ -130,12 +131,11 @@ class CaptionPrior(keras.layers.Layer):
         deviations = tf.clip_by_value(tf.reshape(deviations, shape), _LEAST, _MOST)
         return tf.nn.log_softmax(shares), tf.reshape(means, shape), deviations
 
-    def completed(self, sentence_feature, image_code):
-        """ŝ(s, v), float32 [B, D]: the sentence with what its picture shows beside."""
-        guess = self.guess(sentence_feature)
-        rest = self.scale * tf.cast(image_code, tf.float32) - guess
+    def untold(self, sentence_feature, image_code):
+        """r(s, v), float32 [B, D]: what a picture shows beyond its caption."""
+        rest = self.scale * tf.cast(image_code, tf.float32) - self.guess(sentence_feature)
         inner = tf.matmul(rest, self.directions)
-        return guess + tf.matmul(inner, self.directions, transpose_b=True)
+        return tf.matmul(inner, self.directions, transpose_b=True)
 
     def call(self, sentence_feature, noise):
         log_shares, means, log_deviations = self._gaussians(sentence_feature)
@@ -149,7 +149,7 @@ class CaptionPrior(keras.layers.Layer):
         deviation = tf.exp(tf.reduce_sum(log_deviations * chosen, axis=1))
         e = mean + deviation * noise[:, 1 : self.size + 1]
         inner = e * self.deviations
-        return self.guess(sentence_feature) + tf.matmul(inner, self.directions, transpose_b=True)
+        return sentence_feature + tf.matmul(inner, self.directions, transpose_b=True)
 
     def compute_output_shape(self, sentence_feature_shape, noise_shape=None):
         return sentence_feature_shape

@@ -12,7 +12,7 @@ from dmgan_tf.training.replicas import (
 )
 
 
-def discriminator_step(network, optimizer, real, fake, sentence_feature, penalty=None):
+def discriminator_step(network, optimizer, real, fake, sentence_feature, penalty=None, untold=None):
     """Updates a discriminator by its loss over the global batch.
 
     Args:
@@ -21,11 +21,16 @@ def discriminator_step(network, optimizer, real, fake, sentence_feature, penalty
             gradient leaves through `fake`.
         sentence_feature: float [B, N_w].
         penalty: (step, strength) of `penalty_gradients`, or None.
+        untold: float [B, N_w], what real pictures show beyond their captions, or None. Wrong
+            sentences are completed by it too: else the surroundings alone would tell them, and
+            nobody would look at the colours.
     Returns: dict of scalars, this replica's shares of the global ones.
     """
     real, fake = tf.cast(real, fake.dtype), tf.stop_gradient(fake)
     # Sample i's wrong sentence is that of i + 1 in the global batch; the last has none.
     wrong_sentence, wrong_weight = following_rows(sentence_feature)
+    if untold is not None:
+        sentence_feature, wrong_sentence = sentence_feature + untold, wrong_sentence + untold
     size = tf.shape(real)[0]
     # No batch norm there: one pass serves real and fake pictures and all three pairings.
     index = tf.concat([tf.range(2 * size), tf.range(size)], axis=0)

@@ -142,10 +142,11 @@ class DMGANTrainer(Trainer):
     def encode_text(self, batch):
         words, sentence = self.text_encoder(batch["ids"], batch["lengths"])
         mask = tf.sequence_mask(batch["lengths"], tf.shape(batch["ids"])[1])
+        untold = None
         if prior := self.generator.prior:
             _, image_code = self.image_encoder(batch["images"][-1], training=False)
-            sentence = prior.completed(sentence, image_code)
-        return Text(words, mask, sentence)
+            untold = prior.untold(sentence, image_code)
+        return Text(words, mask, sentence, untold)
 
     def train_step(self, batch):
         """One step on one replica's share of the batch; returns the global batch's scalars."""
@@ -156,7 +157,7 @@ class DMGANTrainer(Trainer):
             output = self.generator(
                 text.word_features,
                 text.word_mask,
-                text.sentence_feature,
+                text.completed,
                 batch["noise"],
                 batch["condition_noise"],
                 training=True,
@@ -215,7 +216,9 @@ class DMGANTrainer(Trainer):
         if self.gradient_penalty:
             penalty = self.generator_optimizer.iterations, self.gradient_penalty
         network, optimizer = self.all_discriminators[place], self.discriminator_optimizers[place]
-        return discriminator_step(network, optimizer, real, fake, text.sentence_feature, penalty)
+        return discriminator_step(
+            network, optimizer, real, fake, text.sentence_feature, penalty, text.untold
+        )
 
     def _generator_loss(self, batch, output, text, drawn, encoded=None):
         """The loss of Eq. 10 and its terms, as this replica's shares of the global values.
@@ -225,7 +228,7 @@ class DMGANTrainer(Trainer):
         """
         terms = {}
         for network, fake in zip(self.all_discriminators, drawn, strict=True):
-            logits = network(fake, text.sentence_feature, training=True)
+            logits = network(fake, text.completed, training=True)
             terms[f"generator_loss/{label(network)}"] = global_mean(generator_loss(*logits))
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl
