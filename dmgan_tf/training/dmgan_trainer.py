@@ -31,6 +31,12 @@ class Text(NamedTuple):
     word_features: tf.Tensor  # [B, T, N_w]
     word_mask: tf.Tensor  # bool [B, T]
     sentence_feature: tf.Tensor  # [B, N_w]
+    untold: tf.Tensor | None  # [B, N_w], what real pictures show beyond them; None: no prior
+
+    @property
+    def completed(self):
+        """The sentences that generator and discriminators see, [B, N_w]."""
+        return self.sentence_feature if self.untold is None else self.sentence_feature + self.untold
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
