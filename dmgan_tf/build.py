@@ -145,6 +145,7 @@ def generator(config: Config, name: str = "generator") -> Generator:
         writing_gate=section.writing_gate,
         response_gate=section.response_gate,
         separate_values=section.separate_values,
+        padding=section.padding,
         prior_size=section.prior_size,
         dtype=_policy(config),
         name=name,

@@ -30,7 +30,8 @@ from dmgan_tf.layers.memory_steps import MemoryReader, MemoryWriter, ResponseGat
 from dmgan_tf.layers.spectral_norm import SpectralNormConv2D
 from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.efficientnet_lite import ConvUnit, InvertedResidual
-from dmgan_tf.models.generator import Generator, InitialStage, RefinementStage
+from dmgan_tf.models.generator import Generator
+from dmgan_tf.models.generator_stages import InitialStage, RefinementStage
 from dmgan_tf.models.image_encoder import CompactEncoder
 from dmgan_tf.models.text_encoder import TextEncoder
 
@@ -81,7 +82,9 @@ CASES = [
     Case(SpectralNormConv2D, {"filters": 5, "kernel_size": 3}, [PIXELS], 2, 1),
     Case(GatedLinearUnit, {}, [PIXELS], 0),
     Case(UpsampleBlock, {"filters": 3}, [PIXELS], 3, 2),
+    Case(UpsampleBlock, {"filters": 3, "padding": "reflect"}, [PIXELS], 3, 2),
     Case(ResidualBlock, {}, [PIXELS], 6, 4),
+    Case(ResidualBlock, {"padding": "reflect"}, [PIXELS], 6, 4),
     Case(ResidualBlock, {"half_input": True}, [PIXELS], 6, 4),
     Case(DownsampleBlock, {"filters": 5}, [PIXELS], 2, 1),
     Case(DownsampleBlock, {"filters": 5, "kernel_size": 3, "strides": 1}, [PIXELS], 2, 1),

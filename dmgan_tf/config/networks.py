@@ -65,6 +65,9 @@ class GeneratorConfig:
     writing_gate: bool = True
     response_gate: bool = True
     separate_values: bool = True  # false: one projection of the memory serves as key and as value
+    # Beyond the edges of a map that is convolved: zeros, as the authors have it, or its mirror
+    # image, which leaves no traces of the edges in the background.
+    padding: str = "zeros"  # zeros | reflect
     # How many numbers of what captions leave open, such as the surroundings, `CaptionPrior` draws
     # from noise; 0: there is no prior.
     prior_size: int = 0
@@ -77,6 +80,7 @@ class GeneratorConfig:
         )
         power_of_two(self, "first_side")
         require(self.residual_blocks >= 0, "`residual_blocks` must be 0 or more.")
+        one_of(self, "padding", ("zeros", "reflect"))
         require(
             0 <= self.prior_size < self.noise_size,
             "`prior_size` must lie in [0, `noise_size`). "

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dmgan_tf.layers import cpu
 from dmgan_tf.layers.batch_norm import gated_linear_unit
+from dmgan_tf.layers.convolutions import AROUND, reflect
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 
 # Up to this side of a map reading the kernels takes the time, and four of 2×2 are larger than one
@@ -31,7 +32,7 @@ class FoldedGenerator(tf.Module):
         self.compute_dtype = generator.compute_dtype
         # Variables, not constants: at CUB's size those save 3 % of a picture's time and cost five
         # seconds before the first.
-        build = _Builder(generator.compute_dtype, portable)
+        build = _Builder(generator.compute_dtype, portable, generator.padding)
         self._prior = generator.prior
         self._conditioning_augmentation = generator.conditioning_augmentation
         self._initial_stage = _InitialStage(generator.initial_stage, build)
@@ -39,9 +40,7 @@ class FoldedGenerator(tf.Module):
             _RefinementStage(stage, side, build)
             for stage, side in zip(generator.refinement_stages, self.sides[:-1], strict=True)
         ]
-        self._image_heads = [
-            _Convolution(build.variable(head.kernel)) for head in generator.image_heads
-        ]
+        self._image_heads = [build.plain_convolution(head.kernel) for head in generator.image_heads]
 
     @property
     def batch_size(self):
@@ -54,9 +53,11 @@ class FoldedGenerator(tf.Module):
     def variables(self):
         """All `tf.Variable`s, those of the Keras layers included."""
         memories = [stage.dynamic_memory for stage in self._refinement_stages]
-        priors = [self._prior] if self._prior else []
-        kept = (*priors, self._conditioning_augmentation, *memories)
-        return [*super().variables, *(v.value for layer in kept for v in layer.variables)]
+        kept = [
+            v for layer in (self._conditioning_augmentation, *memories) for v in layer.variables
+        ]
+        kept += self._prior.drawing_variables if self._prior else []
+        return [*super().variables, *(v.value for v in kept)]
 
     def __call__(self, word_features, word_mask, sentence_feature, noise, condition_noise):
         if self._prior:
@@ -134,8 +135,8 @@ class _ResidualBlock(tf.Module):
 class _Builder:
     """Chooses the form of each convolution: what a CPU does fastest, unless it must be portable."""
 
-    def __init__(self, dtype, portable):
-        self._dtype, self._portable = dtype, portable
+    def __init__(self, dtype, portable, padding):
+        self._dtype, self._portable, self._reflected = dtype, portable, padding == "reflect"
 
     def variable(self, value):
         return tf.Variable(tf.cast(value, self._dtype), trainable=False)
@@ -145,27 +146,29 @@ class _Builder:
             return _Winograd(scheme, *self._folded(kernel, batch_norm), batch_norm.gated)
         if batch_norm.gated:
             return self._gated(kernel, batch_norm)
-        kernel, shift = self._folded(kernel, batch_norm)
-        return _Convolution(self.variable(kernel), self.variable(shift))
+        return self.plain_convolution(*self._folded(kernel, batch_norm))
+
+    def plain_convolution(self, kernel, bias=None, around=AROUND):
+        bias = None if bias is None else self.variable(bias)
+        return _Convolution(self.variable(kernel), bias, around, self._reflected)
 
     def upsampling(self, side, block):
         kernel = tf.convert_to_tensor(block.kernel)
         if scheme := self._scheme(side, kernel, upsampled=True):
             return _Winograd(scheme, *self._folded(kernel, block.batch_norm), gated=True)
-        if side <= _SMALL_SIDE:
+        # The mirror image of a small map, once doubled, is not that of the doubled one.
+        if side <= _SMALL_SIDE and not self._reflected:
             return _DoubledConvolution(self._gated(kernel, block.batch_norm))
         phases = zip(_phase_kernels(kernel), _PHASE_PADDINGS, strict=True)
         return _Upsampling([self._gated(phase, block.batch_norm, p) for phase, p in phases])
 
-    def _gated(self, kernel, batch_norm, padding="SAME"):
+    def _gated(self, kernel, batch_norm, around=AROUND):
         kernel, shift = self._folded(kernel, batch_norm)
         halves = zip(tf.split(kernel, 2, axis=-1), tf.split(shift, 2), strict=True)
-        return _GatedConvolution(
-            *(_Convolution(self.variable(k), self.variable(s), padding) for k, s in halves)
-        )
+        return _GatedConvolution(*(self.plain_convolution(k, s, around) for k, s in halves))
 
     def _scheme(self, side, kernel, upsampled=False):
-        if self._portable or self._dtype != "float32":
+        if self._portable or self._reflected or self._dtype != "float32":
             return None
         return cpu.convolution((side, side), kernel, upsampled)
 
@@ -194,12 +197,19 @@ class _Winograd(tf.Module):
 
 
 class _Convolution(tf.Module):
-    def __init__(self, kernel, bias=None, padding="SAME"):
+    """Args: around: how many pixels come in beyond the edges: mirrored ones, or zeros."""
+
+    def __init__(self, kernel, bias, around, reflected):
         super().__init__()
-        self._kernel, self._bias, self._padding = kernel, bias, padding
+        self._kernel, self._bias = kernel, bias
+        self._reflected = around if reflected else None
+        zeros = "SAME" if around == AROUND else around
+        self._padding = "VALID" if reflected else zeros
 
     def __call__(self, x):
-        y = tf.nn.conv2d(tf.cast(x, self._kernel.dtype), self._kernel, 1, self._padding)
+        x = tf.cast(x, self._kernel.dtype)
+        x = reflect(x, self._reflected) if self._reflected else x
+        y = tf.nn.conv2d(x, self._kernel, 1, self._padding)
         return y if self._bias is None else tf.nn.bias_add(y, self._bias)
 
 
@@ -246,7 +256,7 @@ _PHASES = [[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]]
 # The upper pixel of a pair sees the small pixel above its own, the lower one that below; so with
 # columns.
 _PHASE_PADDINGS = [
-    [[0, 0], [1 - row, row], [1 - column, column], [0, 0]] for row in (0, 1) for column in (0, 1)
+    ((0, 0), (1 - row, row), (1 - column, column), (0, 0)) for row in (0, 1) for column in (0, 1)
 ]
 
 

@@ -116,6 +116,12 @@ class CaptionPrior(keras.layers.Layer):
             rows = rng.choice(len(s), _BATCH)
             step(s[rows], e[rows])
 
+    @property
+    def drawing_variables(self):
+        """All variables that `call` reads; `untold` reads others."""
+        dense = [*self.hidden.variables, *self.mixture.variables]
+        return [*dense, self.directions, self.deviations]
+
     def _log_density(self, s, e):
         """log p(e | s), float [B]."""
         log_shares, means, log_deviations = self._gaussians(s)

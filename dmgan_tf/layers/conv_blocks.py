@@ -55,14 +55,15 @@ class GatedLinearUnit(keras.layers.Layer):
 class UpsampleBlock(keras.layers.Layer):
     """Doubles the side: nearest neighbour ×2, 3×3 convolution, batch norm, gated linear unit.
 
-    Args: filters: int > 0, output channels.
+    Args: filters: int > 0, output channels. padding: see `upsample_and_convolve`.
     Inputs: x: float [B, side, side, C].
     Returns: float [B, 2·side, 2·side, filters].
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters, padding="zeros", **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
+        self.padding = padding
         self.batch_norm = scaled_batch_norm(self.dtype_policy, "batch_norm", gated=True)
 
     def build(self, input_shape):
@@ -75,7 +76,7 @@ class UpsampleBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):
-        x = upsample_and_convolve(x, tf.convert_to_tensor(self.kernel))
+        x = upsample_and_convolve(x, tf.convert_to_tensor(self.kernel), self.padding)
         return self.batch_norm(x, training=training)
 
     def compute_output_shape(self, input_shape):
@@ -83,7 +84,7 @@ class UpsampleBlock(keras.layers.Layer):
         return (batch, height and 2 * height, width and 2 * width, self.filters)
 
     def get_config(self):
-        return super().get_config() | {"filters": self.filters}
+        return super().get_config() | {"filters": self.filters, "padding": self.padding}
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -92,14 +93,15 @@ class ResidualBlock(keras.layers.Layer):
 
     Args: half_input: bool, whether the input is h, which stands for x = [h, h], as
         `DynamicMemory.half_output` says: the first convolution then works on h with the halves of
-        its kernel added, exactly and with half the multiplications.
+        its kernel added, exactly and with half the multiplications. padding: see `convolve`.
     Inputs: x: float [B, side, side, C]; or h: float [B, side, side, C/2].
     Returns: float [B, side, side, C].
     """
 
-    def __init__(self, half_input=False, **kwargs):
+    def __init__(self, half_input=False, padding="zeros", **kwargs):
         super().__init__(**kwargs)
         self.half_input = half_input
+        self.padding = padding
 
     def build(self, input_shape):
         input_shape = self.compute_output_shape(input_shape)
@@ -121,8 +123,8 @@ class ResidualBlock(keras.layers.Layer):
         )
         if self.half_input:
             kernel_in = tf.add_n(tf.split(kernel_in, 2, axis=2))
-        y = self.batch_norm_in(convolve(x, kernel_in), training=training)
-        y = convolve(y, kernel_out)
+        y = self.batch_norm_in(convolve(x, kernel_in, self.padding), training=training)
+        y = convolve(y, kernel_out, self.padding)
         # Joined here and not before, so that nothing holds the joined copy for the gradient.
         x = tf.concat([x, x], axis=-1) if self.half_input else x
         return x + self.batch_norm_out(y, training=training)
@@ -132,7 +134,7 @@ class ResidualBlock(keras.layers.Layer):
         return (*rest, 2 * channels if self.half_input else channels)
 
     def get_config(self):
-        return super().get_config() | {"half_input": self.half_input}
+        return super().get_config() | {"half_input": self.half_input, "padding": self.padding}
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")

@@ -8,18 +8,30 @@ from dmgan_tf.layers import cpu
 _ROWS = [[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]]
 
 
-def convolve(x, kernel):
+PADDINGS = ("zeros", "reflect")
+AROUND = ((0, 0), (1, 1), (1, 1), (0, 0))  # a pixel on each side, as `tf.pad` takes it
+
+
+def reflect(x, paddings=AROUND):
+    """A map with the pixels that mirror its own beyond its edges, as `padding="reflect"` says."""
+    return tf.pad(x, paddings, "REFLECT")
+
+
+def convolve(x, kernel, padding="zeros"):
     """3×3 convolution of stride 1 that keeps the side.
 
     Args: x: float [B, height, width, C]; kernel: float [3, 3, C, F], of the same dtype.
+        padding: "zeros", or "reflect": what stands beyond the edges of x.
     Returns: float [B, height, width, F].
     """
+    if padding == "reflect":
+        return tf.nn.conv2d(reflect(x), kernel, 1, "VALID")
     if scheme := cpu.convolution(x.shape[1:3], kernel):
         return scheme.convolve(x, kernel)
     return tf.nn.conv2d(x, kernel, 1, "SAME")
 
 
-def upsample_and_convolve(x, kernel):
+def upsample_and_convolve(x, kernel, padding="zeros"):
     """Nearest neighbour ×2, then a 3×3 convolution.
 
     A pixel of the doubled picture sees only 2×2 pixels of the small one: together that is a
@@ -27,8 +39,11 @@ def upsample_and_convolve(x, kernel):
     columns, with 2.25 × fewer multiplications.
 
     Args: x: float [B, height, width, C]; kernel: float [3, 3, C, F], of the same dtype.
+        padding: "zeros", or "reflect": what stands beyond the edges of x.
     Returns: float [B, 2·height, 2·width, F].
     """
+    if padding == "reflect":  # of the doubled padding all but a pixel on each side is cut off again
+        return upsample_and_convolve(reflect(x), kernel)[:, 2:-2, 2:-2]
     if scheme := cpu.convolution(x.shape[1:3], kernel, upsampled=True):
         return scheme.convolve(x, kernel)
     rows = tf.constant(_ROWS, kernel.dtype)

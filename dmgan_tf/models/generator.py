@@ -1,6 +1,5 @@
 """The generator: an initial picture from sentence and noise, refined stage by stage."""
 
-import math
 from typing import NamedTuple
 
 import keras
@@ -8,15 +7,9 @@ import tensorflow as tf
 
 from dmgan_tf.layers.caption_prior import CaptionPrior
 from dmgan_tf.layers.conditioning_augmentation import ConditioningAugmentation
-from dmgan_tf.layers.conv_blocks import (
-    ResidualBlock,
-    UpsampleBlock,
-    orthogonal_conv,
-    scaled_batch_norm,
-)
-from dmgan_tf.layers.dynamic_memory import DynamicMemory
-
-_SEED_SIDE = 4  # side of the feature map that the dense layer makes
+from dmgan_tf.layers.conv_blocks import orthogonal_conv
+from dmgan_tf.layers.convolutions import PADDINGS, convolve
+from dmgan_tf.models.generator_stages import InitialStage, RefinementStage
 
 
 class GeneratorOutput(NamedTuple):
@@ -45,139 +38,6 @@ class GeneratorOutput(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
-class InitialStage(keras.layers.Layer):
-    """[c, z] → dense → 4×4 map → upsample blocks, the channels halved by each (G_0 of the paper).
-
-    Args: feature_channels: int, N_r; first_side: int, a power of two from 8 on.
-    Inputs: condition: float [B, N_c]; noise: float [B, N_z].
-    Returns: image_features: float [B, first_side, first_side, N_r].
-    """
-
-    def __init__(self, feature_channels, first_side, **kwargs):
-        super().__init__(**kwargs)
-        self.feature_channels = feature_channels
-        self.first_side = first_side
-        policy = self.dtype_policy
-        doublings = int(math.log2(first_side // _SEED_SIDE))
-        seed_channels = feature_channels * 2**doublings
-        self.seed_shape = (_SEED_SIDE, _SEED_SIDE, seed_channels)
-        self.dense = keras.layers.Dense(
-            _SEED_SIDE**2 * 2 * seed_channels,
-            use_bias=False,
-            kernel_initializer=keras.initializers.Orthogonal(),
-            dtype=policy,
-            name="dense",
-        )
-        self.batch_norm = scaled_batch_norm(policy, "batch_norm", gated=True)
-        self.upsample_blocks = tuple(
-            UpsampleBlock(seed_channels // 2**i, dtype=policy, name=f"upsample_{i}")
-            for i in range(1, doublings + 1)
-        )
-
-    def build(self, condition_shape, noise_shape):
-        self.dense.build((None, condition_shape[-1] + noise_shape[-1]))
-        self.batch_norm.build((None, self.dense.units))
-        shape = (None, *self.seed_shape)
-        for block in self.upsample_blocks:
-            block.build(shape)
-            shape = block.compute_output_shape(shape)
-        self.built = True
-
-    def call(self, condition, noise, training=False):
-        x = self.dense(tf.concat([condition, noise], axis=-1))
-        x = self.batch_norm(x, training=training)
-        x = tf.reshape(x, [-1, *self.seed_shape])
-        for block in self.upsample_blocks:
-            x = block(x, training=training)
-        return x
-
-    def compute_output_shape(self, condition_shape, noise_shape):
-        return (condition_shape[0], self.first_side, self.first_side, self.feature_channels)
-
-    def get_config(self):
-        return super().get_config() | {
-            "feature_channels": self.feature_channels,
-            "first_side": self.first_side,
-        }
-
-
-@keras.saving.register_keras_serializable("dmgan_tf")
-class RefinementStage(keras.layers.Layer):
-    """Reads the dynamic memory, then residual blocks, then doubles the side (G_i of the paper).
-
-    Args: residual_blocks: int ≥ 0; all others: see DynamicMemory.
-    Inputs: word_features: float [B, T, N_w]; image_features: float [B, side, side, N_r];
-        word_mask: bool [B, T], True = real word.
-    Returns: (image_features [B, 2·side, 2·side, N_r], MemoryResponse).
-    """
-
-    def __init__(
-        self,
-        feature_channels,
-        memory_channels,
-        residual_blocks=2,
-        memory=True,
-        writing_gate=True,
-        response_gate=True,
-        separate_values=True,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self._arguments = {
-            "feature_channels": feature_channels,
-            "memory_channels": memory_channels,
-            "residual_blocks": residual_blocks,
-            "memory": memory,
-            "writing_gate": writing_gate,
-            "response_gate": response_gate,
-            "separate_values": separate_values,
-        }
-        policy = self.dtype_policy
-        self.dynamic_memory = DynamicMemory(
-            feature_channels,
-            memory_channels,
-            memory,
-            writing_gate,
-            response_gate,
-            separate_values,
-            dtype=policy,
-            name="dynamic_memory",
-        )
-        half = self.dynamic_memory.half_output
-        self.residual_blocks = tuple(
-            ResidualBlock(half_input=half and i == 0, dtype=policy, name=f"residual_{i}")
-            for i in range(residual_blocks)
-        )
-        self.upsample = UpsampleBlock(feature_channels, dtype=policy, name="upsample")
-
-    def build(self, word_features_shape, image_features_shape, word_mask_shape=None):
-        self.dynamic_memory.build(word_features_shape, image_features_shape)
-        joined = (*image_features_shape[:-1], 2 * image_features_shape[-1])
-        for block in self.residual_blocks:
-            block.build(image_features_shape if block.half_input else joined)
-        self.upsample.build(joined)
-        self.built = True
-
-    def call(self, word_features, image_features, word_mask, training=False):
-        response = self.dynamic_memory(word_features, image_features, word_mask)
-        x = response.image_features
-        for block in self.residual_blocks:
-            x = block(x, training=training)
-        if self.dynamic_memory.half_output and not self.residual_blocks:
-            x = tf.concat([x, x], axis=-1)
-        return self.upsample(x, training=training), response
-
-    def compute_output_shape(self, word_features_shape, image_features_shape, word_mask_shape=None):
-        response = self.dynamic_memory.compute_output_shape(
-            word_features_shape, image_features_shape
-        )
-        return self.upsample.compute_output_shape(image_features_shape), response
-
-    def get_config(self):
-        return super().get_config() | self._arguments
-
-
-@keras.saving.register_keras_serializable("dmgan_tf")
 class Generator(keras.Model):
     """DM-GAN's generator (DM-GAN, Fig. 2).
 
@@ -188,6 +48,8 @@ class Generator(keras.Model):
         stages: int ≥ 1, pictures drawn; stages − 1 refinements, each doubling the side.
         residual_blocks, memory, writing_gate, response_gate, separate_values: see
             RefinementStage.
+        padding: str, "zeros" or "reflect": what stands beyond the edges of all maps that are
+            convolved.
         prior_size: int, size of the CaptionPrior that completes sentences when pictures are drawn;
             0: there is none. In training the sentences are completed already.
     Inputs:
@@ -210,6 +72,7 @@ class Generator(keras.Model):
         writing_gate=True,
         response_gate=True,
         separate_values=True,
+        padding="zeros",
         prior_size=0,
         **kwargs,
     ):
@@ -218,6 +81,8 @@ class Generator(keras.Model):
             raise ValueError(
                 f"`first_side` must be a power of two from 8 on. Received: first_side={first_side}."
             )
+        if padding not in PADDINGS:
+            raise ValueError(f"`padding` must be one of {PADDINGS}. Received: padding={padding!r}.")
         refinement = {
             "feature_channels": feature_channels,
             "memory_channels": memory_channels,
@@ -226,6 +91,7 @@ class Generator(keras.Model):
             "writing_gate": writing_gate,
             "response_gate": response_gate,
             "separate_values": separate_values,
+            "padding": padding,
         }
         self._arguments = refinement | {
             "condition_size": condition_size,
@@ -239,12 +105,13 @@ class Generator(keras.Model):
         self.condition_size = condition_size
         self.sides = tuple(first_side * 2**i for i in range(stages))
         self.feature_channels = feature_channels
+        self.padding = padding
         self.prior = CaptionPrior(prior_size, name="prior") if prior_size else None
         self.conditioning_augmentation = ConditioningAugmentation(
             condition_size, dtype="float32", name="conditioning_augmentation"
         )
         self.initial_stage = InitialStage(
-            feature_channels, first_side, dtype=policy, name="initial_stage"
+            feature_channels, first_side, padding, dtype=policy, name="initial_stage"
         )
         self.refinement_stages = tuple(
             RefinementStage(**refinement, dtype=policy, name=f"refinement_{i}")
@@ -292,7 +159,8 @@ class Generator(keras.Model):
         return GeneratorOutput.of(images, responses, mean, log_variance)
 
     def _picture(self, stage, features):
-        return tf.tanh(tf.cast(self.image_heads[stage](features), tf.float32))
+        kernel = tf.cast(self.image_heads[stage].kernel, features.dtype)
+        return tf.tanh(tf.cast(convolve(features, kernel, self.padding), tf.float32))
 
     def get_config(self):
         return super().get_config() | self._arguments

@@ -47,6 +47,8 @@ def trained(**changes):
         {"stages": 1},
         {"residual_blocks": 0},
         {"prior_size": 2},
+        {"padding": "reflect"},
+        {"padding": "reflect", "stages": 2, "first_side": 32},
         {"residual_blocks": 1, "stages": 2, "first_side": 16},
         {"response_gate": False},
         {"memory": False, "writing_gate": False, "response_gate": False},

@@ -53,6 +53,26 @@ def test_value_and_gradients_are_the_stock_ones(ours, stock, size):
     assert_alike(ours, stock, normal(3, *size, 5, seed=0), normal(3, 3, 5, 4, seed=1))
 
 
+def mirrored(x):
+    return np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+
+
+def test_reflected_pixels_stand_beyond_the_edges():
+    x, kernel = normal(2, 4, 6, 3, seed=0), normal(3, 3, 3, 5, seed=1)
+    expected = stock_convolve(mirrored(x), kernel)[:, 1:-1, 1:-1]
+    np.testing.assert_allclose(convolve(x, kernel, "reflect"), expected, rtol=1e-5, atol=1e-5)
+    expected = stock_upsample_and_convolve(mirrored(x), kernel)[:, 2:-2, 2:-2]
+    found = upsample_and_convolve(x, kernel, "reflect")
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("function", [convolve, upsample_and_convolve])
+def test_a_plain_map_stays_plain_up_to_its_reflected_edges(function):
+    plain, kernel = tf.ones([1, 8, 8, 2]), normal(3, 3, 2, 1, seed=1)
+    assert np.ptp(function(plain, kernel, "reflect")) < 1e-5
+    assert np.ptp(function(plain, kernel)) > 0.1
+
+
 @pytest.mark.parametrize("size", [(2, 2), (2, 6), (16, 8)], ids=str)
 @pytest.mark.parametrize(("ours", "stock"), WINOGRAD_PAIRS.values(), ids=WINOGRAD_PAIRS)
 def test_winograds_value_and_gradients_are_the_stock_ones(ours, stock, size):
