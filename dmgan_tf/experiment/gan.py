@@ -91,7 +91,14 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         if named := section.initial_model:
             taken = take_weights(named, generators, trainer.discriminators)
             told = f"{resolve(Path(named))}: training begins with its {', '.join(taken)}."
-        if prior := adapted_prior(config, pictures, vocabulary, text, image):
+        if config.generator.prior_size:
+            prior = failure = None
+            try:
+                prior = adapted_prior(config, pictures, vocabulary, text, image)
+            except UserError as error:
+                failure = error
+            if not every_worker(strategy, failure is None):
+                raise failure or UserError("`generator.prior_size`: another worker has failed.")
             for generator in generators:
                 generator.prior.set_weights(prior.get_weights())
                 take_from_first_replica(strategy, generator.prior.weights)
@@ -107,28 +114,25 @@ def adapted_prior(
     vocabulary: Vocabulary,
     text: TextEncoder,
     image: keras.Model,
-) -> CaptionPrior | None:
-    """The prior that `generator.prior_size` asks for, of encoders and of what training begins with.
+) -> CaptionPrior:
+    """The prior of `generator.prior_size`, of up to 5,000 training pictures, a caption each.
 
     Raises: UserError: when captions leave too little open, or pictures can't be read.
     """
-    size = config.generator.prior_size
-    if not size:
-        return None
     options = build.pipeline_options(config)
     batches = training_dataset(pictures, vocabulary, options, batch_size=_PRIOR_BATCH)
-    count = -(-min(_PRIOR_PAIRS, 5 * len(pictures)) // _PRIOR_BATCH)
+    count = -(-min(_PRIOR_PAIRS, len(pictures)) // _PRIOR_BATCH)
     image_codes, sentence_features = [], []
     with failed_data_told(pictures):
         taken, hidden = batches.take(count), not is_chief()
         for batch in tqdm(taken, "prior", count, unit="batch", disable=hidden):
             image_codes.append(image(batch["images"][-1], training=False)[1])
             sentence_features.append(text(batch["ids"], batch["lengths"])[1])
-    prior = CaptionPrior(size)
+    prior = CaptionPrior(config.generator.prior_size)
     try:
         prior.adapt(np.concatenate(image_codes), np.concatenate(sentence_features))
     except ValueError as error:
-        raise UserError(f"`generator.prior_size`: {error} Set it lower.") from error
+        raise UserError(f"`generator.prior_size`: {error}") from error
     return prior
 
 
@@ -160,7 +164,8 @@ def take_weights(
     return list(taken)
 
 
-_FREE = ("name", "trainable", "dtype", "stages")  # a generator may have more stages
+# A generator may have more stages; its prior is learned anew; padding changes no variable.
+_FREE = ("name", "trainable", "dtype", "stages", "prior_size", "padding")
 
 
 def _differing(source, network):
@@ -179,5 +184,6 @@ def _differing(source, network):
 
 
 def _places(network):
-    """Variables by where they stand in their network, whatever that one is called."""
-    return {variable.path.partition("/")[2]: variable for variable in network.weights}
+    """Variables but a prior's by where they stand in their network, whatever it is called."""
+    places = {variable.path.partition("/")[2]: variable for variable in network.weights}
+    return {place: v for place, v in places.items() if not place.startswith("prior/")}

@@ -148,6 +148,11 @@ def _generator(network: Generator) -> Iterator[Row]:
             f"{network.name}: the authors have no generator without {' and '.join(off)}; "
             "only the whole model can be converted."
         )
+    if network.prior or network.padding != "zeros":
+        raise UserError(
+            f"{network.name}: the authors' generator has `prior_size: 0` and `padding: zeros`; "
+            "another one would not draw the same there."
+        )
     initial = network.initial_stage
     yield network.conditioning_augmentation.dense, "ca_net.fc", DENSE
     yield initial.dense, "h_net1.fc.0", SEED_DENSE

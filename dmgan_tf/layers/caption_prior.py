@@ -6,10 +6,12 @@ import tensorflow as tf
 
 _HIDDEN = 64
 _KINDS = 8  # Gaussians of the mixture
-_STEPS, _BATCH, _RATE = 1000, 256, 3e-3
-_LEAST, _MOST = -4.0, 2.0  # log σ
-_FROZEN = {"dtype": "float32", "trainable": False}
+_LEAST, _MOST = -3.0, 2.0  # log σ
 _CUT = 1e-2  # least squares ignores directions that are thinner than this share of the widest
+_SEEN = 32  # leading components of the guess that p(e | s) is learned from: all of s is overfitted
+_STEPS, _BATCH, _RATE, _WEIGHT_DECAY = 1000, 256, 3e-3, 0.5
+_STEPS_PER_CHECK = 20
+_HELD_OUT = 5  # every fifth pair decides which step was the best
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -31,124 +33,102 @@ class CaptionPrior(keras.layers.Layer):
     allows, as often as there are pictures of it (after the prior of unCLIP, Ramesh et al., 2022,
     arXiv:2204.06125). κ makes v as long as s.
 
+    Its numbers are float32 and are not trained with the generator: `adapt` finds them. Before it
+    has, r is 0.
+
     Args: size: int > 0, columns of U.
     Inputs: sentence_feature: float [B, D]; noise: float [B, ≥ size + 1], normal.
     Returns: s + r(s, z), float32 [B, D].
+    Raises: ValueError: when `size` is not positive, or there is less noise than that.
     """
 
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs | {"dtype": "float32", "trainable": False})
+        if size < 1:
+            raise ValueError(f"`size` must be positive. Received: size={size}.")
         self.size = size
-        self.hidden = keras.layers.Dense(_HIDDEN, "relu", **_FROZEN, name="hidden")
-        self.mixture = keras.layers.Dense(_KINDS * (1 + 2 * size), **_FROZEN, name="mixture")
 
     def build(self, sentence_feature_shape, noise_shape=None):
-        features = sentence_feature_shape[-1]
-        self.guess = keras.layers.Dense(features, **_FROZEN, name="guess")
-        self.guess.build((None, features))
-        self.hidden.build((None, features))
-        self.mixture.build((None, _HIDDEN))
-        options = {"initializer": "zeros", "trainable": False}
-        self.scale = self.add_weight(name="scale", shape=(), **options)
-        self.directions = self.add_weight(name="directions", shape=(features, self.size), **options)
-        self.deviations = self.add_weight(name="deviations", shape=(self.size,), **options)
+        features, numbers = sentence_feature_shape[-1], _KINDS * (1 + 2 * self.size)
+
+        def weight(name, *shape):
+            return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
+
+        self.scale = weight("scale")
+        self.guess_kernel = weight("guess_kernel", features, features)
+        self.guess_bias = weight("guess_bias", features)
+        self.directions = weight("directions", features, self.size)
+        self.deviations = weight("deviations", self.size)
+        self.hidden_kernel = weight("hidden_kernel", features, _HIDDEN)
+        self.hidden_bias = weight("hidden_bias", _HIDDEN)
+        self.mixture_kernel = weight("mixture_kernel", _HIDDEN, numbers)
+        self.mixture_bias = weight("mixture_bias", numbers)
         self.built = True
 
+    @property
+    def network(self):
+        """Kernels and biases of p(e | s)."""
+        return self.hidden_kernel, self.hidden_bias, self.mixture_kernel, self.mixture_bias
+
     def adapt(self, image_codes, sentence_features):
-        """Learns κ, A, b, U, Λ and p(e | s) from pictures and captions, in seconds.
+        """Learns κ, A, b, U, Λ and p(e | s) from pictures with a caption each, in seconds.
 
         Args: image_codes, sentence_features: float [N, D], of DAMSM's encoders; N ≥ 2.
-        Raises: ValueError: where what captions leave open has fewer directions than `size`.
+        Raises: ValueError: where what captions leave open has fewer directions than `size`, or a
+            number is not finite.
         """
         v, s = np.float64(image_codes), np.float64(sentence_features)
-        scale = np.linalg.norm(s, axis=1).mean() / max(np.linalg.norm(v, axis=1).mean(), 1e-12)
+        if not (np.isfinite(v).all() and np.isfinite(s).all()):
+            raise ValueError("the encoders' codes of pictures and captions are not finite.")
+        length = np.linalg.norm(s, axis=1).mean()
+        scale = length / max(np.linalg.norm(v, axis=1).mean(), 1e-12)
         v *= scale
         v_mean, s_mean = v.mean(axis=0), s.mean(axis=0)
         kernel = np.linalg.lstsq(s - s_mean, v - v_mean, rcond=_CUT)[0]
-        rest = v - v_mean - (s - s_mean) @ kernel
-        _, deviations, directions = np.linalg.svd(rest, full_matrices=False)
-        deviations = deviations[: self.size] / np.sqrt(len(v))
-        if len(deviations) < self.size or deviations[-1] < 1e-4 * np.linalg.norm(s[0]):
+        guess = (s - s_mean) @ kernel
+        rest = v - v_mean - guess
+        deviations, directions = _principal_components(rest, self.size)
+        if len(deviations) < self.size or deviations[-1] <= 1e-4 * length:
             raise ValueError(
                 f"what captions leave open in {len(v):,} pictures has fewer than {self.size} "
-                "directions."
+                "directions; ask for fewer."
             )
-        directions = directions[: self.size].T
-        # The sign of a singular vector is the processor's choice.
-        largest = np.abs(directions).argmax(axis=0)
-        directions *= np.sign(directions[largest, np.arange(self.size)])
+        # p(e | s) is learned from what of the sentence tells something of the picture.
+        spread, seen = _principal_components(guess, _SEEN)
+        seen = kernel @ seen / max(spread[0], 1e-12)
+        network = _learned_network((s - s_mean) @ seen, rest @ directions / deviations)
+        hidden = seen @ network[0]
+        network[:2] = hidden, network[1] - s_mean @ hidden
         if not self.built:
             self.build(s.shape)
-        self.guess.set_weights([kernel, v_mean - s_mean @ kernel])
-        for weight, value in (
-            (self.scale, scale),
-            (self.directions, directions),
-            (self.deviations, deviations),
-        ):
+        learned = scale, kernel, v_mean - s_mean @ kernel, directions, deviations, *network
+        for weight, value in zip(self.weights, learned, strict=True):
             weight.assign(value)
-        self._learn_mixture(np.float32(s), np.float32(rest @ directions / deviations))
-
-    def _learn_mixture(self, s, e):
-        """Maximum likelihood of p(e | s) by Adam, the same each time."""
-        rng = np.random.default_rng(0)
-        features = s.shape[1]
-        self.hidden.set_weights(
-            [rng.normal(0, np.sqrt(2 / features), (features, _HIDDEN)), np.zeros(_HIDDEN)]
-        )
-        kernel = rng.normal(0, 0.01, (_HIDDEN, _KINDS * (1 + 2 * self.size)))
-        means = e[rng.choice(len(e), _KINDS)].ravel()
-        start = np.concatenate([np.zeros(_KINDS), means, np.full(_KINDS * self.size, -1.0)])
-        self.mixture.set_weights([kernel, start])
-        variables = [*self.hidden.variables, *self.mixture.variables]
-        rate = keras.optimizers.schedules.CosineDecay(_RATE, _STEPS)
-        optimizer = keras.optimizers.Adam(rate)
-        optimizer.build(variables)
-
-        @tf.function
-        def step(s, e):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch([v.value for v in variables])
-                loss = -tf.reduce_mean(self._log_density(s, e))
-            gradients = tape.gradient(loss, [v.value for v in variables])
-            optimizer.apply(gradients, variables)
-
-        for _ in range(_STEPS):
-            rows = rng.choice(len(s), _BATCH)
-            step(s[rows], e[rows])
 
     @property
     def drawing_variables(self):
         """All variables that `call` reads; `untold` reads others."""
-        dense = [*self.hidden.variables, *self.mixture.variables]
-        return [*dense, self.directions, self.deviations]
-
-    def _log_density(self, s, e):
-        """log p(e | s), float [B]."""
-        log_shares, means, log_deviations = self._gaussians(s)
-        z = (e[:, tf.newaxis] - means) / tf.exp(log_deviations)
-        parts = log_shares - tf.reduce_sum(0.5 * tf.square(z) + log_deviations, axis=2)
-        return tf.reduce_logsumexp(parts, axis=1) - 0.5 * self.size * np.log(2 * np.pi)
-
-    def _gaussians(self, s):
-        """log π [B, M], μ and log σ [B, M, size]."""
-        sizes = [_KINDS, _KINDS * self.size, _KINDS * self.size]
-        shares, means, deviations = tf.split(self.mixture(self.hidden(s)), sizes, axis=1)
-        shape = [-1, _KINDS, self.size]
-        deviations = tf.clip_by_value(tf.reshape(deviations, shape), _LEAST, _MOST)
-        return tf.nn.log_softmax(shares), tf.reshape(means, shape), deviations
+        return [self.directions, self.deviations, *self.network]
 
     def untold(self, sentence_feature, image_code):
-        """r(s, v), float32 [B, D]: what a picture shows beyond its caption."""
-        rest = self.scale * tf.cast(image_code, tf.float32) - self.guess(sentence_feature)
+        """r(s, v): what pictures show beyond a caption.
+
+        Args: sentence_feature, image_code: float [B, D]. Returns: float32 [B, D].
+        """
+        s, v = tf.cast(sentence_feature, tf.float32), tf.cast(image_code, tf.float32)
+        rest = self.scale * v - tf.matmul(s, self.guess_kernel) - self.guess_bias
         inner = tf.matmul(rest, self.directions)
         return tf.matmul(inner, self.directions, transpose_b=True)
 
     def call(self, sentence_feature, noise):
-        log_shares, means, log_deviations = self._gaussians(sentence_feature)
-        # Which of the Gaussians: uniform noise against the sums of their shares. The logistic
-        # function is within 0.01 of the normal distribution's, and every runtime has it.
-        uniform = tf.sigmoid(1.702 * noise[:, :1])
-        below = tf.cumsum(tf.exp(log_shares), axis=1) < uniform
+        if noise.shape[-1] <= self.size:
+            raise ValueError(
+                f"A prior of {self.size} numbers needs more than {self.size} noise values. "
+                f"Received: {noise.shape[-1]}."
+            )
+        log_shares, means, log_deviations = _gaussians(sentence_feature, self.network)
+        # Which of the Gaussians: uniform noise against the sums of their shares.
+        below = tf.cumsum(tf.exp(log_shares), axis=1) < _normal_distribution(noise[:, :1])
         kind = tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=1), _KINDS - 1)
         chosen = tf.one_hot(kind, _KINDS)[:, :, tf.newaxis]
         mean = tf.reduce_sum(means * chosen, axis=1)
@@ -162,3 +142,80 @@ class CaptionPrior(keras.layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"size": self.size}
+
+
+def _normal_distribution(x):
+    """That of N(0, 1), within 2e-4 (Bowling et al., 2009), by operations that every runtime has."""
+    return tf.sigmoid(1.5976 * x + 0.07056 * x * x * x)
+
+
+def _principal_components(x, count):
+    """Deviations along the leading components of x [N, D], and these [D, count]."""
+    _, lengths, components = np.linalg.svd(x, full_matrices=False)
+    components = components[:count].T
+    # The sign of a singular vector is the processor's choice.
+    largest = np.abs(components).argmax(axis=0)
+    components *= np.sign(components[largest, np.arange(components.shape[1])])
+    return lengths[:count] / np.sqrt(len(x)), components
+
+
+def _gaussians(x, network):
+    """log π [B, M], μ and log σ [B, M, size], from x [B, D] by kernels and biases of two layers."""
+    kernel, bias, mixture_kernel, mixture_bias = network
+    hidden = tf.nn.relu(tf.matmul(x, kernel) + bias)
+    numbers = tf.matmul(hidden, mixture_kernel) + mixture_bias
+    size = (numbers.shape[1] // _KINDS - 1) // 2
+    parts = tf.split(numbers, [_KINDS, _KINDS * size, _KINDS * size], axis=1)
+    means, deviations = (tf.reshape(part, [-1, _KINDS, size]) for part in parts[1:])
+    return tf.nn.log_softmax(parts[0]), means, tf.clip_by_value(deviations, _LEAST, _MOST)
+
+
+def _log_density(e, x, network):
+    """log p(e | x), float [B]."""
+    log_shares, means, log_deviations = _gaussians(x, network)
+    distances = (e[:, tf.newaxis] - means) / tf.exp(log_deviations)
+    logs = log_shares - tf.reduce_sum(0.5 * tf.square(distances) + log_deviations, axis=2)
+    return tf.reduce_logsumexp(logs, axis=1) - 0.5 * e.shape[1] * np.log(2 * np.pi)
+
+
+def _learned_network(x, e):
+    """Kernels and biases of p(e | x) by maximum likelihood, the same each time.
+
+    Those of the step whose density of held-out pairs is the greatest.
+    """
+    rng = np.random.default_rng(0)
+    x, e = np.float32(x), np.float32(e)
+    features, size = x.shape[1], e.shape[1]
+    means = e[rng.choice(len(e), _KINDS)].ravel()
+    network = [
+        rng.normal(0, np.sqrt(2 / features), (features, _HIDDEN)),
+        np.zeros(_HIDDEN),
+        rng.normal(0, 0.01, (_HIDDEN, _KINDS * (1 + 2 * size))),
+        np.concatenate([np.zeros(_KINDS), means, np.full(_KINDS * size, -1.0)]),
+    ]
+    variables = [keras.Variable(value, dtype="float32") for value in network]
+    rate = keras.optimizers.schedules.CosineDecay(_RATE, _STEPS)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=_WEIGHT_DECAY)
+    optimizer.exclude_from_weight_decay(var_list=variables[1::2])
+    optimizer.build(variables)
+    place = np.arange(len(x))
+    held_out, learned = place[::_HELD_OUT], place[place % _HELD_OUT > 0]
+
+    @tf.function
+    def density(x, e):
+        return tf.reduce_mean(_log_density(e, x, variables))
+
+    @tf.function
+    def step(x, e):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            loss = -tf.reduce_mean(_log_density(e, x, variables))
+        optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+
+    best = -np.inf
+    for i in range(_STEPS):
+        if i % _STEPS_PER_CHECK == 0 and (found := float(density(x[held_out], e[held_out]))) > best:
+            best, network = found, [v.numpy() for v in variables]
+        rows = rng.choice(learned, _BATCH)
+        step(x[rows], e[rows])
+    return network

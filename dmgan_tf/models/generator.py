@@ -81,6 +81,11 @@ class Generator(keras.Model):
             raise ValueError(
                 f"`first_side` must be a power of two from 8 on. Received: first_side={first_side}."
             )
+        if not 0 <= prior_size < noise_size:
+            raise ValueError(
+                "`prior_size` must lie in [0, noise_size). "
+                f"Received: prior_size={prior_size}, noise_size={noise_size}."
+            )
         if padding not in PADDINGS:
             raise ValueError(f"`padding` must be one of {PADDINGS}. Received: padding={padding!r}.")
         refinement = {
@@ -130,7 +135,7 @@ class Generator(keras.Model):
         condition_noise_shape=None,
     ):
         feature_size = word_features_shape[-1]
-        if self.prior:
+        if self.prior and not self.prior.built:
             self.prior.build((None, feature_size))
         self.conditioning_augmentation.build((None, feature_size))
         self.initial_stage.build((None, self.condition_size), (None, self.noise_size))

@@ -6,40 +6,33 @@ from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss
 from dmgan_tf.training.gradient_penalty import penalty_gradients
 from dmgan_tf.training.replicas import (
     apply_gradients,
-    following_rows,
     global_mean,
     global_share,
 )
 
 
-def discriminator_step(network, optimizer, real, fake, sentence_feature, penalty=None, untold=None):
+def discriminator_step(network, optimizer, real, fake, sentences, penalty=None):
     """Updates a discriminator by its loss over the global batch.
 
     Args:
         network: Discriminator. optimizer: its own.
         real, fake: float [B, side, side, C], what it sees of real and of drawn pictures; no
             gradient leaves through `fake`.
-        sentence_feature: float [B, N_w].
+        sentences: own and wrong ones, float [B, N_w], and weights [B] of the wrong ones, for a
+            global mean.
         penalty: (step, strength) of `penalty_gradients`, or None.
-        untold: float [B, N_w], what real pictures show beyond their captions, or None. Wrong
-            sentences are completed by it too: else the surroundings alone would tell them, and
-            nobody would look at the colours.
     Returns: dict of scalars, this replica's shares of the global ones.
     """
     real, fake = tf.cast(real, fake.dtype), tf.stop_gradient(fake)
-    # Sample i's wrong sentence is that of i + 1 in the global batch; the last has none.
-    wrong_sentence, wrong_weight = following_rows(sentence_feature)
-    if untold is not None:
-        sentence_feature, wrong_sentence = sentence_feature + untold, wrong_sentence + untold
+    own_sentence, wrong_sentence, wrong_weight = sentences
     size = tf.shape(real)[0]
     # No batch norm there: one pass serves real and fake pictures and all three pairings.
     index = tf.concat([tf.range(2 * size), tf.range(size)], axis=0)
-    sentences = [sentence_feature, sentence_feature, wrong_sentence]
     variables = network.trainable_variables
     with tf.GradientTape() as tape:
         logits = network(
             tf.concat([real, fake], axis=0),
-            tf.concat(sentences, axis=0),
+            tf.concat([own_sentence, own_sentence, wrong_sentence], axis=0),
             index,
             groups=2,
             training=True,
@@ -53,7 +46,7 @@ def discriminator_step(network, optimizer, real, fake, sentence_feature, penalty
         scaled_loss = optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled_loss, variables)
     if penalty:
-        slopes = penalty_gradients(network, optimizer, real, sentence_feature, *penalty)
+        slopes = penalty_gradients(network, optimizer, real, own_sentence, *penalty)
         gradients = [a + b for a, b in zip(gradients, slopes, strict=True)]
     apply_gradients(optimizer, gradients, variables)
     name = label(network)

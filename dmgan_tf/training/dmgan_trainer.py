@@ -16,6 +16,7 @@ from dmgan_tf.training.memory_means import memory_means
 from dmgan_tf.training.replicas import (
     all_reduce_sum,
     apply_gradients,
+    following_rows,
     gather_global,
     global_mean,
     replica_count,
@@ -26,17 +27,24 @@ _ENCODER = -1  # its place behind the stages
 
 
 class Text(NamedTuple):
-    """A batch's encoded captions."""
+    """A batch's encoded captions.
+
+    With a prior, `completed` and `wrong` say as well what the real picture shows beyond them. Were
+    the wrong ones not completed, or by another picture, the surroundings alone would tell them, and
+    no discriminator would look at the colours.
+    """
 
     word_features: tf.Tensor  # [B, T, N_w]
     word_mask: tf.Tensor  # bool [B, T]
-    sentence_feature: tf.Tensor  # [B, N_w]
-    untold: tf.Tensor | None  # [B, N_w], what real pictures show beyond them; None: no prior
+    sentence_feature: tf.Tensor  # [B, N_w], what DAMSM's loss sees
+    completed: tf.Tensor  # [B, N_w], what generator and discriminators see
+    wrong: tf.Tensor  # [B, N_w], of the sample that follows in the global batch
+    wrong_weight: tf.Tensor  # [B], of `following_rows`
 
     @property
-    def completed(self):
-        """The sentences that generator and discriminators see, [B, N_w]."""
-        return self.sentence_feature if self.untold is None else self.sentence_feature + self.untold
+    def sentences(self):
+        """Those of `discriminator_step`."""
+        return self.completed, self.wrong, self.wrong_weight
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -146,13 +154,15 @@ class DMGANTrainer(Trainer):
         )
 
     def encode_text(self, batch):
+        """The Text of a batch."""
         words, sentence = self.text_encoder(batch["ids"], batch["lengths"])
         mask = tf.sequence_mask(batch["lengths"], tf.shape(batch["ids"])[1])
-        untold = None
+        wrong, weight = following_rows(sentence)
+        completed = sentence
         if prior := self.generator.prior:
             _, image_code = self.image_encoder(batch["images"][-1], training=False)
-            untold = prior.untold(sentence, image_code)
-        return Text(words, mask, sentence, untold)
+            completed, wrong = (s + prior.untold(s, image_code) for s in (sentence, wrong))
+        return Text(words, mask, sentence, completed, wrong, weight)
 
     def train_step(self, batch):
         """One step on one replica's share of the batch; returns the global batch's scalars."""
@@ -222,9 +232,7 @@ class DMGANTrainer(Trainer):
         if self.gradient_penalty:
             penalty = self.generator_optimizer.iterations, self.gradient_penalty
         network, optimizer = self.all_discriminators[place], self.discriminator_optimizers[place]
-        return discriminator_step(
-            network, optimizer, real, fake, text.sentence_feature, penalty, text.untold
-        )
+        return discriminator_step(network, optimizer, real, fake, text.sentences, penalty)
 
     def _generator_loss(self, batch, output, text, drawn, encoded=None):
         """The loss of Eq. 10 and its terms, as this replica's shares of the global values.

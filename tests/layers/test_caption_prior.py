@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from scipy.stats import kstest
+from scipy.stats import norm
 
-from dmgan_tf.layers.caption_prior import CaptionPrior
+from dmgan_tf.layers.caption_prior import CaptionPrior, _log_density, _normal_distribution
 
 PAIRS, FEATURES = 3000, 6
 
@@ -96,7 +95,8 @@ def test_density_integrates_to_1(prior, pairs):
     axis = np.linspace(-6, 6, 400)
     grid = np.stack(np.meshgrid(axis, axis), axis=2).reshape(-1, 2).astype(np.float32)
     sentence = np.repeat(pairs.sentences[~pairs.named][:1], len(grid), axis=0)
-    density = np.exp(prior._log_density(sentence, grid)).sum() * (axis[1] - axis[0]) ** 2
+    logs = _log_density(grid, sentence, prior.network)
+    density = np.exp(logs).sum() * (axis[1] - axis[0]) ** 2
     assert density == pytest.approx(1, abs=0.03)
 
 
@@ -108,8 +108,21 @@ def test_first_noise_value_alone_decides_on_the_kind(prior, pairs):
     assert (drawn != kinds(prior(pairs.sentences, noise(3)))).mean() > 0.2
 
 
-def test_logistic_function_stands_for_that_of_the_normal_distribution():
-    assert kstest(tf.sigmoid(1.702 * noise().ravel()).numpy(), "uniform").statistic < 0.02
+def test_uniform_noise_is_made_with_the_normal_distribution():
+    x = np.linspace(-5, 5, 1001, dtype=np.float32)
+    np.testing.assert_allclose(_normal_distribution(x), norm.cdf(x), atol=2e-4)
+
+
+def test_sentences_that_tell_nothing_are_not_learned_by_heart():
+    rng = np.random.default_rng(3)
+    codes, sentences = (rng.normal(size=(2, 400, 64)) @ np.eye(64)).astype(np.float32)
+    layer = CaptionPrior(2)
+    layer.adapt(codes[:200], sentences[:200])
+    rest = layer.untold(sentences[200:], codes[200:]).numpy() @ layer.directions.numpy()
+    e = np.float32(rest / layer.deviations.numpy())
+    found = np.mean(_log_density(e, sentences[200:], layer.network))
+    plain = np.mean(norm.logpdf(e, scale=e.std(axis=0)).sum(axis=1))
+    assert found > plain - 0.8
 
 
 def test_learning_again_gives_the_same(prior, pairs):
@@ -120,8 +133,24 @@ def test_learning_again_gives_the_same(prior, pairs):
 
 
 def test_captions_that_tell_all_are_refused(pairs):
-    told = r"^what captions leave open in 3,000 pictures has fewer than 2 directions\.$"
+    told = r"^what captions leave open in 3,000 pictures has fewer than 2 directions; ask for fewer"
     with pytest.raises(ValueError, match=told):
         CaptionPrior(2).adapt(pairs.sentences @ np.ones((6, 6)), pairs.sentences)
     with pytest.raises(ValueError, match=r"in 2 pictures has fewer than 3 directions"):
         CaptionPrior(3).adapt(pairs.image_codes[:2], pairs.sentences[:2])
+    with pytest.raises(ValueError, match="fewer than 2 directions"):
+        CaptionPrior(2).adapt(pairs.image_codes, 0 * pairs.sentences)
+    with pytest.raises(ValueError, match="codes of pictures and captions are not finite"):
+        CaptionPrior(2).adapt(np.nan * pairs.image_codes, pairs.sentences)
+
+
+def test_too_little_noise_is_refused(prior, pairs):
+    with pytest.raises(ValueError, match=r"needs more than 2 noise values\. Received: 2"):
+        prior(pairs.sentences, noise()[:, :2])
+    with pytest.raises(ValueError, match="`size` must be positive"):
+        CaptionPrior(0)
+
+
+def test_nothing_makes_it_trainable(prior):
+    prior.trainable = True
+    assert not prior.trainable_variables

@@ -2,47 +2,49 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from small_trainer import FEATURES, make_batch, make_trainer
+from small_trainer import make_batch, make_trainer
 
 
-def test_sentences_are_completed_by_what_real_pictures_show(batch):
+def rest_of(prior, sentence, code):
+    """U Uᵀ (κ v − A s − b), in NumPy."""
+    kernel, bias, directions = (
+        w.numpy() for w in (prior.guess_kernel, prior.guess_bias, prior.directions)
+    )
+    rest = float(prior.scale) * np.asarray(code) - np.asarray(sentence) @ kernel - bias
+    return rest @ directions @ directions.T
+
+
+def test_sentences_are_completed_by_what_the_own_real_picture_shows(batch):
     trainer = make_trainer(recipe=True)
-    sentence = trainer.text_encoder(batch["ids"], batch["lengths"])[1]
-    text = trainer.encode_text(batch)
-    codes = trainer.image_encoder(batch["images"][-1])[1]
-    untold = trainer.generator.prior.untold(sentence, codes)
-    assert np.abs(untold).max() > 0.1
+    sentence = trainer.text_encoder(batch["ids"], batch["lengths"])[1].numpy()
+    codes = trainer.image_encoder(batch["images"][-1])[1].numpy()
+    text, prior = trainer.encode_text(batch), trainer.generator.prior
     np.testing.assert_array_equal(text.sentence_feature, sentence)
-    np.testing.assert_allclose(text.completed, sentence + untold, rtol=1e-5)
+    own = sentence + rest_of(prior, sentence, codes)
+    assert np.abs(own - sentence).max() > 0.05
+    np.testing.assert_allclose(text.completed, own, rtol=1e-4, atol=1e-5)
+    wrong = np.roll(sentence, -1, axis=0)
+    expected = wrong + rest_of(prior, wrong, codes)
+    np.testing.assert_allclose(text.wrong, expected, rtol=1e-4, atol=1e-5)
+    # In the prior's directions nothing tells a wrong sentence from the picture's own.
+    differences = (text.wrong - text.completed).numpy() @ prior.directions.numpy()
+    spread = np.linalg.norm((wrong - sentence) - (wrong - sentence) @ prior.guess_kernel.numpy())
+    assert np.linalg.norm(differences) <= spread * 1.001
 
 
-def test_generator_completes_no_sentence_in_training(batch):
-    generator = make_trainer(recipe=True).generator
-    words, sentence = tf.ones([4, 3, FEATURES]), tf.random.stateless_normal([4, FEATURES], [0, 1])
-    inputs = words, tf.ones([4, 3], bool), sentence, batch["noise"], batch["condition_noise"]
-    means = [generator(*inputs, training=training).condition_mean for training in (True, False)]
-    augment = generator.conditioning_augmentation
-    completed = generator.prior(sentence, batch["noise"])
-    for mean, seen in zip(means, (sentence, completed), strict=True):
-        np.testing.assert_allclose(mean, augment(seen, batch["condition_noise"])[1], rtol=1e-5)
-    assert not np.allclose(*means)
-
-
-def test_wrong_sentences_are_completed_by_what_their_own_picture_shows():
+def test_discriminator_judges_completed_sentences():
     trainer, batch = make_trainer(recipe=True), make_batch(64)
     network, real = trainer.discriminators[0], batch["images"][0]
     text = trainer.encode_text(batch)
-    text = text._replace(untold=50 * text.untold)  # so much that it turns decisions
+    far = text._replace(wrong=50 * text.wrong)  # so much that it turns decisions
 
-    def share_below_0(untold):
-        wrong = np.roll(text.sentence_feature, -1, axis=0) + untold
+    def share_below_0(wrong):
         return np.mean(network(real, wrong, training=True).conditional_logits[:-1] < 0)
 
     for _ in range(50):  # until power iteration no longer moves σ
-        expected = share_below_0(text.untold)
-    assert expected != share_below_0(np.roll(text.untold, -1, axis=0))
-    found = trainer._discriminator_step(0, real, real, text)  # the last one has no wrong sentence
+        expected = share_below_0(far.wrong)
+    assert expected != share_below_0(text.wrong)
+    found = trainer._discriminator_step(0, real, real, far)  # the last one has no wrong sentence
     assert float(found["wrong_accuracy/8"]) == pytest.approx(expected)
 
 
