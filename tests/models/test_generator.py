@@ -157,7 +157,7 @@ def test_words_change_only_the_refined_pictures(network):
 
 
 def test_pictures_stay_within_minus_one_and_one(network):
-    images = network(WORDS * 100, MASK, SENTENCES * 100, NOISE * 100, CONDITION_NOISE).images
+    images = network(WORDS * 100, MASK, SENTENCES * 20, NOISE * 100, CONDITION_NOISE).images
     assert all(np.abs(image).max() <= 1.0 for image in images)
 
 
