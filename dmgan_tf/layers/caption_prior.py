@@ -134,8 +134,8 @@ class CaptionPrior(keras.layers.Layer):
         mean = tf.reduce_sum(means * chosen, axis=1)
         deviation = tf.exp(tf.reduce_sum(log_deviations * chosen, axis=1))
         e = mean + deviation * noise[:, 1 : self.size + 1]
-        inner = e * self.deviations
-        return sentence_feature + tf.matmul(inner, self.directions, transpose_b=True)
+        spread = self.directions * self.deviations
+        return sentence_feature + tf.matmul(e, spread, transpose_b=True)
 
     def compute_output_shape(self, sentence_feature_shape, noise_shape=None):
         return sentence_feature_shape
@@ -193,29 +193,42 @@ def _learned_network(x, e):
         rng.normal(0, 0.01, (_HIDDEN, _KINDS * (1 + 2 * size))),
         np.concatenate([np.zeros(_KINDS), means, np.full(_KINDS * size, -1.0)]),
     ]
-    variables = [keras.Variable(value, dtype="float32") for value in network]
-    rate = keras.optimizers.schedules.CosineDecay(_RATE, _STEPS)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=_WEIGHT_DECAY)
-    optimizer.exclude_from_weight_decay(var_list=variables[1::2])
-    optimizer.build(variables)
+    network = [tf.constant(value, tf.float32) for value in network]
+    moments = [[tf.zeros_like(value) for value in network] for _ in range(2)]
     place = np.arange(len(x))
     held_out, learned = place[::_HELD_OUT], place[place % _HELD_OUT > 0]
 
     @tf.function
-    def density(x, e):
-        return tf.reduce_mean(_log_density(e, x, variables))
+    def density(x, e, network):
+        return tf.reduce_mean(_log_density(e, x, network))
 
-    @tf.function
-    def step(x, e):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            loss = -tf.reduce_mean(_log_density(e, x, variables))
-        optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
-
-    best = -np.inf
+    best, kept = -np.inf, network
     for i in range(_STEPS):
-        if i % _STEPS_PER_CHECK == 0 and (found := float(density(x[held_out], e[held_out]))) > best:
-            best, network = found, [v.numpy() for v in variables]
+        if i % _STEPS_PER_CHECK == 0:
+            found = float(density(x[held_out], e[held_out], network))
+            best, kept = max((best, kept), (found, network), key=lambda pair: pair[0])
         rows = rng.choice(learned, _BATCH)
-        step(x[rows], e[rows])
-    return network
+        network, moments = _adam_step(network, moments, tf.constant(float(i)), x[rows], e[rows])
+    return [value.numpy() for value in kept]
+
+
+@tf.function
+def _adam_step(network, moments, i, x, e):
+    """A step of AdamW at a rate that falls by a cosine; kernels decay, biases don't.
+
+    On tensors, not on variables: those would be a strategy's where `adapt` is called in its scope.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(network)
+        loss = -tf.reduce_mean(_log_density(e, x, network))
+    gradients = tape.gradient(loss, network)
+    rate = _RATE * 0.5 * (1 + tf.cos(np.pi * i / _STEPS))
+    means = [0.9 * m + 0.1 * g for m, g in zip(moments[0], gradients, strict=True)]
+    squares = [0.999 * v + 0.001 * g * g for v, g in zip(moments[1], gradients, strict=True)]
+    scales = 1 - 0.9 ** (i + 1), 1 - 0.999 ** (i + 1)
+    moved = []
+    for value, mean, square in zip(network, means, squares, strict=True):
+        update = mean / scales[0] / (tf.sqrt(square / scales[1]) + 1e-7)
+        decay = _WEIGHT_DECAY * value if len(value.shape) == 2 else 0.0
+        moved.append(value - rate * (update + decay))
+    return moved, [means, squares]
