@@ -102,7 +102,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
     noise = data["noise"], data["condition_noise"]
 
     def generate():
-        return trainer.generator(*text, *noise, training=True)
+        return trainer.generator(*text[:2], text.completed, *noise, training=True)
 
     def generate_and_learn():
         with tf.GradientTape() as tape:

@@ -85,6 +85,8 @@ class _Refinement(keras.layers.Layer):
 class PlainGenerator(keras.Model):
     """A whole DM-GAN generator with the sizes and the weights of another; inputs, returns alike."""
 
+    prior = None
+
     def __init__(self, like: Generator, **kwargs):
         super().__init__(**kwargs)
         config = like.get_config()
