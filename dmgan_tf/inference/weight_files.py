@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.stored_sizes import stored_sizes
@@ -68,7 +69,7 @@ def write_safetensors(source: Path, target: Path) -> None:
 
     def add(name, item):
         if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
+            arrays[name] = np.asarray(item[()])  # of a scalar, h5py gives a number
 
     with as_hdf5(source) as path, h5py.File(path, "r") as file:
         file.visititems(add)
