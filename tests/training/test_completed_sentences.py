@@ -26,10 +26,6 @@ def test_sentences_are_completed_by_what_the_own_real_picture_shows(batch):
     wrong = np.roll(sentence, -1, axis=0)
     expected = wrong + rest_of(prior, wrong, codes)
     np.testing.assert_allclose(text.wrong, expected, rtol=1e-4, atol=1e-5)
-    # In the prior's directions nothing tells a wrong sentence from the picture's own.
-    differences = (text.wrong - text.completed).numpy() @ prior.directions.numpy()
-    spread = np.linalg.norm((wrong - sentence) - (wrong - sentence) @ prior.guess_kernel.numpy())
-    assert np.linalg.norm(differences) <= spread * 1.001
 
 
 def test_discriminator_judges_completed_sentences():
