@@ -121,7 +121,8 @@ def adapted_prior(
     """
     options = build.pipeline_options(config)
     batches = training_dataset(pictures, vocabulary, options, batch_size=_PRIOR_BATCH)
-    count = -(-min(_PRIOR_PAIRS, len(pictures)) // _PRIOR_BATCH)
+    pairs = min(_PRIOR_PAIRS, len(pictures))
+    count = -(-pairs // _PRIOR_BATCH)
     image_codes, sentence_features = [], []
     with failed_data_told(pictures):
         taken, hidden = batches.take(count), not is_chief()
@@ -130,7 +131,9 @@ def adapted_prior(
             sentence_features.append(text(batch["ids"], batch["lengths"])[1])
     prior = CaptionPrior(config.generator.prior_size)
     try:
-        prior.adapt(np.concatenate(image_codes), np.concatenate(sentence_features))
+        # Of the last batch without the pictures that come again.
+        codes = (np.concatenate(x)[:pairs] for x in (image_codes, sentence_features))
+        prior.adapt(*codes)
     except ValueError as error:
         raise UserError(f"`generator.prior_size`: {error}") from error
     return prior
