@@ -89,7 +89,8 @@ def test_full_size_encoders_are_evaluated_and_trained_with(tmp_path):
     for network, stem in names.items():
         state = state_dict(reference["manifest"][network], reference["seed"])
         write_state_dict(tmp_path / f"{stem}.pth", state)
-    config = load_config(TINY[1], [TINY[3]])
+    authors = ["generator.prior_size=0", "generator.padding=zeros"]
+    config = load_config(TINY[1], [TINY[3], *authors])
     words = build.vocabulary(config, build.pictures(config, "train")).words
     words = (*words, *(f"unused{i}" for i in range(60)))[: reference["dims"]["vocab"]]
     write_captions(tmp_path / "captions.pickle", words)
@@ -104,7 +105,7 @@ def test_full_size_encoders_are_evaluated_and_trained_with(tmp_path):
     succeed("evaluate", "--model", model, "--judge", model, "--images", 100)
     assert json.loads((model / "evaluation.json").read_text())["judge_is_own"]
     sets = [f"damsm.directory={model}", "training.steps=2", "discriminator.feature_maps=[]"]
-    sets += [f"text_encoder.feature_size={reference['dims']['e']}"]
+    sets += [f"text_encoder.feature_size={reference['dims']['e']}", *authors]
     options = [part for value in sets for part in ("--set", value)]
     succeed("train", *TINY, *options, "--run-dir", tmp_path / "run")
     assert (tmp_path / "run" / "model" / "metadata.json").is_file()
