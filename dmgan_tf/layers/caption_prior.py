@@ -4,12 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_HIDDEN = 64
-_KINDS = 8  # Gaussians of the mixture
+_KINDS = 16  # Gaussians of the mixture
 _LEAST, _MOST = -3.0, 2.0  # log σ
 _CUT = 1e-2  # least squares ignores directions that are thinner than this share of the widest
-_SEEN = 32  # leading components of the guess that p(e | s) is learned from: all of s is overfitted
-_STEPS, _BATCH, _RATE, _WEIGHT_DECAY = 1000, 256, 3e-3, 0.5
+_STEPS, _BATCH, _RATE = 1000, 256, 1e-2
 _STEPS_PER_CHECK = 20
 _HELD_OUT = 5  # every fifth pair decides which step was the best
 
@@ -25,9 +23,12 @@ class CaptionPrior(keras.layers.Layer):
         r(s, v) = U Uᵀ (κ v − A s − b)
 
     and in training sentences are s + r(s, v). Without a picture, r comes from noise z, by a mixture
-    density network (Bishop, 1994):
+    of linear experts (Jacobs et al., 1991):
 
-        r(s, z) = U Λ^½ e,  e ~ p(e | s) = Σ π_m(s) N(μ_m(s), σ_m(s)²)
+        r(s, z) = U Λ^½ e,  e ~ p(e | s) = Σ π_m(s) N(μ_m + B s, σ_m²),  π(s) = softmax(C s + c)
+
+    A linear gate is sure of sentences that no caption is like; networks with a hidden layer were
+    not. B begins as what A s leaves of a picture's code, so each Gaussian as a kind of pictures.
 
     A generator that learned to draw s + r(s, v) then draws every kind of picture that a caption
     allows, as often as there are pictures of it (after the prior of unCLIP, Ramesh et al., 2022,
@@ -49,7 +50,7 @@ class CaptionPrior(keras.layers.Layer):
         self.size = size
 
     def build(self, sentence_feature_shape, noise_shape=None):
-        features, numbers = sentence_feature_shape[-1], _KINDS * (1 + 2 * self.size)
+        features = sentence_feature_shape[-1]
 
         def weight(name, *shape):
             return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
@@ -59,16 +60,18 @@ class CaptionPrior(keras.layers.Layer):
         self.guess_bias = weight("guess_bias", features)
         self.directions = weight("directions", features, self.size)
         self.deviations = weight("deviations", self.size)
-        self.hidden_kernel = weight("hidden_kernel", features, _HIDDEN)
-        self.hidden_bias = weight("hidden_bias", _HIDDEN)
-        self.mixture_kernel = weight("mixture_kernel", _HIDDEN, numbers)
-        self.mixture_bias = weight("mixture_bias", numbers)
+        self.share_kernel = weight("share_kernel", features, _KINDS)
+        self.share_bias = weight("share_bias", _KINDS)
+        self.shift_kernel = weight("shift_kernel", features, self.size)
+        self.means = weight("means", _KINDS, self.size)
+        self.log_deviations = weight("log_deviations", _KINDS, self.size)
         self.built = True
 
     @property
-    def network(self):
-        """Kernels and biases of p(e | s)."""
-        return self.hidden_kernel, self.hidden_bias, self.mixture_kernel, self.mixture_bias
+    def density(self):
+        """C, c, B, μ and log σ of p(e | s)."""
+        kernels = self.share_kernel, self.share_bias, self.shift_kernel
+        return *kernels, self.means, self.log_deviations
 
     def adapt(self, image_codes, sentence_features):
         """Learns κ, A, b, U, Λ and p(e | s) from pictures with a caption each, in seconds.
@@ -93,22 +96,19 @@ class CaptionPrior(keras.layers.Layer):
                 f"what captions leave open in {len(v):,} pictures has fewer than {self.size} "
                 "directions; ask for fewer."
             )
-        # p(e | s) is learned from what of the sentence tells something of the picture.
-        spread, seen = _principal_components(guess, _SEEN)
-        seen = kernel @ seen / max(spread[0], 1e-12)
-        network = _learned_network((s - s_mean) @ seen, rest @ directions / deviations)
-        hidden = seen @ network[0]
-        network[:2] = hidden, network[1] - s_mean @ hidden
+        density = _learned_density(
+            s, rest @ directions / deviations, guess @ directions / deviations
+        )
         if not self.built:
             self.build(s.shape)
-        learned = scale, kernel, v_mean - s_mean @ kernel, directions, deviations, *network
+        learned = scale, kernel, v_mean - s_mean @ kernel, directions, deviations, *density
         for weight, value in zip(self.weights, learned, strict=True):
             weight.assign(value)
 
     @property
     def drawing_variables(self):
         """All variables that `call` reads; `untold` reads others."""
-        return [self.directions, self.deviations, *self.network]
+        return [self.directions, self.deviations, *self.density]
 
     def untold(self, sentence_feature, image_code):
         """r(s, v): what pictures show beyond a caption.
@@ -126,14 +126,14 @@ class CaptionPrior(keras.layers.Layer):
                 f"A prior of {self.size} numbers needs more than {self.size} noise values. "
                 f"Received: {noise.shape[-1]}."
             )
-        log_shares, means, log_deviations = _gaussians(sentence_feature, self.network)
+        log_shares, shift = _gate(sentence_feature, self.density)
         # Which of the Gaussians: uniform noise against the sums of their shares.
         below = tf.cumsum(tf.exp(log_shares), axis=1) < _normal_distribution(noise[:, :1])
         kind = tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=1), _KINDS - 1)
-        chosen = tf.one_hot(kind, _KINDS)[:, :, tf.newaxis]
-        mean = tf.reduce_sum(means * chosen, axis=1)
-        deviation = tf.exp(tf.reduce_sum(log_deviations * chosen, axis=1))
-        e = mean + deviation * noise[:, 1 : self.size + 1]
+        chosen = tf.one_hot(kind, _KINDS)
+        deviations = tf.exp(tf.clip_by_value(self.log_deviations, _LEAST, _MOST))
+        e = tf.matmul(chosen, self.means) + shift
+        e += tf.matmul(chosen, deviations) * noise[:, 1 : self.size + 1]
         spread = self.directions * self.deviations
         return sentence_feature + tf.matmul(e, spread, transpose_b=True)
 
@@ -159,76 +159,86 @@ def _principal_components(x, count):
     return lengths[:count] / np.sqrt(len(x)), components
 
 
-def _gaussians(x, network):
-    """log π [B, M], μ and log σ [B, M, size], from x [B, D] by kernels and biases of two layers."""
-    kernel, bias, mixture_kernel, mixture_bias = network
-    hidden = tf.nn.relu(tf.matmul(x, kernel) + bias)
-    numbers = tf.matmul(hidden, mixture_kernel) + mixture_bias
-    size = (numbers.shape[1] // _KINDS - 1) // 2
-    parts = tf.split(numbers, [_KINDS, _KINDS * size, _KINDS * size], axis=1)
-    means, deviations = (tf.reshape(part, [-1, _KINDS, size]) for part in parts[1:])
-    return tf.nn.log_softmax(parts[0]), means, tf.clip_by_value(deviations, _LEAST, _MOST)
+def _gate(s, density):
+    """log π(s) [B, M] and B s [B, size]."""
+    kernel, bias, shift_kernel, *_ = density
+    return tf.nn.log_softmax(tf.matmul(s, kernel) + bias), tf.matmul(s, shift_kernel)
 
 
-def _log_density(e, x, network):
-    """log p(e | x), float [B]."""
-    log_shares, means, log_deviations = _gaussians(x, network)
-    distances = (e[:, tf.newaxis] - means) / tf.exp(log_deviations)
+def _log_density(e, s, density):
+    """log p(e | s), float [B]."""
+    log_shares, shift = _gate(s, density)
+    means, log_deviations = density[3], tf.clip_by_value(density[4], _LEAST, _MOST)
+    distances = ((e - shift)[:, tf.newaxis] - means) / tf.exp(log_deviations)
     logs = log_shares - tf.reduce_sum(0.5 * tf.square(distances) + log_deviations, axis=2)
     return tf.reduce_logsumexp(logs, axis=1) - 0.5 * e.shape[1] * np.log(2 * np.pi)
 
 
-def _learned_network(x, e):
-    """Kernels and biases of p(e | x) by maximum likelihood, the same each time.
+def _learned_density(s, e, guess):
+    """C, c, B, μ and log σ of p(e | s) by maximum likelihood, the same each time.
 
     Those of the step whose density of held-out pairs is the greatest.
+
+    Args: s: sentences, float [N, D]. e: what pictures show beyond them, guess: what is told of
+        that, both [N, size]; together the picture's code.
     """
     rng = np.random.default_rng(0)
-    x, e = np.float32(x), np.float32(e)
-    features, size = x.shape[1], e.shape[1]
-    means = e[rng.choice(len(e), _KINDS)].ravel()
-    network = [
-        rng.normal(0, np.sqrt(2 / features), (features, _HIDDEN)),
-        np.zeros(_HIDDEN),
-        rng.normal(0, 0.01, (_HIDDEN, _KINDS * (1 + 2 * size))),
-        np.concatenate([np.zeros(_KINDS), means, np.full(_KINDS * size, -1.0)]),
+    mean, scale = s.mean(axis=0), max(s.std(axis=0).mean(), 1e-12)
+    s = (s - mean) / scale
+    density = [
+        np.zeros((s.shape[1], _KINDS)),
+        np.zeros(_KINDS),
+        -np.linalg.lstsq(s, guess, rcond=_CUT)[0],
+        _far_apart(e + guess, _KINDS, rng),
+        np.full((_KINDS, e.shape[1]), -1.0),
     ]
-    network = [tf.constant(value, tf.float32) for value in network]
-    moments = [[tf.zeros_like(value) for value in network] for _ in range(2)]
-    place = np.arange(len(x))
+    density = [tf.constant(value, tf.float32) for value in density]
+    moments = [[tf.zeros_like(value) for value in density] for _ in range(2)]
+    s, e, place = np.float32(s), np.float32(e), np.arange(len(s))
     held_out, learned = place[::_HELD_OUT], place[place % _HELD_OUT > 0]
 
     @tf.function
-    def density(x, e, network):
-        return tf.reduce_mean(_log_density(e, x, network))
+    def mean_log_density(e, s, density):
+        return tf.reduce_mean(_log_density(e, s, density))
 
-    best, kept = -np.inf, network
-    for i in range(_STEPS):
+    best, kept = -np.inf, density
+    for i in range(_STEPS + 1):
         if i % _STEPS_PER_CHECK == 0:
-            found = float(density(x[held_out], e[held_out], network))
-            best, kept = max((best, kept), (found, network), key=lambda pair: pair[0])
+            found = float(mean_log_density(e[held_out], s[held_out], density))
+            best, kept = max((best, kept), (found, density), key=lambda pair: pair[0])
         rows = rng.choice(learned, _BATCH)
-        network, moments = _adam_step(network, moments, tf.constant(float(i)), x[rows], e[rows])
-    return [value.numpy() for value in kept]
+        density, moments = _adam_step(density, moments, tf.constant(float(i)), e[rows], s[rows])
+    # Of sentences as they are, not centred and scaled.
+    kernel, bias, shift_kernel, means, log_deviations = (value.numpy() for value in kept)
+    kernel, shift_kernel = kernel / scale, shift_kernel / scale
+    return kernel, bias - mean @ kernel, shift_kernel, means - mean @ shift_kernel, log_deviations
+
+
+def _far_apart(x, count, rng):
+    """Some of x [N, size], each drawn by its squared distance from those before (k-means++)."""
+    chosen = [x[rng.integers(len(x))]]
+    for _ in range(count - 1):
+        distances = np.square(x[:, None] - np.stack(chosen)).sum(axis=2).min(axis=1) + 1e-12
+        chosen.append(x[rng.choice(len(x), p=distances / distances.sum())])
+    return np.stack(chosen)
 
 
 @tf.function
-def _adam_step(network, moments, i, x, e):
-    """A step of AdamW at a rate that falls by a cosine; kernels decay, biases don't.
+def _adam_step(density, moments, i, e, s):
+    """A step of Adam at a rate that falls by a cosine.
 
     On tensors, not on variables: those would be a strategy's where `adapt` is called in its scope.
     """
     with tf.GradientTape() as tape:
-        tape.watch(network)
-        loss = -tf.reduce_mean(_log_density(e, x, network))
-    gradients = tape.gradient(loss, network)
+        tape.watch(density)
+        loss = -tf.reduce_mean(_log_density(e, s, density))
+    gradients = tape.gradient(loss, density)
     rate = _RATE * 0.5 * (1 + tf.cos(np.pi * i / _STEPS))
     means = [0.9 * m + 0.1 * g for m, g in zip(moments[0], gradients, strict=True)]
     squares = [0.999 * v + 0.001 * g * g for v, g in zip(moments[1], gradients, strict=True)]
     scales = 1 - 0.9 ** (i + 1), 1 - 0.999 ** (i + 1)
-    moved = []
-    for value, mean, square in zip(network, means, squares, strict=True):
-        update = mean / scales[0] / (tf.sqrt(square / scales[1]) + 1e-7)
-        decay = _WEIGHT_DECAY * value if len(value.shape) == 2 else 0.0
-        moved.append(value - rate * (update + decay))
+    moved = [
+        value - rate * mean / scales[0] / (tf.sqrt(square / scales[1]) + 1e-7)
+        for value, mean, square in zip(density, means, squares, strict=True)
+    ]
     return moved, [means, squares]

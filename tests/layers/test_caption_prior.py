@@ -95,7 +95,7 @@ def test_density_integrates_to_1(prior, pairs):
     axis = np.linspace(-6, 6, 400)
     grid = np.stack(np.meshgrid(axis, axis), axis=2).reshape(-1, 2).astype(np.float32)
     sentence = np.repeat(pairs.sentences[~pairs.named][:1], len(grid), axis=0)
-    logs = _log_density(grid, sentence, prior.network)
+    logs = _log_density(grid, sentence, prior.density)
     density = np.exp(logs).sum() * (axis[1] - axis[0]) ** 2
     assert density == pytest.approx(1, abs=0.03)
 
@@ -120,7 +120,7 @@ def test_sentences_that_tell_nothing_are_not_learned_by_heart():
     layer.adapt(codes[:200], sentences[:200])
     rest = layer.untold(sentences[200:], codes[200:]).numpy() @ layer.directions.numpy()
     e = np.float32(rest / layer.deviations.numpy())
-    found = np.mean(_log_density(e, sentences[200:], layer.network))
+    found = np.mean(_log_density(e, sentences[200:], layer.density))
     plain = np.mean(norm.logpdf(e, scale=e.std(axis=0)).sum(axis=1))
     assert found > plain - 0.8
 
