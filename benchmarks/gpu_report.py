@@ -86,7 +86,7 @@ def _measured(arguments):
     trainer, data = random_trainer(arguments.config, arguments.batch, *overrides)
     text = trainer.encode_text(data)
     noise = data["noise"], data["condition_noise"]
-    output = trainer.generator(*text[:2], text.completed, *noise)
+    output = trainer.generator(*text[:2], text.completed_sentence, *noise)
     drawn = tf.cast(output.images[-1], tf.float32).numpy() * 127.5
     if not arguments.reference.exists():
         np.save(arguments.reference, drawn)

@@ -102,7 +102,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
     noise = data["noise"], data["condition_noise"]
 
     def generate():
-        return trainer.generator(*text[:2], text.completed, *noise, training=True)
+        return trainer.generator(*text[:2], text.completed_sentence, *noise, training=True)
 
     def generate_and_learn():
         with tf.GradientTape() as tape:
@@ -124,7 +124,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
         return tape.gradient(loss, output.images[-1])
 
     parts = {
-        "text encoder": lambda: trainer.encode_text(data),
+        "text encoder, with a prior image encoder": lambda: trainer.encode_text(data),
         "generator, forward": generate,
         "generator, forward and backward": generate_and_learn,
         **{f"discriminator {n.side}": judge(i) for i, n in enumerate(trainer.discriminators)},

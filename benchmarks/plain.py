@@ -12,7 +12,7 @@ from dmgan_tf.layers.dynamic_memory import DynamicMemory
 from dmgan_tf.losses.adversarial import discriminator_loss, fake_loss
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 from dmgan_tf.training.dmgan_trainer import DMGANTrainer
-from dmgan_tf.training.replicas import apply_gradients, following_rows, global_mean
+from dmgan_tf.training.replicas import apply_gradients, global_mean
 
 
 def _convolution(filters):
@@ -85,7 +85,7 @@ class _Refinement(keras.layers.Layer):
 class PlainGenerator(keras.Model):
     """A whole DM-GAN generator with the sizes and the weights of another; inputs, returns alike."""
 
-    prior = None
+    prior = None  # the paper's generator has none
 
     def __init__(self, like: Generator, **kwargs):
         super().__init__(**kwargs)
@@ -128,11 +128,11 @@ class PlainTrainer(DMGANTrainer):
     def _discriminator_step(self, place, real_images, fake, text):
         network, optimizer = self.discriminators[place], self.discriminator_optimizers[place]
         fake = tf.stop_gradient(fake)
-        wrong_sentence, wrong_weight = following_rows(text.sentence_feature)
+        sentence, wrong_sentence, wrong_weight = text.sentences
         with tf.GradientTape() as tape:
-            real = network(real_images, text.sentence_feature, training=True)
+            real = network(real_images, sentence, training=True)
             wrong = network(real_images, wrong_sentence, training=True)
-            drawn = network(fake, text.sentence_feature, training=True)
+            drawn = network(fake, sentence, training=True)
             loss = global_mean(
                 discriminator_loss(
                     real.unconditional_logits,

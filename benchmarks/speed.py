@@ -16,11 +16,13 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from dmgan_tf.config_file import find_config, load_config
 from dmgan_tf.whole_file import whole_file, write_text
 
 _FOLDER = Path(__file__).parent / "results"
@@ -40,6 +42,11 @@ def main() -> int:
         parser.error(f"--parts knows {', '.join(_PARTS)}. Received: {', '.join(sorted(wrong))}.")
     if "torch" in arguments.reference and importlib.util.find_spec("torch") is None:
         parser.error("--reference torch needs PyTorch: pip install torch.")
+    if (lacking := _not_the_papers(arguments.config)) and arguments.reference != "none":
+        parser.error(
+            f"{arguments.config} has {', '.join(lacking)}, which the plain form and PyTorch's "
+            "don't have: add --reference none."
+        )
     rows = []
     for measure in tqdm(_measures(arguments), desc="measuring", unit="process"):
         rows += _measured(measure)
@@ -51,6 +58,15 @@ def main() -> int:
         _plot(arguments.out / "scaling.png", rows)
     print(f"\n{result['machine']}\nResults: {arguments.out / 'latest.json'}")
     return 0
+
+
+def _not_the_papers(config):
+    """Keys of a config that the forms to compare with lack."""
+    found = load_config(find_config(config))
+    papers = {"generator.prior_size": 0, "generator.padding": "zeros"}
+    papers |= {"discriminator.feature_maps": ()}
+    values = {key: attrgetter(key)(found) for key in papers}
+    return [key for key, value in values.items() if value != papers[key]]
 
 
 def _measures(arguments):

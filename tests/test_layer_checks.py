@@ -90,7 +90,7 @@ CASES = [
     Case(DownsampleBlock, {"filters": 5, "kernel_size": 3, "strides": 1}, [PIXELS], 2, 1),
     Case(JointBlock, {"filters": 5}, [PIXELS, normal(3, 6)], 2, 1),
     Case(BatchDeviation, {}, [PIXELS], 0),
-    Case(CaptionPrior, {"size": 2}, [normal(3, 6), normal(3, 4)], 0, 9),
+    Case(CaptionPrior, {"size": 2}, [normal(3, 6), normal(3, 4)], 0, 10),
     Case(ConditioningAugmentation, {"condition_size": 4}, [normal(3, 6), normal(3, 4)], 2),
     Case(MemoryWriter, {"memory_channels": 7}, [WORDS, PIXELS], 6),
     Case(MemoryWriter, {"memory_channels": 7, "gated": False}, [WORDS, PIXELS], 2),
@@ -124,6 +124,14 @@ CASES = [
         [WORDS, MASK, normal(3, 6), normal(3, 3), normal(3, 5)],
         25,
         6,
+        LONG_CHAIN,
+    ),
+    Case(
+        Generator,
+        GENERATOR | {"padding": "reflect", "prior_size": 2},
+        [WORDS, MASK, normal(3, 6), normal(3, 3), normal(3, 5)],
+        25,
+        16,
         LONG_CHAIN,
     ),
     Case(

@@ -87,20 +87,22 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         ]
 
     def begin():
-        generators, told = (trainer.generator, trainer.average_generator), ""
-        if named := section.initial_model:
-            taken = take_weights(named, generators, trainer.discriminators)
-            told = f"{resolve(Path(named))}: training begins with its {', '.join(taken)}."
-        if config.generator.prior_size:
-            prior = failure = None
-            try:
+        told, failure = "", None
+        generators = trainer.generator, trainer.average_generator
+        try:
+            if named := section.initial_model:
+                taken = take_weights(named, generators, trainer.discriminators)
+                told = f"{resolve(Path(named))}: training begins with its {', '.join(taken)}."
+            if config.generator.prior_size:
                 prior = adapted_prior(config, pictures, vocabulary, text, image)
-            except UserError as error:
-                failure = error
-            if not every_worker(strategy, failure is None):
-                raise failure or UserError("`generator.prior_size`: another worker has failed.")
-            for generator in generators:
-                generator.prior.set_weights(prior.get_weights())
+                for generator in generators:
+                    generator.prior.set_weights(prior.get_weights())
+        except UserError as error:
+            failure = error
+        if not every_worker(strategy, failure is None):
+            raise failure or UserError("Another worker could not begin; its own log says why.")
+        if config.generator.prior_size:
+            for generator in generators:  # processors round differently
                 take_from_first_replica(strategy, generator.prior.weights)
         return told
 

@@ -29,7 +29,7 @@ _ENCODER = -1  # its place behind the stages
 class Text(NamedTuple):
     """A batch's encoded captions.
 
-    With a prior, `completed` and `wrong` say as well what the real picture shows beyond them. Were
+    With a prior, the last two sentences say as well what the real picture shows beyond them. Were
     the wrong ones not completed, or by another picture, the surroundings alone would tell them, and
     no discriminator would look at the colours.
     """
@@ -37,14 +37,14 @@ class Text(NamedTuple):
     word_features: tf.Tensor  # [B, T, N_w]
     word_mask: tf.Tensor  # bool [B, T]
     sentence_feature: tf.Tensor  # [B, N_w], what DAMSM's loss sees
-    completed: tf.Tensor  # [B, N_w], what generator and discriminators see
-    wrong: tf.Tensor  # [B, N_w], of the sample that follows in the global batch
+    completed_sentence: tf.Tensor  # [B, N_w], what generator and discriminators see
+    wrong_sentence: tf.Tensor  # [B, N_w], of the sample that follows in the global batch
     wrong_weight: tf.Tensor  # [B], of `following_rows`
 
     @property
     def sentences(self):
         """Those of `discriminator_step`."""
-        return self.completed, self.wrong, self.wrong_weight
+        return self.completed_sentence, self.wrong_sentence, self.wrong_weight
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -173,7 +173,7 @@ class DMGANTrainer(Trainer):
             output = self.generator(
                 text.word_features,
                 text.word_mask,
-                text.completed,
+                text.completed_sentence,
                 batch["noise"],
                 batch["condition_noise"],
                 training=True,
@@ -242,7 +242,7 @@ class DMGANTrainer(Trainer):
         """
         terms = {}
         for network, fake in zip(self.all_discriminators, drawn, strict=True):
-            logits = network(fake, text.completed, training=True)
+            logits = network(fake, text.completed_sentence, training=True)
             terms[f"generator_loss/{label(network)}"] = global_mean(generator_loss(*logits))
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl

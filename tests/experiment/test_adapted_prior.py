@@ -9,6 +9,7 @@ from dmgan_tf.config_file import load_config
 from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.gan import adapted_prior
+from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,19 @@ def test_what_it_draws_spreads_as_what_pictures_show(settings, parts):
     drawn = prior(sentences, np.random.default_rng(0).normal(size=(2000, 4))).numpy()
     inner = (drawn - sentences) @ prior.directions.numpy()
     ratios = inner.std(axis=0) / prior.deviations
-    assert 0.3 < ratios.min() <= ratios.max() < 3
+    assert 0.5 < ratios.min() <= ratios.max() < 2
+
+
+def test_model_of_a_run_holds_the_prior_of_its_pictures(tiny_run):
+    model = resolve(tiny_run)
+    settings = load_config(model / "config.yaml", [])
+    pictures, encoders = build.pictures(settings, "train"), ("text_encoder", "image_encoder")
+    networks = [load_network(model, name) for name in encoders]
+    expected = adapted_prior(settings, pictures, load_vocabulary(model), *networks)
+    held = load_network(model, "generator").prior
+    assert np.abs(held.directions).max() > 0.1
+    for one, other in zip(held.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_pictures_that_are_alike_are_refused_with_the_key(settings, parts):

@@ -214,3 +214,9 @@ def test_generator_without_the_whole_memory_is_refused():
     network = generator(writing_gate=False, response_gate=False)
     with pytest.raises(UserError, match="no generator without writing_gate and response_gate"):
         to_authors(network)
+
+
+@pytest.mark.parametrize("switch", [{"prior_size": 1}, {"padding": "reflect"}])
+def test_generator_that_would_draw_otherwise_there_is_refused(switch):
+    with pytest.raises(UserError, match="has `prior_size: 0` and `padding: zeros`; another one"):
+        to_authors(generator(**switch))

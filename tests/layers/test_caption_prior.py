@@ -91,6 +91,17 @@ def test_drawn_kinds_are_as_pure_as_real_ones(prior, pairs):
         assert found.std(axis=0).max() < real.std(axis=0).max() + 0.2  # kinds are 2.5 apart
 
 
+def test_drawn_as_the_equation_says(prior, pairs):
+    kernel, bias, shift, means, log_deviations = (x.numpy() for x in prior.density)
+    drawn = prior(pairs.sentences[:200], noise()[:200]).numpy()
+    for s, z, found in zip(pairs.sentences, noise(), drawn, strict=False):
+        shares = np.exp(s @ kernel + bias)
+        m = np.searchsorted(np.cumsum(shares / shares.sum()), norm.cdf(z[0]))
+        e = means[m] + s @ shift + np.exp(log_deviations[m].clip(-3, 2)) * z[1:3]
+        expected = s + prior.directions.numpy() @ (prior.deviations.numpy() * e)
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
 def test_density_integrates_to_1(prior, pairs):
     axis = np.linspace(-6, 6, 400)
     grid = np.stack(np.meshgrid(axis, axis), axis=2).reshape(-1, 2).astype(np.float32)

@@ -62,6 +62,19 @@ def test_typo_is_not_tried_again(tmp_path):
     assert run_job(lambda _: [start(line), start(line)], attempts=3) == [[2, 2]]
 
 
+def test_worker_that_cannot_begin_ends_the_other(two, tmp_path):
+    lines = [
+        command(tmp_path / "run", two / "damsm", f"training.initial_model={model}")
+        for model in (two, tmp_path / "nowhere")
+    ]
+    clusters = cluster_of(2)
+    workers = [start(x, TF_CONFIG=cluster) for x, cluster in zip(lines, clusters, strict=True)]
+    told = [worker.communicate(timeout=300)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [2, 2], told
+    assert "error: Another worker could not begin; its own log says why." in told[0]
+    assert "nowhere" in told[1]
+
+
 def peers(*arguments, prefixes=((), ()), hosts=None, going=2):
     """Two workers of peer.py, when so many have done some steps. Args: prefixes: of commands."""
     line = [sys.executable, str(ROOT / "tests/training/peer.py")]

@@ -22,24 +22,24 @@ def test_sentences_are_completed_by_what_the_own_real_picture_shows(batch):
     np.testing.assert_array_equal(text.sentence_feature, sentence)
     own = sentence + rest_of(prior, sentence, codes)
     assert np.abs(own - sentence).max() > 0.05
-    np.testing.assert_allclose(text.completed, own, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(text.completed_sentence, own, rtol=1e-4, atol=1e-5)
     wrong = np.roll(sentence, -1, axis=0)
     expected = wrong + rest_of(prior, wrong, codes)
-    np.testing.assert_allclose(text.wrong, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(text.wrong_sentence, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_discriminator_judges_completed_sentences():
     trainer, batch = make_trainer(recipe=True), make_batch(64)
     network, real = trainer.discriminators[0], batch["images"][0]
     text = trainer.encode_text(batch)
-    far = text._replace(wrong=50 * text.wrong)  # so much that it turns decisions
+    far = text._replace(wrong_sentence=50 * text.wrong_sentence)  # so much that it turns decisions
 
     def share_below_0(wrong):
         return np.mean(network(real, wrong, training=True).conditional_logits[:-1] < 0)
 
     for _ in range(50):  # until power iteration no longer moves σ
-        expected = share_below_0(far.wrong)
-    assert expected != share_below_0(text.wrong)
+        expected = share_below_0(far.wrong_sentence)
+    assert expected != share_below_0(text.wrong_sentence)
     found = trainer._discriminator_step(0, real, real, far)  # the last one has no wrong sentence
     assert float(found["wrong_accuracy/8"]) == pytest.approx(expected)
 

@@ -26,7 +26,7 @@ def forward(trainer, batch):
     return text, trainer.generator(
         text.word_features,
         text.word_mask,
-        text.completed,
+        text.completed_sentence,
         batch["noise"],
         batch["condition_noise"],
         training=True,
