@@ -10,8 +10,9 @@ from tqdm import tqdm
 from dmgan_tf import build
 from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
+from dmgan_tf.data.encoded_captions import encode_all
 from dmgan_tf.data.picture_set import PictureSet
-from dmgan_tf.data.pipeline import training_dataset
+from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import check_encoders, encoders_of
@@ -31,7 +32,7 @@ from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.replicas import every_worker, take_from_first_replica
 from dmgan_tf.training.run_folder import RunFolder, settle
 
-_PRIOR_PAIRS, _PRIOR_BATCH = 5000, 50  # pictures with a caption each that a prior learns from
+_PRIOR_PICTURES, _PRIOR_CAPTIONS, _PRIOR_BATCH = 5000, 5, 50  # what a prior learns from
 
 
 def train(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
@@ -117,25 +118,32 @@ def adapted_prior(
     text: TextEncoder,
     image: keras.Model,
 ) -> CaptionPrior:
-    """The prior of `generator.prior_size`, of up to 5,000 training pictures, a caption each.
+    """The prior of `generator.prior_size`, of up to 5,000 training pictures, five captions each.
 
     Raises: UserError: when captions leave too little open, or pictures can't be read.
     """
-    options = build.pipeline_options(config)
-    batches = training_dataset(pictures, vocabulary, options, batch_size=_PRIOR_BATCH)
-    pairs = min(_PRIOR_PAIRS, len(pictures))
-    count = -(-pairs // _PRIOR_BATCH)
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.permutation(len(pictures))[:_PRIOR_PICTURES])  # in the order of files
+    side, ratio = config.generator.sides[-1], config.data.load_side_ratio
     image_codes, sentence_features = [], []
     with failed_data_told(pictures):
-        taken, hidden = batches.take(count), not is_chief()
-        for batch in tqdm(taken, "prior", count, unit="batch", disable=hidden):
-            image_codes.append(image(batch["images"][-1], training=False)[1])
-            sentence_features.append(text(batch["ids"], batch["lengths"])[1])
+        ids, ends, firsts = encode_all(pictures, vocabulary)
+        starts = range(0, len(chosen), _PRIOR_BATCH)
+        for start in tqdm(starts, "prior", unit="batch", disable=not is_chief()):
+            part = chosen[start : start + _PRIOR_BATCH]
+            images = read_pictures(pictures, part, side, ratio) / np.float32(127.5) - 1
+            image_codes.append(image(images, training=False)[1])
+            captions = [
+                firsts[i] + np.resize(rng.permutation(firsts[i + 1] - firsts[i]), _PRIOR_CAPTIONS)
+                for i in part
+            ]
+            rows = [ids[ends[c] : ends[c + 1]] for c in np.concatenate(captions)]
+            padded = Vocabulary.pad(rows, config.data.max_words_evaluation)
+            sentences = text(*padded)[1].numpy()
+            sentence_features.append(sentences.reshape(len(part), _PRIOR_CAPTIONS, -1))
     prior = CaptionPrior(config.generator.prior_size)
     try:
-        # Of the last batch without the pictures that come again.
-        codes = (np.concatenate(x)[:pairs] for x in (image_codes, sentence_features))
-        prior.adapt(*codes)
+        prior.adapt(np.concatenate(image_codes), np.concatenate(sentence_features))
     except ValueError as error:
         raise UserError(f"`generator.prior_size`: {error}") from error
     return prior

@@ -9,7 +9,7 @@ _LEAST, _MOST = -3.0, 2.0  # log σ
 _CUT = 1e-2  # least squares ignores directions that are thinner than this share of the widest
 _STEPS, _BATCH, _RATE = 1000, 256, 1e-2
 _STEPS_PER_CHECK = 20
-_HELD_OUT = 5  # every fifth pair decides which step was the best
+_HELD_OUT = 5  # every fifth picture decides which step was the best
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
@@ -74,13 +74,16 @@ class CaptionPrior(keras.layers.Layer):
         return *kernels, self.means, self.log_deviations
 
     def adapt(self, image_codes, sentence_features):
-        """Learns κ, A, b, U, Λ and p(e | s) from pictures with a caption each, in seconds.
+        """Learns κ, A, b, U, Λ and p(e | s) from pictures and their captions, in seconds.
 
-        Args: image_codes, sentence_features: float [N, D], of DAMSM's encoders; N ≥ 2.
+        Args: image_codes: float [N, D], N ≥ 2, sentence_features: float [N, C, D] of C captions
+            each, or [N, D]; of DAMSM's encoders.
         Raises: ValueError: where what captions leave open has fewer directions than `size`, or a
             number is not finite.
         """
         v, s = np.float64(image_codes), np.float64(sentence_features)
+        captions = s.shape[1] if s.ndim == 3 else 1
+        v, s = v.repeat(captions, axis=0), s.reshape(len(v) * captions, -1)
         if not (np.isfinite(v).all() and np.isfinite(s).all()):
             raise ValueError("the encoders' codes of pictures and captions are not finite.")
         length = np.linalg.norm(s, axis=1).mean()
@@ -93,12 +96,11 @@ class CaptionPrior(keras.layers.Layer):
         deviations, directions = _principal_components(rest, self.size)
         if len(deviations) < self.size or deviations[-1] <= 1e-4 * length:
             raise ValueError(
-                f"what captions leave open in {len(v):,} pictures has fewer than {self.size} "
-                "directions; ask for fewer."
+                f"what captions leave open in {len(image_codes):,} pictures has fewer than "
+                f"{self.size} directions; ask for fewer."
             )
-        density = _learned_density(
-            s, rest @ directions / deviations, guess @ directions / deviations
-        )
+        rest, guess = (x @ directions / deviations for x in (rest, guess))
+        density = _learned_density(s, rest, guess, captions)
         if not self.built:
             self.build(s.shape)
         learned = scale, kernel, v_mean - s_mean @ kernel, directions, deviations, *density
@@ -174,13 +176,13 @@ def _log_density(e, s, density):
     return tf.reduce_logsumexp(logs, axis=1) - 0.5 * e.shape[1] * np.log(2 * np.pi)
 
 
-def _learned_density(s, e, guess):
+def _learned_density(s, e, guess, captions):
     """C, c, B, μ and log σ of p(e | s) by maximum likelihood, the same each time.
 
-    Those of the step whose density of held-out pairs is the greatest.
+    Those of the step whose density of held-out pictures is the greatest.
 
     Args: s: sentences, float [N, D]. e: what pictures show beyond them, guess: what is told of
-        that, both [N, size]; together the picture's code.
+        that, both [N, size]; together the picture's code. captions: so many rows are a picture's.
     """
     rng = np.random.default_rng(0)
     mean, scale = s.mean(axis=0), max(s.std(axis=0).mean(), 1e-12)
@@ -194,8 +196,9 @@ def _learned_density(s, e, guess):
     ]
     density = [tf.constant(value, tf.float32) for value in density]
     moments = [[tf.zeros_like(value) for value in density] for _ in range(2)]
-    s, e, place = np.float32(s), np.float32(e), np.arange(len(s))
-    held_out, learned = place[::_HELD_OUT], place[place % _HELD_OUT > 0]
+    s, e = np.float32(s), np.float32(e)
+    is_held_out = np.arange(len(s)) // captions % _HELD_OUT == 0
+    held_out, learned = np.flatnonzero(is_held_out), np.flatnonzero(~is_held_out)
 
     @tf.function
     def mean_log_density(e, s, density):

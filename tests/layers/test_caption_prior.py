@@ -136,6 +136,15 @@ def test_sentences_that_tell_nothing_are_not_learned_by_heart():
     assert found > plain - 0.8
 
 
+def test_several_captions_of_a_picture_are_learned_from(pairs):
+    other = pairs.sentences - np.eye(FEATURES, dtype=np.float32)[5] * 0.5  # worded otherwise
+    layer = CaptionPrior(2)
+    layer.adapt(pairs.image_codes, np.stack([pairs.sentences, other], axis=1))
+    for sentences in (pairs.sentences, other):
+        drawn = kinds(layer(sentences, noise()))
+        assert (drawn == pairs.kind)[pairs.named].mean() > 0.99
+
+
 def test_learning_again_gives_the_same(prior, pairs):
     again = CaptionPrior(2)
     again.adapt(pairs.image_codes, pairs.sentences)
