@@ -23,11 +23,18 @@ import numpy as np
 from tqdm import tqdm
 
 from dmgan_tf.config_file import find_config, load_config
+from dmgan_tf.errors import UserError
 from dmgan_tf.whole_file import whole_file, write_text
 
 _FOLDER = Path(__file__).parent / "results"
 _PARTS = ("generation", "training", "memory", "start", "evaluation", "scaling")
 _REFERENCES = ("plain", "torch")
+_COMPARED = {"generation", "training", "memory"}
+_SWITCHES = (
+    *("generator.memory", "generator.writing_gate", "generator.response_gate"),
+    *("generator.separate_values", "generator.padding", "generator.prior_size"),
+    *("discriminator.feature_maps", "augmentation", "training.gradient_penalty"),
+)
 
 
 def main() -> int:
@@ -42,10 +49,15 @@ def main() -> int:
         parser.error(f"--parts knows {', '.join(_PARTS)}. Received: {', '.join(sorted(wrong))}.")
     if "torch" in arguments.reference and importlib.util.find_spec("torch") is None:
         parser.error("--reference torch needs PyTorch: pip install torch.")
-    if (lacking := _not_the_papers(arguments.config)) and arguments.reference != "none":
+    try:
+        lacking = _not_the_papers(load_config(find_config(arguments.config)))
+    except UserError as error:
+        parser.error(str(error))
+    compared = _COMPARED & set(arguments.parts.split(","))
+    if lacking and compared and arguments.reference != "none":
         parser.error(
-            f"{arguments.config} has {', '.join(lacking)}, which the plain form and PyTorch's "
-            "don't have: add --reference none."
+            f"{arguments.config} sets {', '.join(lacking)}, which the forms to compare with "
+            "don't know: add --reference none."
         )
     rows = []
     for measure in tqdm(_measures(arguments), desc="measuring", unit="process"):
@@ -61,12 +73,9 @@ def main() -> int:
 
 
 def _not_the_papers(config):
-    """Keys of a config that the forms to compare with lack."""
-    found = load_config(find_config(config))
-    papers = {"generator.prior_size": 0, "generator.padding": "zeros"}
-    papers |= {"discriminator.feature_maps": ()}
-    values = {key: attrgetter(key)(found) for key in papers}
-    return [key for key, value in values.items() if value != papers[key]]
+    """Switches of a config that are not as in the paper's, which the other forms follow."""
+    papers = load_config(find_config("cub.yaml"))
+    return [key for key in _SWITCHES if attrgetter(key)(config) != attrgetter(key)(papers)]
 
 
 def _measures(arguments):

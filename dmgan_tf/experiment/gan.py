@@ -4,19 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
-from tqdm import tqdm
 
 from dmgan_tf import build
 from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
-from dmgan_tf.data.encoded_captions import encode_all
-from dmgan_tf.data.picture_set import PictureSet
-from dmgan_tf.data.pipeline import read_pictures
-from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import check_encoders, encoders_of
-from dmgan_tf.experiment.run import Task, failed_data_told, run
+from dmgan_tf.experiment.prior import adapt_prior, prior_pairs
+from dmgan_tf.experiment.run import Task, run
 from dmgan_tf.experiment.watchers import evaluation, progress, sample_grids
 from dmgan_tf.inference.model_directory import (
     load_metadata,
@@ -26,13 +21,9 @@ from dmgan_tf.inference.model_directory import (
     save_model,
 )
 from dmgan_tf.inference.text_to_image import TextToImage
-from dmgan_tf.layers.caption_prior import CaptionPrior
 from dmgan_tf.models.generator import Generator
-from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.training.replicas import every_worker, take_from_first_replica
 from dmgan_tf.training.run_folder import RunFolder, settle
-
-_PRIOR_PICTURES, _PRIOR_CAPTIONS, _PRIOR_BATCH = 5000, 5, 50  # what a prior learns from
 
 
 def train(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
@@ -93,60 +84,21 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         try:
             if named := section.initial_model:
                 taken = take_weights(named, generators, trainer.discriminators)
-                told = f"{resolve(Path(named))}: training begins with its {', '.join(taken)}."
-            if config.generator.prior_size:
-                prior = adapted_prior(config, pictures, vocabulary, text, image)
-                for generator in generators:
-                    generator.prior.set_weights(prior.get_weights())
+                told = f"{resolve(Path(named))}: training begins with its {', '.join(taken)}. "
+            if config.generator.prior_size and is_chief():
+                pairs = prior_pairs(config, pictures, vocabulary, text, image)
+                told += adapt_prior(generators, *pairs)
         except UserError as error:
             failure = error
         if not every_worker(strategy, failure is None):
             raise failure or UserError("Another worker could not begin; its own log says why.")
         if config.generator.prior_size:
-            for generator in generators:  # processors round differently
+            for generator in generators:
                 take_from_first_replica(strategy, generator.prior.weights)
-        return told
+        return told.strip()
 
     run(task, save, watchers, begin)
     return folder.path / "model"
-
-
-def adapted_prior(
-    config: Config,
-    pictures: PictureSet,
-    vocabulary: Vocabulary,
-    text: TextEncoder,
-    image: keras.Model,
-) -> CaptionPrior:
-    """The prior of `generator.prior_size`, of up to 5,000 training pictures, five captions each.
-
-    Raises: UserError: when captions leave too little open, or pictures can't be read.
-    """
-    rng = np.random.default_rng(0)
-    chosen = np.sort(rng.permutation(len(pictures))[:_PRIOR_PICTURES])  # in the order of files
-    side, ratio = config.generator.sides[-1], config.data.load_side_ratio
-    image_codes, sentence_features = [], []
-    with failed_data_told(pictures):
-        ids, ends, firsts = encode_all(pictures, vocabulary)
-        starts = range(0, len(chosen), _PRIOR_BATCH)
-        for start in tqdm(starts, "prior", unit="batch", disable=not is_chief()):
-            part = chosen[start : start + _PRIOR_BATCH]
-            images = read_pictures(pictures, part, side, ratio) / np.float32(127.5) - 1
-            image_codes.append(image(images, training=False)[1])
-            captions = [
-                firsts[i] + np.resize(rng.permutation(firsts[i + 1] - firsts[i]), _PRIOR_CAPTIONS)
-                for i in part
-            ]
-            rows = [ids[ends[c] : ends[c + 1]] for c in np.concatenate(captions)]
-            padded = Vocabulary.pad(rows, config.data.max_words_evaluation)
-            sentences = text(*padded)[1].numpy()
-            sentence_features.append(sentences.reshape(len(part), _PRIOR_CAPTIONS, -1))
-    prior = CaptionPrior(config.generator.prior_size)
-    try:
-        prior.adapt(np.concatenate(image_codes), np.concatenate(sentence_features))
-    except ValueError as error:
-        raise UserError(f"`generator.prior_size`: {error}") from error
-    return prior
 
 
 def take_weights(

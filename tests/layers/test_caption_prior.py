@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from dmgan_tf.layers.caption_prior import CaptionPrior, _log_density, _normal_distribution
+from dmgan_tf.layers.caption_prior import CaptionPrior, _normal_distribution
+from dmgan_tf.layers.sentence_density import _far_apart, held_out, log_density
 
 PAIRS, FEATURES = 3000, 6
 
@@ -96,8 +97,8 @@ def test_drawn_as_the_equation_says(prior, pairs):
     drawn = prior(pairs.sentences[:200], noise()[:200]).numpy()
     for s, z, found in zip(pairs.sentences, noise(), drawn, strict=False):
         shares = np.exp(s @ kernel + bias)
-        m = np.searchsorted(np.cumsum(shares / shares.sum()), norm.cdf(z[0]))
-        e = means[m] + s @ shift + np.exp(log_deviations[m].clip(-3, 2)) * z[1:3]
+        m = np.searchsorted(np.cumsum(shares / shares.sum()), _normal_distribution(z[0]))
+        e = means[m] + s @ shift + np.exp(log_deviations[m]) * z[1:3]
         expected = s + prior.directions.numpy() @ (prior.deviations.numpy() * e)
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
@@ -106,7 +107,7 @@ def test_density_integrates_to_1(prior, pairs):
     axis = np.linspace(-6, 6, 400)
     grid = np.stack(np.meshgrid(axis, axis), axis=2).reshape(-1, 2).astype(np.float32)
     sentence = np.repeat(pairs.sentences[~pairs.named][:1], len(grid), axis=0)
-    logs = _log_density(grid, sentence, prior.density)
+    logs = log_density(grid, sentence, prior.density)
     density = np.exp(logs).sum() * (axis[1] - axis[0]) ** 2
     assert density == pytest.approx(1, abs=0.03)
 
@@ -131,18 +132,74 @@ def test_sentences_that_tell_nothing_are_not_learned_by_heart():
     layer.adapt(codes[:200], sentences[:200])
     rest = layer.untold(sentences[200:], codes[200:]).numpy() @ layer.directions.numpy()
     e = np.float32(rest / layer.deviations.numpy())
-    found = np.mean(_log_density(e, sentences[200:], layer.density))
-    plain = np.mean(norm.logpdf(e, scale=e.std(axis=0)).sum(axis=1))
+    found = np.mean(log_density(e, sentences[200:], layer.density))
+    plain = np.mean(norm.logpdf(e).sum(axis=1))
     assert found > plain - 0.8
 
 
-def test_several_captions_of_a_picture_are_learned_from(pairs):
-    other = pairs.sentences - np.eye(FEATURES, dtype=np.float32)[5] * 0.5  # worded otherwise
+def test_every_caption_of_a_picture_is_learned_from(pairs):
+    hidden, named = Pairs(), Pairs()
+    hidden.sentences[:, 1:4] = 0.5
+    named.sentences[:, 1:4] = np.eye(3)[named.kind] * 0.3 + 0.5  # less than r
     layer = CaptionPrior(2)
-    layer.adapt(pairs.image_codes, np.stack([pairs.sentences, other], axis=1))
-    for sentences in (pairs.sentences, other):
-        drawn = kinds(layer(sentences, noise()))
-        assert (drawn == pairs.kind)[pairs.named].mean() > 0.99
+    layer.adapt(pairs.image_codes, np.stack([hidden.sentences, named.sentences], axis=1))
+    assert (kinds(layer(named.sentences, noise())) == pairs.kind).mean() > 0.95
+    shares = np.bincount(kinds(layer(hidden.sentences, noise())), minlength=3) / PAIRS
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.05)
+
+
+def test_captions_of_one_picture_are_held_out_together():
+    chosen = held_out(100, 5).reshape(100, 5)
+    assert (chosen == chosen[:, :1]).all()
+    assert chosen[:, 0].sum() == 20
+    assert len(set(np.flatnonzero(chosen[:, 0]) % 5)) > 1  # kinds may stand in turns
+
+
+def test_kinds_that_stand_in_turns_are_drawn_equally():
+    pairs = Pairs()
+    by_kind = [np.flatnonzero(pairs.kind == kind)[:900] for kind in range(3)]
+    turns = np.stack(by_kind, axis=1).ravel()
+    layer = CaptionPrior(2)
+    layer.adapt(pairs.image_codes[turns], pairs.sentences[turns])
+    unnamed = pairs.sentences[~pairs.named]
+    shares = np.bincount(kinds(layer(unnamed, noise()[: len(unnamed)])), minlength=3)
+    np.testing.assert_allclose(shares / len(unnamed), 1 / 3, atol=0.07)
+
+
+def test_means_begin_in_every_kind_however_rare():
+    x = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], [900, 80, 20], axis=0)
+    x = x + np.random.default_rng(0).normal(0, 0.1, x.shape)
+    begun = _far_apart(x, 3, np.random.default_rng(1)).round(-1)
+    assert {tuple(row) for row in begun + 0.0} == {(0.0, 0.0), (10.0, 0.0), (0.0, 10.0)}
+
+
+def test_few_pictures_are_not_learned_by_heart():
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(64, 64)) / 8
+
+    def pictures(count):
+        told, open_ = rng.normal(size=(count, 64)), rng.normal(size=(count, 64))
+        told[:, 16:] *= 0.1
+        return np.float32((told + open_ * (np.arange(64) >= 32)) @ mixing), np.float32(told)
+
+    layer = CaptionPrior(2)
+    layer.adapt(*pictures(80))
+    codes, sentences = pictures(1000)
+    e = layer.untold(sentences, codes).numpy() @ layer.directions.numpy() / layer.deviations
+    assert np.std(e, axis=0).max() < 1.5
+
+
+def test_density_is_learned_anew_for_directions_that_stay(pairs):
+    other = Pairs()
+    other.sentences[:, 1:4] = np.eye(3)[other.kind] * 3 + 0.5  # all are named
+    layer = CaptionPrior(2)
+    layer.adapt(pairs.image_codes, pairs.sentences)
+    before, drawn = layer.get_weights()[:5], layer(other.sentences, noise())
+    layer.adapt_density(other.image_codes, other.sentences)
+    for one, same in zip(before, layer.get_weights(), strict=False):
+        np.testing.assert_array_equal(one, same)
+    assert np.abs(layer(other.sentences, noise()) - drawn).max() > 0.1
+    assert (kinds(layer(other.sentences, noise())) == other.kind).mean() > 0.99
 
 
 def test_learning_again_gives_the_same(prior, pairs):
