@@ -13,8 +13,9 @@ BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 def short(code):
-    """The same code for one epoch of two steps."""
+    """The same code for one epoch of two steps, and two batches of a prior."""
     code = re.sub(r"steps_per_epoch=\d+", "steps_per_epoch=2", code)
+    code = re.sub(r"take\(\d+\)", "take(2)", code)
     return re.sub(r"(?<!per_)epochs=\d+", "epochs=1", code)
 
 
@@ -39,6 +40,12 @@ def test_networks_were_trained_and_draw(session):
     assert session["artist"].generate("a bird").shape == (1, 64, 64, 3)
     assert not np.allclose(session["average"].weights[0], session["generator"].weights[0], 1e-6, 0)
     assert session["trainer"].built and session["trainer"].compiled
+
+
+def test_priors_were_learned(session):
+    one, other = (generator.prior.directions.numpy() for generator in session["with_prior"])
+    assert np.abs(one).max() > 0.1
+    np.testing.assert_array_equal(one, other)
 
 
 def test_what_was_saved_is_what_was_loaded(session):

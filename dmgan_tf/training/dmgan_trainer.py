@@ -30,8 +30,7 @@ class Text(NamedTuple):
     """A batch's encoded captions.
 
     With a prior, the last two sentences say as well what the real picture shows beyond them. Were
-    the wrong ones not completed, or by another picture, the surroundings alone would tell them, and
-    no discriminator would look at the colours.
+    the wrong ones not completed, or by another picture, the surroundings alone would tell them.
     """
 
     word_features: tf.Tensor  # [B, T, N_w]
