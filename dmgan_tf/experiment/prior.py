@@ -47,7 +47,7 @@ def prior_pairs(
                 firsts[i] + np.resize(rng.permutation(firsts[i + 1] - firsts[i]), _CAPTIONS)
                 for i in part
             ]
-            rows = [ids[ends[c] : ends[c + 1]] for c in np.concatenate(captions)]
+            rows = [ids[ends[c] : ends[c + 1]].tolist() for c in np.concatenate(captions)]
             padded = Vocabulary.pad(rows, config.data.max_words_evaluation)
             sentences = text(*padded)[1].numpy()
             sentence_features.append(sentences.reshape(len(part), _CAPTIONS, -1))
