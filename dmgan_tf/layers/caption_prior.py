@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dmgan_tf.layers.sentence_density import KINDS, gate, held_out, learn_density
 
+_LEAST_SHARE = 0.1  # of the largest
 _RIDGES = np.logspace(-8, 2, 21)  # of the greatest eigenvalue
 
 
@@ -23,7 +24,8 @@ class CaptionPrior(keras.layers.Layer):
 
         r(s, z) = U Λ^½ e,  e ~ p(e | s) = Σ π_m(s) N(μ_m + B s, σ_m²),  π(s) = softmax(C s + c)
 
-    with the density of `sentence_density.py`.
+    with the density of `sentence_density.py`, without Gaussians whose share π_m is less than a
+    tenth of the largest.
 
     A generator that learned to draw s + r(s, v) then draws every kind of picture that a caption
     allows, as often as there are pictures of it (after the prior of unCLIP, Ramesh et al., 2022,
@@ -136,8 +138,12 @@ class CaptionPrior(keras.layers.Layer):
                 f"Received: {noise.shape[-1]}."
             )
         log_shares, shift = gate(sentence_feature, self.density)
-        # Which of the Gaussians: uniform noise against the sums of their shares.
-        below = tf.cumsum(tf.exp(log_shares), axis=1) < _normal_distribution(noise[:, :1])
+        # Which of the Gaussians: uniform noise against the sums of their shares. Rare ones are left
+        # out, or a seed near 0 or 1 would show them for nearly every sentence.
+        shares = tf.exp(log_shares - tf.reduce_max(log_shares, axis=1, keepdims=True))
+        shares = tf.where(shares < _LEAST_SHARE, tf.zeros_like(shares), shares)
+        shares /= tf.reduce_sum(shares, axis=1, keepdims=True)
+        below = tf.cumsum(shares, axis=1) < _normal_distribution(noise[:, :1])
         kind = tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=1), KINDS - 1)
         chosen = tf.one_hot(kind, KINDS)
         deviations = tf.exp(self.log_deviations)
