@@ -202,7 +202,7 @@ def test_the_halves_make_the_whole(onnx_folder, feed, precision):
 def test_int8_of_a_trained_model_stays_near(tmp_path):
     onnx_files.export(presets.find("toy_birds_128"), tmp_path / "onnx", ("int8",))
     (row,) = json.loads((tmp_path / "onnx" / "report.json").read_text())
-    assert row["psnr_db"] > 31
+    assert row["psnr_db"] > 29.5
 
 
 def test_padding_beyond_the_longest_caption_changes_nothing(onnx_folder, feed):
