@@ -124,7 +124,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
         return tape.gradient(loss, output.images[-1])
 
     parts = {
-        "text encoder, with a prior image encoder": lambda: trainer.encode_text(data),
+        "text encoder (and image encoder, for a prior)": lambda: trainer.encode_text(data),
         "generator, forward": generate,
         "generator, forward and backward": generate_and_learn,
         **{f"discriminator {n.side}": judge(i) for i, n in enumerate(trainer.discriminators)},

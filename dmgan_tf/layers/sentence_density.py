@@ -3,7 +3,7 @@
     p(e | s) = Σ π_m(s) N(μ_m + B s, σ_m²),  π(s) = softmax(C s + c)
 
 This is a mixture of experts (Jacobs et al., 1991) with a linear gate, whose experts share the slope
-B. A linear gate is sure of sentences that no caption is like; docs/recipes.md has figures.
+B. A linear gate generalises to sentences unlike every training caption: docs/recipes.md.
 
 A `density` is (C, c, B, μ, log σ): [D, M], [M], [D, size], [M, size], [M, size].
 """
