@@ -14,15 +14,19 @@ STARTED := $(shell date +%s)
 
 .PHONY: setup demo serve-demo studio wheel docs notebook test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
 
-setup: $(VENV)/installed
+setup: $(VENV)/complete
 
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/complete: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
-# Encoders, GAN, and the report of an independent judge; started again, it goes on where it stopped.
-demo: setup
+# GAN, and the report of an independent judge; started again, it goes on where it stopped.
+demo: $(VENV)/installed
 	$(BIN)/python -m dmgan_tf.train --config toy_birds.yaml --run-dir $(DEMO) --resume
 	$(BIN)/python -m dmgan_tf.evaluate --model $(DEMO) --judge toy_birds_judge --images 1000 --unseen \
 		--blurred --out $(DEMO)/report.json --since $(STARTED)

@@ -82,7 +82,13 @@ def read_pictures(
 
     Args: indices: int [N]. side: of the result. load_side_ratio: see DataConfig.
     """
-    read = _reader(pictures, round(side * load_side_ratio))
+    load_side = round(side * load_side_ratio)
+    if pictures.images is not None:
+        # The chosen ones alone become a tensor, not all of them in every call.
+        read = _memory_reader(pictures.images[indices], load_side)
+        indices = np.arange(len(indices))
+    else:
+        read = _file_reader(pictures.records, load_side)
     found = []
     for i in indices:
         image = np.rint(read(i)).astype(np.uint8)
@@ -94,7 +100,11 @@ def read_pictures(
 def _sample_maker(pictures, vocabulary, options):
     captions_of, words_of = _caption_table(pictures, vocabulary)
     class_ids = tf.constant(pictures.class_ids, tf.int32)
-    read = _reader(pictures, round(options.sides[-1] * options.load_side_ratio))
+    load_side = round(options.sides[-1] * options.load_side_ratio)
+    if pictures.images is not None:
+        read = _memory_reader(pictures.images, load_side)
+    else:
+        read = _file_reader(pictures.records, load_side)
     seed = tf.constant(options.seed, tf.int64)
     picture_at = picture_order(pictures.class_ids, options.seed, options.pictures_per_class)
 
@@ -164,20 +174,22 @@ def _fit_words(ids, length, max_words, key):
     return tf.gather(ids, chosen), tf.minimum(length, max_words)
 
 
-def _reader(pictures, load_side):
+def _memory_reader(images, load_side):
     """A function from an index to a picture whose shorter side is `load_side`, float32 to 255."""
-    if pictures.images is not None:
-        images = tf.constant(pictures.images)
+    images = tf.constant(images)
 
-        def read_memory(i):
-            return _resize(tf.cast(images[i], tf.float32), load_side)
+    def read(i):
+        return _resize(tf.cast(images[i], tf.float32), load_side)
 
-        return read_memory
-    records = pictures.records
+    return read
+
+
+def _file_reader(records, load_side):
+    """The same for pictures in files."""
     content_of = _bytes_reader(records)
     crops = tf.constant(records.crops)
 
-    def read_file(i):
+    def read(i):
         content = tf.ensure_shape(tf.numpy_function(content_of, [i], tf.string, stateful=False), [])
         x, y, width, height = tf.unstack(crops[i])
         window = tf.stack([y, x, height, width])
@@ -192,7 +204,7 @@ def _reader(pictures, load_side):
         resized = tf.image.resize(image, size, antialias=True)
         return tf.ensure_shape(resized, [None, None, 3])
 
-    return read_file
+    return read
 
 
 def _bytes_reader(records):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
 from dmgan_tf.config import Config
@@ -36,20 +37,23 @@ def prior_pairs(
     rng = np.random.default_rng(0)
     chosen = np.sort(rng.permutation(len(pictures))[:_PICTURES])  # in the order of files
     side, ratio = config.generator.sides[-1], config.data.load_side_ratio
+    # Compiled: the loop over words takes most of the time else.
+    image_code = tf.function(lambda images: image(images, training=False)[1])
+    sentence_feature = tf.function(lambda ids, lengths: text(ids, lengths)[1])
     image_codes, sentence_features = [], []
     with failed_data_told(pictures):
         ids, ends, firsts = encode_all(pictures, vocabulary)
         for start in tqdm(range(0, len(chosen), _BATCH), "prior", unit="batch"):
             part = chosen[start : start + _BATCH]
             images = read_pictures(pictures, part, side, ratio) / np.float32(127.5) - 1
-            image_codes.append(image(images, training=False)[1])
+            image_codes.append(image_code(images))
             captions = [
                 firsts[i] + np.resize(rng.permutation(firsts[i + 1] - firsts[i]), _CAPTIONS)
                 for i in part
             ]
             rows = [ids[ends[c] : ends[c + 1]].tolist() for c in np.concatenate(captions)]
             padded = Vocabulary.pad(rows, config.data.max_words_evaluation)
-            sentences = text(*padded)[1].numpy()
+            sentences = sentence_feature(*map(tf.constant, padded)).numpy()
             sentence_features.append(sentences.reshape(len(part), _CAPTIONS, -1))
     return np.concatenate(image_codes), np.concatenate(sentence_features)
 
