@@ -42,12 +42,13 @@ def upsample_and_convolve(x, kernel, padding="zeros"):
         padding: "zeros", or "reflect": what stands beyond the edges of x.
     Returns: float [B, 2·height, 2·width, F].
     """
-    if padding == "reflect":  # of the doubled padding all but a pixel on each side is cut off again
-        return upsample_and_convolve(reflect(x), kernel)[:, 2:-2, 2:-2]
-    if scheme := cpu.convolution(x.shape[1:3], kernel, upsampled=True):
+    if padding == "zeros" and (scheme := cpu.convolution(x.shape[1:3], kernel, upsampled=True)):
         return scheme.convolve(x, kernel)
     rows = tf.constant(_ROWS, kernel.dtype)
     wide = tf.einsum("uh,vw,hwio->uvoi", rows, rows, kernel)
     batch, height, width, _ = tf.unstack(tf.shape(x))
     shape = [batch, 2 * height, 2 * width, kernel.shape[-1]]
-    return tf.nn.conv2d_transpose(x, wide, shape, 2, "SAME")
+    cut = (1, 1)
+    if padding == "reflect":  # of the doubled pixels beyond an edge only the nearest is seen
+        x, cut = reflect(x), (3, 3)
+    return tf.nn.conv2d_transpose(x, wide, shape, 2, [(0, 0), cut, cut, (0, 0)])
