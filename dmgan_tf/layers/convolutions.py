@@ -42,13 +42,15 @@ def upsample_and_convolve(x, kernel, padding="zeros"):
         padding: "zeros", or "reflect": what stands beyond the edges of x.
     Returns: float [B, 2·height, 2·width, F].
     """
-    if padding == "zeros" and (scheme := cpu.convolution(x.shape[1:3], kernel, upsampled=True)):
+    if padding == "reflect":  # of the doubled padding all but a pixel on each side is cut off again
+        doubled = upsample_and_convolve(reflect(x), kernel)
+        # Not [:, 2:-2, 2:-2], whose gradient is slow on a CPU; that of `tf.slice` is a padding.
+        _, height, width, _ = tf.unstack(tf.shape(x))
+        return tf.slice(doubled, [0, 2, 2, 0], [-1, 2 * height, 2 * width, -1])
+    if scheme := cpu.convolution(x.shape[1:3], kernel, upsampled=True):
         return scheme.convolve(x, kernel)
     rows = tf.constant(_ROWS, kernel.dtype)
     wide = tf.einsum("uh,vw,hwio->uvoi", rows, rows, kernel)
     batch, height, width, _ = tf.unstack(tf.shape(x))
     shape = [batch, 2 * height, 2 * width, kernel.shape[-1]]
-    cut = (1, 1)
-    if padding == "reflect":  # of the doubled pixels beyond an edge only the nearest is seen
-        x, cut = reflect(x), (3, 3)
-    return tf.nn.conv2d_transpose(x, wide, shape, 2, [(0, 0), cut, cut, (0, 0)])
+    return tf.nn.conv2d_transpose(x, wide, shape, 2, "SAME")
