@@ -214,12 +214,14 @@ class JointBlock(keras.layers.Layer):
 
     def _of_sentence(self, sentence_feature, kernel, side):
         """What the convolution gives for the tiled sentence: float32 [P, side, side, filters]."""
-        sums = tf.einsum("rh,cw,hwsf->srcf", tf.constant(_BORDERS), tf.constant(_BORDERS), kernel)
+        borders = tf.constant(_BORDERS)
+        rows = tf.tensordot(borders, kernel, 1)  # [3, 3, N_w, filters]
+        sums = tf.matmul(borders, tf.reshape(rows, [3, 3, -1]))
         size = kernel.shape[2]
-        y = tf.matmul(tf.cast(sentence_feature, tf.float32), tf.reshape(sums, [size, -1]))
-        y = tf.reshape(y, [-1, 3, 3, self.filters])
-        place = [0, *[1] * (side - 2), 2]
-        return tf.gather(tf.gather(y, place, axis=1), place, axis=2)
+        y = tf.matmul(tf.cast(sentence_feature, tf.float32), tf.reshape(sums, [9, size, -1]))
+        place = [3 * row + column for row in _places(side) for column in _places(side)]
+        y = tf.transpose(tf.gather(y, place), [1, 0, 2])
+        return tf.reshape(y, [-1, side, side, self.filters])
 
     def compute_output_shape(self, features_shape, sentence_feature_shape, image_index_shape=None):
         return (sentence_feature_shape[0], *features_shape[1:3], self.filters)
@@ -230,6 +232,11 @@ class JointBlock(keras.layers.Layer):
 
 # Which rows of a 3×3 kernel fall on the map at its first row, inside, and at its last.
 _BORDERS = [[0.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
+
+
+def _places(side):
+    """Which of _BORDERS each row has."""
+    return [0, *[1] * (side - 2), 2]
 
 
 @tf.custom_gradient
