@@ -58,6 +58,9 @@ def trace(artist: TextToImage, uint8: bool = True) -> tf.Module:
     """
     encoder, generator = artist.text_encoder, artist.generator
     encoder.forward_lstm.unroll = encoder.backward_lstm.unroll = True
+    # LiteRT's own mirrored padding takes as long as all convolutions together, and its delegates
+    # leave it out.
+    generator.reflect_by_parts()
     specs = {
         "ids": tf.TensorSpec([1, artist.max_words], tf.int32, "ids"),
         "lengths": tf.TensorSpec([1], tf.int32, "lengths"),

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dmgan_tf.layers import cpu
 from dmgan_tf.layers.batch_norm import gated_linear_unit
-from dmgan_tf.layers.convolutions import AROUND, reflect
+from dmgan_tf.layers.convolutions import AROUND, reflect, reflect_by_parts
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 
 # Up to this side of a map reading the kernels takes the time, and four of 2×2 are larger than one
@@ -41,6 +41,12 @@ class FoldedGenerator(tf.Module):
             for stage, side in zip(generator.refinement_stages, self.sides[:-1], strict=True)
         ]
         self._image_heads = [build.plain_convolution(head.kernel) for head in generator.image_heads]
+
+    def reflect_by_parts(self):
+        """Mirrors edges by slices and joins from now on, for runtimes that pad slowly."""
+        for module in self.submodules:
+            if isinstance(module, _Convolution):
+                module.reflect = reflect_by_parts
 
     @property
     def batch_size(self):
@@ -203,12 +209,13 @@ class _Convolution(tf.Module):
         super().__init__()
         self._kernel, self._bias = kernel, bias
         self._reflected = around if reflected else None
+        self.reflect = reflect
         zeros = "SAME" if around == AROUND else around
         self._padding = "VALID" if reflected else zeros
 
     def __call__(self, x):
         x = tf.cast(x, self._kernel.dtype)
-        x = reflect(x, self._reflected) if self._reflected else x
+        x = self.reflect(x, self._reflected) if self._reflected else x
         y = tf.nn.conv2d(x, self._kernel, 1, self._padding)
         return y if self._bias is None else tf.nn.bias_add(y, self._bias)
 

@@ -17,6 +17,16 @@ def reflect(x, paddings=AROUND):
     return tf.pad(x, paddings, "REFLECT")
 
 
+def reflect_by_parts(x, paddings=AROUND):
+    """The same, of slices and joins, for at most a pixel on each side."""
+    for axis, (before, after) in enumerate(paddings):
+        size = tf.shape(x)[axis]
+        first = [tf.gather(x, [1], axis=axis)] if before else []
+        last = [tf.gather(x, [size - 2], axis=axis)] if after else []
+        x = tf.concat([*first, x, *last], axis) if first or last else x
+    return x
+
+
 def convolve(x, kernel, padding="zeros"):
     """3×3 convolution of stride 1 that keeps the side.
 

@@ -5,7 +5,12 @@ import pytest
 import tensorflow as tf
 
 from dmgan_tf.layers import cpu
-from dmgan_tf.layers.convolutions import convolve, upsample_and_convolve
+from dmgan_tf.layers.convolutions import (
+    convolve,
+    reflect,
+    reflect_by_parts,
+    upsample_and_convolve,
+)
 from dmgan_tf.layers.cpu import winograd
 
 
@@ -55,6 +60,14 @@ def test_value_and_gradients_are_the_stock_ones(ours, stock, size):
 
 def mirrored(x):
     return np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+
+
+@pytest.mark.parametrize("rows", [(0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize("columns", [(0, 1), (1, 0), (1, 1)])
+def test_edges_mirrored_by_parts_are_the_same(rows, columns):
+    x = np.random.default_rng(0).normal(size=(2, 4, 5, 3)).astype("float32")
+    paddings = ((0, 0), rows, columns, (0, 0))
+    np.testing.assert_array_equal(reflect_by_parts(x, paddings), reflect(x, paddings))
 
 
 def test_reflected_pixels_stand_beyond_the_edges():
