@@ -1,6 +1,7 @@
 """Captions and seeds as the arrays that every runtime takes; NumPy is all that it needs."""
 
 import logging
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from dmgan_tf.inference.noise import seeded_noise
 
 DTYPES = ("float32", "bfloat16")  # that pictures may be drawn in
 
+_TOLD = 80  # characters of a caption that a warning repeats
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -39,12 +41,14 @@ def encode_caption(
     known, unknown = vocabulary.encode(caption)
     if not known:
         words = tokenize(caption)
-        reason = f"none of {words} is known to this model" if words else "it is empty"
+        nothing = "it holds no word" if caption.strip() else "it is empty"
+        reason = f"none of {words} is known to this model" if words else nothing
         raise UserError(f"The caption {caption!r} can't be drawn: {reason}.")
     if unknown and not quiet:
         _LOGGER.warning("Left out of %r, not known to this model: %s", caption, unknown)
     if len(known) > max_words and not quiet:
-        _LOGGER.warning("Only the first %d words of %r are read.", max_words, caption)
+        told = textwrap.shorten(caption, _TOLD, placeholder=" …")
+        _LOGGER.warning("Only the first %d words of %r are read.", max_words, told)
     return known[:max_words]
 
 

@@ -218,11 +218,19 @@ def test_words_beyond_the_most_are_left_out_with_a_warning(artist, caplog):
     np.testing.assert_array_equal(drawing.images[-1], artist.generate("red " * 12))
 
 
+def test_warning_repeats_only_the_beginning_of_a_long_caption(artist, caplog):
+    with caplog.at_level("WARNING"):
+        artist.generate("red " * 200)
+    assert "'red red" in caplog.text and "…" in caplog.text
+    assert caplog.text.count("red") < 30
+
+
 @pytest.mark.parametrize(
     ("caption", "reason"),
     [
         ("", "it is empty"),
-        (" …! ", "it is empty"),
+        ("  ", "it is empty"),
+        (" …! ", "it holds no word"),
         ("purple zebra", "none of ['purple', 'zebra'] is known to this model"),
     ],
 )
