@@ -1,4 +1,4 @@
-"""Trains DM-GAN, its encoders first: `dmgan train --config toy_birds.yaml`."""
+"""Trains DM-GAN, its encoders first if it has none: `dmgan train --config toy_birds.yaml`."""
 
 from dmgan_tf.command_line import run, run_config
 from dmgan_tf.remote.store import is_remote, url_of

@@ -83,12 +83,10 @@ def read_pictures(
     Args: indices: int [N]. side: of the result. load_side_ratio: see DataConfig.
     """
     load_side = round(side * load_side_ratio)
-    if pictures.images is not None:
-        # The chosen ones alone become a tensor, not all of them in every call.
-        read = _memory_reader(pictures.images[indices], load_side)
-        indices = np.arange(len(indices))
-    else:
-        read = _file_reader(pictures.records, load_side)
+    images = pictures.images
+    if images is not None:  # the chosen ones alone become a tensor, not all of them in every call
+        images, indices = images[indices], np.arange(len(indices))
+    read = _reader(images, pictures.records, load_side)
     found = []
     for i in indices:
         image = np.rint(read(i)).astype(np.uint8)
@@ -101,10 +99,7 @@ def _sample_maker(pictures, vocabulary, options):
     captions_of, words_of = _caption_table(pictures, vocabulary)
     class_ids = tf.constant(pictures.class_ids, tf.int32)
     load_side = round(options.sides[-1] * options.load_side_ratio)
-    if pictures.images is not None:
-        read = _memory_reader(pictures.images, load_side)
-    else:
-        read = _file_reader(pictures.records, load_side)
+    read = _reader(pictures.images, pictures.records, load_side)
     seed = tf.constant(options.seed, tf.int64)
     picture_at = picture_order(pictures.class_ids, options.seed, options.pictures_per_class)
 
@@ -174,18 +169,14 @@ def _fit_words(ids, length, max_words, key):
     return tf.gather(ids, chosen), tf.minimum(length, max_words)
 
 
-def _memory_reader(images, load_side):
-    """A function from an index to a picture whose shorter side is `load_side`, float32 to 255."""
-    images = tf.constant(images)
+def _reader(images, records, load_side):
+    """A function from an index to a picture whose shorter side is `load_side`, float32 to 255.
 
-    def read(i):
-        return _resize(tf.cast(images[i], tf.float32), load_side)
-
-    return read
-
-
-def _file_reader(records, load_side):
-    """The same for pictures in files."""
+    Pictures are `images` or, where that is None, in the files of `records`.
+    """
+    if images is not None:
+        images = tf.constant(images)
+        return lambda i: _resize(tf.cast(images[i], tf.float32), load_side)
     content_of = _bytes_reader(records)
     crops = tf.constant(records.crops)
 

@@ -42,11 +42,13 @@ def export(
     artist = TextToImage.from_preset(model, portable=True)
     _, judged = edge_folder.captions(artist, model, captions_file)
     with whole_folder(out) as partial:
+        reference = edge_report.reference(
+            artist, judged
+        )  # before `trace`, which changes how it draws
         graph = trace(artist, uint8=not float_images)
         for kind in tqdm(precision, desc="precisions", leave=False):
             (partial / f"dmgan_{kind}.tflite").write_bytes(convert(graph, kind))
         edge_folder.write_manifest(model, artist, partial, lambda _: {})
-        reference = edge_report.reference(artist, judged)
         rows = edge_report.rows(partial, [("litert", p) for p in precision], reference)
         return edge_folder.write_report(partial, rows)
 
@@ -58,8 +60,8 @@ def trace(artist: TextToImage, uint8: bool = True) -> tf.Module:
     """
     encoder, generator = artist.text_encoder, artist.generator
     encoder.forward_lstm.unroll = encoder.backward_lstm.unroll = True
-    # LiteRT's own mirrored padding takes as long as all convolutions together, and its delegates
-    # leave it out.
+    # LiteRT's own mirrored padding takes as long as all convolutions together, and delegates such
+    # as XNNPACK leave it out.
     generator.reflect_by_parts()
     specs = {
         "ids": tf.TensorSpec([1, artist.max_words], tf.int32, "ids"),

@@ -18,13 +18,13 @@ def reflect(x, paddings=AROUND):
 
 
 def reflect_by_parts(x, paddings=AROUND):
-    """The same, of slices and joins, for at most a pixel on each side."""
-    for axis, (before, after) in enumerate(paddings):
-        size = tf.shape(x)[axis]
-        first = [tf.gather(x, [1], axis=axis)] if before else []
-        last = [tf.gather(x, [size - 2], axis=axis)] if after else []
-        x = tf.concat([*first, x, *last], axis) if first or last else x
-    return x
+    """The same, of slices and joins, for known sides and at most a pixel on each side."""
+    (above, below), (left, right) = paddings[1:3]
+    _, height, width, _ = x.shape
+    rows = [x[:, 1:2]] * above, [x[:, height - 2 : height - 1]] * below
+    x = tf.concat([*rows[0], x, *rows[1]], axis=1)
+    columns = [x[:, :, 1:2]] * left, [x[:, :, width - 2 : width - 1]] * right
+    return tf.concat([*columns[0], x, *columns[1]], axis=2)
 
 
 def convolve(x, kernel, padding="zeros"):
@@ -56,7 +56,9 @@ def upsample_and_convolve(x, kernel, padding="zeros"):
         doubled = upsample_and_convolve(reflect(x), kernel)
         # Not [:, 2:-2, 2:-2], whose gradient is slow on a CPU; that of `tf.slice` is a padding.
         _, height, width, _ = tf.unstack(tf.shape(x))
-        return tf.slice(doubled, [0, 2, 2, 0], [-1, 2 * height, 2 * width, -1])
+        cut = tf.slice(doubled, [0, 2, 2, 0], [-1, 2 * height, 2 * width, -1])
+        sides = (side and 2 * side for side in x.shape[1:3])
+        return tf.ensure_shape(cut, [x.shape[0], *sides, kernel.shape[-1]])
     if scheme := cpu.convolution(x.shape[1:3], kernel, upsampled=True):
         return scheme.convolve(x, kernel)
     rows = tf.constant(_ROWS, kernel.dtype)

@@ -46,7 +46,15 @@ def test_operators_are_builtin_and_nothing_loops_or_holds_state(litert_folder, p
     kinds = {operator["op_name"] for operator in interpreter._get_ops_details()}
     assert not {"WHILE", "IF", "CUSTOM", "VAR_HANDLE"} & kinds
     assert not [kind for kind in kinds if kind.startswith("Flex")]
-    assert "MIRROR_PAD" not in kinds  # slow, and delegates leave it out
+
+
+def test_xnnpack_takes_the_convolutions_with_their_edges(litert_folder):
+    interpreter = Interpreter(str(litert_folder / "dmgan_float32.tflite"))
+    operators = [operator["op_name"] for operator in interpreter._get_ops_details()]
+    assert "MIRROR_PAD" not in operators
+    interpreter.allocate_tensors()
+    parts = [o["op_name"] for o in interpreter._get_ops_details()].count("DELEGATE")
+    assert 0 < parts < operators.count("CONV_2D") / 2
 
 
 def test_inputs_are_those_of_the_onnx_graph_for_one_caption(litert_folder, artist):

@@ -62,6 +62,14 @@ def mirrored(x):
     return np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
 
 
+@pytest.mark.parametrize("padding", ["zeros", "reflect"])
+def test_upsampling_keeps_what_is_known_of_the_shape(padding):
+    kernel = np.zeros((3, 3, 3, 4), "float32")
+    function = tf.function(lambda x: upsample_and_convolve(x, kernel, padding))
+    traced = function.get_concrete_function(tf.TensorSpec([None, None, 8, 3]))
+    assert traced.structured_outputs.shape.as_list() == [None, None, 16, 4]
+
+
 @pytest.mark.parametrize("rows", [(0, 1), (1, 0), (1, 1)])
 @pytest.mark.parametrize("columns", [(0, 1), (1, 0), (1, 1)])
 def test_edges_mirrored_by_parts_are_the_same(rows, columns):
