@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what `_MODULES` says, for editors and type checkers
     from dmgan_tf.models import (
         CompactEncoder,
         Discriminator,
+        EfficientNetLite0Encoder,
         EfficientNetLite2Encoder,
         Generator,
         InceptionV3Encoder,
@@ -75,6 +76,7 @@ _MODULES = {
     "models": (
         "CompactEncoder",
         "Discriminator",
+        "EfficientNetLite0Encoder",
         "EfficientNetLite2Encoder",
         "Generator",
         "InceptionV3Encoder",

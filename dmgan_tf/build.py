@@ -20,6 +20,7 @@ from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import (
     CompactEncoder,
+    EfficientNetLite0Encoder,
     EfficientNetLite2Encoder,
     InceptionV3Encoder,
 )
@@ -107,6 +108,7 @@ def image_encoder(config: Config) -> keras.Model:
     section, size = config.image_encoder, config.text_encoder.feature_size
     frozen = {
         "inception_v3": InceptionV3Encoder,
+        "efficientnet_lite0": EfficientNetLite0Encoder,
         "efficientnet_lite2": EfficientNetLite2Encoder,
     }
     if section.kind in frozen:
@@ -125,7 +127,7 @@ def initial_image_encoder(config: Config) -> keras.Model:
     encoder, section = image_encoder(config), config.image_encoder
     if section.kind == "inception_v3":
         load_imagenet_weights(encoder.backbone, section.weights)
-    elif section.kind == "efficientnet_lite2":
+    elif section.kind.startswith("efficientnet"):
         load_efficientnet_weights(encoder.backbone, section.weights)
     return encoder
 
@@ -179,10 +181,10 @@ def _chosen_maps(config, image):
     """(side, channels) of each of `discriminator.feature_maps`, by its number."""
     chosen = {}
     for number in config.discriminator.feature_maps:
-        if not isinstance(image, CompactEncoder):
+        if not hasattr(image, "map_shapes"):
             raise UserError(
-                "`discriminator.feature_maps` needs a compact image encoder. Received: "
-                f"{type(image).__name__}. Name a model with a compact "
+                "`discriminator.feature_maps` needs an image encoder with maps, such as "
+                f"CompactEncoder. Received: {type(image).__name__}. Name a model with such an "
                 "encoder, or set discriminator.feature_maps=[]."
             )
         side, channels = image.map_shapes[number - 1]

@@ -37,7 +37,12 @@ CLASSES = {
     ),
     "models.generator": ("Generator",),
     "models.generator_stages": ("InitialStage", "RefinementStage"),
-    "models.image_encoder": ("CompactEncoder", "EfficientNetLite2Encoder", "InceptionV3Encoder"),
+    "models.image_encoder": (
+        "CompactEncoder",
+        "EfficientNetLite0Encoder",
+        "EfficientNetLite2Encoder",
+        "InceptionV3Encoder",
+    ),
     "models.inception_v3": ("InceptionV3Backbone",),
     "models.text_encoder": ("TextEncoder",),
     "training.adam": ("Adam",),

@@ -52,8 +52,10 @@ class Config:
             f"toy_birds is drawn at 16 to 256 pixels. Received: a last side of {side}.",
         )
         require(
-            not self.discriminator.feature_maps or self.image_encoder.kind == "compact",
-            "`discriminator.feature_maps` needs `image_encoder.kind: compact`. "
+            not self.discriminator.feature_maps
+            or self.image_encoder.kind in ("compact", "efficientnet_lite0"),
+            "`discriminator.feature_maps` needs `image_encoder.kind: compact` or "
+            "`efficientnet_lite0`. "
             f"Received: {self.image_encoder.kind!r}.",
         )
         size, features = self.generator.prior_size, self.text_encoder.feature_size

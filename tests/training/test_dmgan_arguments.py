@@ -7,7 +7,7 @@ import tensorflow as tf
 from small_trainer import FEATURES, make_batch, make_trainer
 
 from dmgan_tf.layers.augmentation import Augmentation
-from dmgan_tf.models import EfficientNetLite2Encoder
+from dmgan_tf.models import InceptionV3Encoder
 from dmgan_tf.training import DMGANTrainer
 
 
@@ -47,10 +47,10 @@ def test_argument_out_of_its_range_is_refused(changes, told, usual):
 
 
 def test_encoder_without_maps_is_refused_where_they_are_judged(usual):
-    line = refused(usual, image_encoder=EfficientNetLite2Encoder(FEATURES))
+    line = refused(usual, image_encoder=InceptionV3Encoder(FEATURES))
     assert line == (
-        "`feature_discriminators` need an `image_encoder` with maps, such as CompactEncoder. "
-        "Received: EfficientNetLite2Encoder."
+        "`feature_discriminators` need an `image_encoder` with maps, such as CompactEncoder or "
+        "EfficientNetLite0Encoder. Received: InceptionV3Encoder."
     )
 
 

@@ -19,6 +19,7 @@ from dmgan_tf.layers.augmentation import Augmentation
 from dmgan_tf.models import (
     CompactEncoder,
     Discriminator,
+    EfficientNetLite0Encoder,
     EfficientNetLite2Encoder,
     Generator,
     InceptionV3Encoder,
@@ -82,8 +83,12 @@ def efficientnet_encoder():
     return EfficientNetLite2Encoder(FEATURES), [normal(1, 32, 32, 3)]
 
 
+def smallest_efficientnet_encoder():
+    return EfficientNetLite0Encoder(FEATURES), [normal(1, 32, 32, 3)]
+
+
 SMALL = [generator, discriminator, text_encoder, compact_encoder]
-LARGE = [inception_encoder, efficientnet_encoder]
+LARGE = [inception_encoder, efficientnet_encoder, smallest_efficientnet_encoder]
 NETWORKS = [*SMALL, *(pytest.param(make, marks=pytest.mark.slow) for make in LARGE)]
 
 
