@@ -127,7 +127,7 @@ def initial_image_encoder(config: Config) -> keras.Model:
     encoder, section = image_encoder(config), config.image_encoder
     if section.kind == "inception_v3":
         load_imagenet_weights(encoder.backbone, section.weights)
-    elif section.kind.startswith("efficientnet"):
+    elif section.kind in ("efficientnet_lite0", "efficientnet_lite2"):
         load_efficientnet_weights(encoder.backbone, section.weights)
     return encoder
 
@@ -183,9 +183,9 @@ def _chosen_maps(config, image):
     for number in config.discriminator.feature_maps:
         if not hasattr(image, "map_shapes"):
             raise UserError(
-                "`discriminator.feature_maps` needs an image encoder with maps, such as "
-                f"CompactEncoder. Received: {type(image).__name__}. Name a model with such an "
-                "encoder, or set discriminator.feature_maps=[]."
+                "`discriminator.feature_maps` needs a CompactEncoder or EfficientNetLite0Encoder. "
+                f"Received: {type(image).__name__}. Name a model with such an encoder, or set "
+                "discriminator.feature_maps=[]."
             )
         side, channels = image.map_shapes[number - 1]
         if side < 8 or side & (side - 1):

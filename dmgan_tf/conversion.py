@@ -17,7 +17,7 @@ from dmgan_tf.interop.authors_layout import load_authors, to_authors
 from dmgan_tf.interop.captions_pickle import read_vocabulary
 from dmgan_tf.interop.dimensions import Dimensions, State, dimensions
 from dmgan_tf.interop.torch_file import read_state_dict, write_state_dict
-from dmgan_tf.models.image_encoder import CompactEncoder
+from dmgan_tf.models.image_encoder import InceptionV3Encoder
 
 _LOGGER = logging.getLogger(__name__)
 _ORIGIN = "converted_from"
@@ -132,7 +132,7 @@ def _config(parts, name, words):
             vocabulary_size=words or text.vocabulary_size,
         ),
         image_encoder=replace(config.image_encoder, kind="inception_v3"),
-        # Maps that discriminators may judge are those of the compact encoder.
+        # An Inception v3 has no maps that discriminators may judge.
         discriminator=replace(config.discriminator, feature_maps=()),
     )
     for part in parts:
@@ -197,8 +197,8 @@ def export(model: Path, directory: Path) -> list[Path]:
     """Writes the networks of a model directory under the authors' names; returns the files.
 
     netG.pth, text_encoder.pth, image_encoder.pth, netD0.pth (the smallest pictures) and so on, as
-    `torch.load(weights_only=True)` takes them. A compact image encoder, which the authors don't
-    have, is left out with a warning.
+    `torch.load(weights_only=True)` takes them. An image encoder that is no Inception v3 is left
+    out with a warning.
 
     Raises: UserError: when the model can't be loaded, the authors have no such generator, or a file
         is there already; nothing is written then.
@@ -213,8 +213,8 @@ def export(model: Path, directory: Path) -> list[Path]:
         if name not in stems:
             raise UserError(f"{model}: the authors have no network {name!r}.")
         network = load_network(model, name)
-        if isinstance(network, CompactEncoder):
-            _LOGGER.warning("Left out the %s: the authors have no compact one.", name)
+        if name == "image_encoder" and not isinstance(network, InceptionV3Encoder):
+            _LOGGER.warning("Left out the image_encoder: the authors' is an Inception v3.")
             continue
         path = directory / f"{stems[name]}.pth"
         if path.exists():

@@ -39,7 +39,7 @@ from dmgan_tf.models.text_encoder import TextEncoder
 CHECKED_ELSEWHERE = {
     *("InceptionV3Backbone", "InceptionV3Encoder", "FrozenEncoder"),
     *("EfficientNetLiteBackbone", "EfficientNetLite0Backbone", "EfficientNetLite2Backbone"),
-    *("EfficientNetLiteEncoder", "EfficientNetLite0Encoder", "EfficientNetLite2Encoder"),
+    *("EfficientNetLite0Encoder", "EfficientNetLite2Encoder"),
 }
 
 

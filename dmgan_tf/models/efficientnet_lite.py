@@ -208,7 +208,7 @@ class EfficientNetLiteBackbone(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("dmgan_tf")
 class EfficientNetLite0Backbone(EfficientNetLiteBackbone):
-    """The smallest."""
+    """The smallest: of `feature_networks`, and of DAMSM where discriminators judge its maps."""
 
     NAME, INPUT_SIDE, REGION_CHANNELS = "EfficientNet-Lite0", 224, 112
     STAGES = (
@@ -224,7 +224,7 @@ class EfficientNetLite0Backbone(EfficientNetLiteBackbone):
 
 @keras.saving.register_keras_serializable("dmgan_tf")
 class EfficientNetLite2Backbone(EfficientNetLiteBackbone):
-    """1.1 times as wide and 1.2 times as deep as Lite0."""
+    """1.1 times as wide and 1.2 times as deep as Lite0: DAMSM's."""
 
     NAME, INPUT_SIDE, REGION_CHANNELS = "EfficientNet-Lite2", 260, 120
     STAGES = (

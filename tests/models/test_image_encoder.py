@@ -35,15 +35,23 @@ def efficient_encoder():
     return encoder
 
 
-@pytest.fixture(params=["inception_encoder", "efficient_encoder"])
+@pytest.fixture(scope="module")
+def small_encoder():
+    encoder = EfficientNetLite0Encoder(8)
+    encoder.build()
+    return encoder
+
+
+@pytest.fixture(params=["inception_encoder", "efficient_encoder", "small_encoder"])
 def frozen_encoder(request):
     return request.getfixturevalue(request.param)
 
 
 def test_regions_and_code_have_one_size_for_all_pictures(frozen_encoder):
-    for side in (32, 64):
-        regions, code = frozen_encoder(random_images(1, side))
-        assert regions.shape == (1, 17 * 17, 8) and code.shape == (1, 8)
+    side = 8 if frozen_encoder.input_side == 128 else 17
+    for pictures_side in (32, 64):
+        regions, code = frozen_encoder(random_images(1, pictures_side))
+        assert regions.shape == (1, side**2, 8) and code.shape == (1, 8)
 
 
 def test_average_pool_counts_the_padding():
@@ -129,10 +137,8 @@ def test_backbone_refuses_other_sides():
         InceptionV3Backbone()(random_images(1, 64))
 
 
-@pytest.mark.parametrize("cls", [EfficientNetLite0Encoder, EfficientNetLite2Encoder])
-def test_maps_are_those_that_regions_and_code_come_from(cls):
-    encoder = cls(8)
-    encoder.build()
+def test_maps_are_those_that_regions_and_code_come_from(small_encoder):
+    encoder = small_encoder
     images = random_images(2, 32)
     (regions, code), maps = encoder.with_maps(images)
     assert [(m.shape[1], m.shape[3]) for m in maps] == list(encoder.map_shapes)
@@ -144,14 +150,18 @@ def test_maps_are_those_that_regions_and_code_come_from(cls):
     np.testing.assert_array_equal(regions, tf.reshape(last, regions.shape))
 
 
-def test_the_smallest_encoder_has_maps_for_discriminators():
-    assert EfficientNetLite0Encoder(8).map_shapes == (
-        (64, 16),
-        (32, 24),
-        (16, 40),
-        (8, 80),
-        (8, 112),
-    )
+def test_the_smallest_encoder_has_maps_for_discriminators(small_encoder):
+    assert small_encoder.map_shapes == ((64, 16), (32, 24), (16, 40), (8, 80), (8, 112))
+
+
+def test_no_pixel_of_a_larger_picture_is_overlooked(small_encoder):
+    images = tf.constant(random_images(1, 256))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(small_encoder.feature_maps(images)[0])
+    gradient = np.abs(tape.gradient(total, images).numpy()[0]).sum(-1)
+    blocks = gradient.reshape(128, 2, 128, 2)
+    np.testing.assert_allclose(blocks[:, 0, :, 0], blocks[:, 1, :, 1], rtol=1e-4)
 
 
 # --- compact encoder --------------------------------------------------------------------------

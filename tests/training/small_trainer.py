@@ -21,7 +21,7 @@ def sgd(learning_rate=0.05):
     return keras.optimizers.SGD(learning_rate)
 
 
-def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
+def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False, image_encoder=None):
     """The paper's step, or with `recipe` all that configs may add to it."""
     keras.utils.set_random_seed(seed)
     shape = {
@@ -42,6 +42,7 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False):
         networks[0].prior.adapt(*np.random.default_rng(0).normal(size=(2, 50, FEATURES)))
     start_average(networks[1], networks[0])
     text, image = make_encoders()
+    image = image_encoder or image
 
     def discriminator(side, channels=3, **options):
         network = Discriminator(side, 2, channels, batch_deviation=recipe, dtype=dtype, **options)

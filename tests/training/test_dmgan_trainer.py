@@ -7,7 +7,13 @@ import tensorflow as tf
 from small_trainer import FEATURES, VOCABULARY, make_batch, make_trainer, sgd
 
 from dmgan_tf.losses.adversarial import fake_loss, real_loss
-from dmgan_tf.models import CompactEncoder, Discriminator, Generator, TextEncoder
+from dmgan_tf.models import (
+    CompactEncoder,
+    Discriminator,
+    EfficientNetLite0Encoder,
+    Generator,
+    TextEncoder,
+)
 from dmgan_tf.training import DMGANTrainer
 from dmgan_tf.training.memory_means import memory_means
 
@@ -244,6 +250,22 @@ def test_generator_learns_from_feature_discriminators_through_the_frozen_encoder
     head.kernel.assign(tf.zeros_like(head.kernel))
     _, without_one_head = generator_gradient(trainer, batch)
     assert not np.allclose(with_them[0], without_one_head[0], rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_frozen_encoder_with_maps_stays_as_it_is(batch):
+    image = EfficientNetLite0Encoder(FEATURES, name="image_encoder")
+    image.build()
+    trainer = make_trainer(recipe=True, image_encoder=image)
+    networks = trainer.feature_discriminators[0], trainer.generator
+    before = [[w.copy() for w in network.get_weights()] for network in (image, *networks)]
+    logs = tf.function(trainer.train_step, autograph=False)(batch)
+    assert all(np.isfinite(value) for value in logs.values())
+    for old, new in zip(before[0], image.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    for network, old in zip(networks, before[1:], strict=True):
+        pairs = zip(old, network.get_weights(), strict=True)
+        assert any(np.abs(a - b).max() > 1e-6 for a, b in pairs), network.name
 
 
 def test_drawn_and_real_pictures_have_noise_of_their_own(batch):
