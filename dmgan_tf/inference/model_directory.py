@@ -43,18 +43,8 @@ FORMAT = 1
 _FINGERPRINT = "vocabulary_fingerprint"
 _HDF5_BYTES = 4096  # more than it needs around an array
 # The only classes that a directory may name: nothing else that a file names is ever built.
-_CLASSES = {
-    c.__name__: c
-    for c in (
-        Generator,
-        Discriminator,
-        TextEncoder,
-        CompactEncoder,
-        EfficientNetLite0Encoder,
-        EfficientNetLite2Encoder,
-        InceptionV3Encoder,
-    )
-}
+_ENCODERS = CompactEncoder, EfficientNetLite0Encoder, EfficientNetLite2Encoder, InceptionV3Encoder
+_CLASSES = {c.__name__: c for c in (Generator, Discriminator, TextEncoder, *_ENCODERS)}
 
 
 def resolve(named: str | Path) -> Path:
