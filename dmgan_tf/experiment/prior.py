@@ -37,7 +37,7 @@ def prior_pairs(
     rng = np.random.default_rng(0)
     chosen = np.sort(rng.permutation(len(pictures))[:_PICTURES])  # in the order of files
     side, ratio = config.generator.sides[-1], config.data.load_side_ratio
-    # Compiled: the loop over words takes most of the time else.
+    # Compiled, since an eager loop over words would take most of the time.
     image_code = tf.function(lambda images: image(images, training=False)[1])
     sentence_feature = tf.function(lambda ids, lengths: text(ids, lengths)[1])
     image_codes, sentence_features = [], []
