@@ -153,6 +153,7 @@ def generator(config: Config, name: str = "generator") -> Generator:
         name=name,
     )
     network.build((None, None, config.text_encoder.feature_size))
+    network.conditioning_augmentation.scale_kernel(section.condition_gain)
     for stage in network.refinement_stages:
         stage.dynamic_memory.scale_kernels(section.memory_gain)
     return network
@@ -228,6 +229,8 @@ def dmgan_trainer(config: Config, text: TextEncoder, image: keras.Model) -> DMGA
         augmentation=augmentation(config),
         damsm_augmentation=Augmentation(config.augmentation.damsm_translation),
         gradient_penalty=section.gradient_penalty,
+        picture_weight=section.picture_weight,
+        perceptual_weight=section.perceptual_weight,
         damsm_weight=section.damsm_weight,
         kl_weight=section.kl_weight,
         damsm_gammas=config.damsm.gammas,

@@ -49,6 +49,14 @@ def test_maps_of_features_need_an_encoder_that_has_them(file, kind):
     )
 
 
+def test_perceptual_loss_needs_maps_to_compare(file):
+    path = file("data: {source: toy_birds}\ntraining: {perceptual_weight: 2}\n")
+    assert refused(path).endswith(
+        "`training.perceptual_weight` needs `discriminator.feature_maps`, in which it compares "
+        "pictures. Received: 2.0, and none."
+    )
+
+
 def test_prior_is_no_larger_than_features(file):
     line = refused(file(), ["text_encoder.feature_size=4", "generator.prior_size=5"])
     assert line.endswith("at most `text_encoder.feature_size`. Received: 5, and 4.")
@@ -143,7 +151,7 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("generator.first_side=12", "`first_side` must be a power of two"),
         ("generator.first_side=4", "`first_side` must be a power of two from 8 on"),
         ("generator.stages=0", "`stages` must be greater than 0. Received: stages=0"),
-        ("generator.residual_blocks=-1", "`residual_blocks` must be 0 or more"),
+        ("generator.residual_blocks=-1", "`residual_blocks` must not be negative. Received: resid"),
         ("discriminator.base_width=0", "`base_width` must be greater than 0"),
         ("discriminator.feature_maps=[0]", "`feature_maps` must be different numbers from 1 to 5"),
         ("discriminator.feature_maps=[2, 2]", "`feature_maps` must be different numbers"),
@@ -151,6 +159,8 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("augmentation.damsm_translation=-1", "`damsm_translation` must lie in [0, 0.5)"),
         ("augmentation.cutout=1", "`cutout` must lie in [0, 1)"),
         ("generator.memory_gain=0", "`memory_gain` must be greater than 0"),
+        ("generator.condition_gain=0", "`condition_gain` must be greater than 0"),
+        ("training.picture_weight=-1", "`picture_weight` must not be negative"),
         ("damsm.batch_size=1", "`batch_size` must be 2 or more"),
         ("generator.prior_size=-1", "`prior_size` must lie in [0, `noise_size`)"),
         ("generator.prior_size=100", "`prior_size` must lie in [0, `noise_size`)"),
@@ -166,7 +176,7 @@ def test_section_that_holds_no_keys_is_refused(file, section):
         ("training.beta_1=-0.1", "`beta_1` must lie in [0, 1)"),
         (
             "training.kl_weight=-1",
-            "`damsm_weight`, `kl_weight` and `gradient_penalty` must not be negative",
+            "`kl_weight` must not be negative. Received: kl_weight=-1.0.",
         ),
         ("training.mixed_precision=half", "`mixed_precision` must be one of"),
     ],

@@ -58,6 +58,11 @@ class Config:
             "`efficientnet_lite0`. "
             f"Received: {self.image_encoder.kind!r}.",
         )
+        require(
+            not self.training.perceptual_weight or bool(self.discriminator.feature_maps),
+            "`training.perceptual_weight` needs `discriminator.feature_maps`, in which it compares "
+            f"pictures. Received: {self.training.perceptual_weight}, and none.",
+        )
         size, features = self.generator.prior_size, self.text_encoder.feature_size
         require(
             size <= features,

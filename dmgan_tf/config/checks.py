@@ -16,6 +16,13 @@ def positive(section, *names):
         require(value > 0, f"`{name}` must be greater than 0. Received: {name}={value}.")
 
 
+def not_negative(section, *names):
+    """Values of 0 or more."""
+    for name in names:
+        value = getattr(section, name)
+        require(value >= 0, f"`{name}` must not be negative. Received: {name}={value}.")
+
+
 def fraction(section, *names):
     """Values in [0, 1)."""
     for name in names:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dmgan_tf.config.checks import fraction, one_of, positive, power_of_two, require
+from dmgan_tf.config.checks import fraction, not_negative, one_of, positive, power_of_two, require
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +73,17 @@ class GeneratorConfig:
     # How many numbers of what captions leave open, such as the surroundings, `CaptionPrior` draws
     # from noise; 0: there is no prior.
     prior_size: int = 0
-    memory_gain: float = 1.0  # on the memory's kernels at the start; 1: as the authors start them
+    # On kernels at the start, of the memory and of μ and log σ²; 1: as the authors start them.
+    memory_gain: float = 1.0
+    condition_gain: float = 1.0
 
     def __post_init__(self):
-        positive(self, "memory_gain")
+        positive(self, "memory_gain", "condition_gain")
         positive(
             self, "feature_channels", "memory_channels", "condition_size", "noise_size", "stages"
         )
         power_of_two(self, "first_side")
-        require(self.residual_blocks >= 0, "`residual_blocks` must be 0 or more.")
+        not_negative(self, "residual_blocks")
         one_of(self, "padding", ("zeros", "reflect"))
         require(
             0 <= self.prior_size < self.noise_size,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dmgan_tf.config.checks import fraction, one_of, positive, require, seed, share
+from dmgan_tf.config.checks import fraction, not_negative, one_of, positive, require, seed, share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,10 @@ class TrainingConfig:
     kl_weight: float = 1.0  # λ1
     # Strength of R1 on the discriminators (γ = strength · side² / batch_size); 0: none.
     gradient_penalty: float = 0.0
+    # For data with one picture a caption, weights of the distance to it: in pixels, and in the maps
+    # of `discriminator.feature_maps`; 0: none.
+    picture_weight: float = 0.0
+    perceptual_weight: float = 0.0
     ema_decay: float = 0.999
     ema_warm_up: bool = False
     log_every_steps: int = 50
@@ -98,11 +102,15 @@ class TrainingConfig:
         share(self, "constant_ratio", "final_learning_rate_ratio")
         seed(self, "seed")
         require(self.batch_size > 1, "`batch_size` must be 2 or more: wrong sentences need it.")
-        require(self.threads_per_operation >= 0, "`threads_per_operation` must not be negative.")
         require(self.evaluation_images > 1, "`evaluation_images` must be 2 or more.")
-        require(
-            min(self.damsm_weight, self.kl_weight, self.gradient_penalty) >= 0,
-            "`damsm_weight`, `kl_weight` and `gradient_penalty` must not be negative.",
+        not_negative(
+            self,
+            "damsm_weight",
+            "kl_weight",
+            "gradient_penalty",
+            "picture_weight",
+            "perceptual_weight",
+            "threads_per_operation",
         )
         require(
             0 <= self.step_timeout_seconds <= 1e6, "`step_timeout_seconds` must lie in [0, 10⁶]."

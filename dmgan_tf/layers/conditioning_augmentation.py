@@ -33,6 +33,10 @@ class ConditioningAugmentation(keras.layers.Layer):
         self.gated_linear_unit.build((None, 4 * self.condition_size))
         self.built = True
 
+    def scale_kernel(self, gain):
+        """Multiplies the kernel by `gain`: as it starts, μ is near 0.1 beside a noise of 1."""
+        self.dense.kernel.assign(self.dense.kernel * gain)
+
     def call(self, sentence_feature, condition_noise):
         both = self.gated_linear_unit(self.dense(sentence_feature))  # [B, 2·condition_size]
         mean, log_variance = tf.split(both, 2, axis=-1)

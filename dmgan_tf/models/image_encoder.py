@@ -120,7 +120,7 @@ class EfficientNetLite2Encoder(FrozenEncoder):
 class EfficientNetLite0Encoder(FrozenEncoder):
     """EfficientNet-Lite0 of pictures at 128: what a training step of the GAN can afford.
 
-    As EfficientNetLite2Encoder, with 8² regions. It has maps that discriminators can judge.
+    As EfficientNetLite2Encoder, with 8² regions. Discriminators can judge its maps, scaled to 1.
     """
 
     BACKBONE, input_side = EfficientNetLite0Backbone, 128
@@ -134,12 +134,15 @@ class EfficientNetLite0Encoder(FrozenEncoder):
         self, images: tf.Tensor
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]:
         """One pass in inference mode: what `call` returns, and the maps of `feature_maps`."""
-        maps = self.feature_maps(images)
-        return self._embed(maps[-1], self.backbone.pooled(maps[-1])), maps
+        maps = self.backbone.maps(self._resized(images))
+        return self._embed(maps[-1], self.backbone.pooled(maps[-1])), self._scaled(maps)
 
     def feature_maps(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """The map behind each of the first five stages, [B, side, side, channels]."""
-        return self.backbone.maps(self._resized(images))
+        """The map behind each of the first five stages / 12, [B, side, side, channels]."""
+        return self._scaled(self.backbone.maps(self._resized(images)))
+
+    def _scaled(self, maps):
+        return tuple(x / 12 for x in maps)  # logits of discriminators grow with what they see
 
 
 @keras.saving.register_keras_serializable(package="dmgan_tf")

@@ -6,15 +6,22 @@ import tensorflow as tf
 from dmgan_tf.training.ema import start_average
 from dmgan_tf.training.trainer import build_once
 
+_WEIGHTS = "damsm_weight", "kl_weight", "gradient_penalty", "picture_weight", "perceptual_weight"
+
 
 def check_arguments(trainer: keras.Model) -> None:
     """Raises ValueError when a number is out of its range, or maps and encoder don't fit."""
     trainer.augmentation.check()
     trainer.damsm_augmentation.check()
-    for name in ("damsm_weight", "kl_weight", "gradient_penalty"):
+    for name in _WEIGHTS:
         value = getattr(trainer, name)
         if not value >= 0:
             raise ValueError(f"`{name}` must not be negative. Received: {name}={value}.")
+    if trainer.perceptual_weight and not trainer.feature_maps:
+        raise ValueError(
+            "`perceptual_weight` needs `feature_maps`, in which it compares pictures. "
+            f"Received: perceptual_weight={trainer.perceptual_weight}."
+        )
     _check_maps(trainer.feature_discriminators, trainer.feature_maps, trainer.image_encoder)
 
 

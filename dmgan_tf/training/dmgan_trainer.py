@@ -9,6 +9,7 @@ from dmgan_tf.layers.augmentation import Augmentation, augment
 from dmgan_tf.losses.adversarial import generator_loss
 from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
+from dmgan_tf.losses.real_picture import perceptual_distance, picture_distance
 from dmgan_tf.training.discriminator_step import discriminator_step, label
 from dmgan_tf.training.dmgan_arguments import build_networks, check_arguments, noise_in
 from dmgan_tf.training.ema import update_average
@@ -70,6 +71,10 @@ class DMGANTrainer(Trainer):
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
             real ones that the feature discriminators see.
         gradient_penalty: float ≥ 0, `strength` of `penalty_gradients`; 0: none.
+        picture_weight: float ≥ 0, of the `picture_distance` between drawn pictures and the
+            caption's real one; 0: none.
+        perceptual_weight: float ≥ 0, of the `perceptual_distance` between the last drawn picture
+            and the caption's real one, in `feature_maps`; 0: none.
     Batch (`train_step`): dict of images: tuple of float [B, side, side, 3], a size each;
         ids: int32 [B, T]; lengths, class_ids: int32 [B]; noise: float [B, N_z];
         condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
@@ -97,6 +102,8 @@ class DMGANTrainer(Trainer):
         augmentation=(),
         damsm_augmentation=(),
         gradient_penalty=0.0,
+        picture_weight=0.0,
+        perceptual_weight=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -109,6 +116,8 @@ class DMGANTrainer(Trainer):
         self.augmentation = Augmentation(*augmentation)
         self.damsm_augmentation = Augmentation(*damsm_augmentation)
         self.gradient_penalty = gradient_penalty
+        self.picture_weight = picture_weight
+        self.perceptual_weight = perceptual_weight
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.damsm_weight = damsm_weight
@@ -178,14 +187,15 @@ class DMGANTrainer(Trainer):
                 training=True,
             )
             drawn = [self._augmented(output.images[i], batch, i, 1) for i in self._stages]
-            encoded = None
+            encoded, real_maps = None, []
             if self.feature_discriminators:  # they need the image encoder's pass before it is due
                 encoded, maps = self._encode_image(output.images[-1], batch)
                 drawn += maps
+                real_maps = self._real_maps(batch)
             with tape.stop_recording():
-                for place, real in enumerate(self._real(batch)):
+                for place, real in enumerate(self._real(batch, real_maps)):
                     scalars |= self._discriminator_step(place, real, drawn[place], text)
-            loss, terms = self._generator_loss(batch, output, text, drawn, encoded)
+            loss, terms = self._generator_loss(batch, output, text, drawn, encoded, real_maps)
             scaled_loss = self.generator_optimizer.scale_loss(loss)
         variables = self.generator.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
@@ -217,14 +227,18 @@ class DMGANTrainer(Trainer):
         encoded, maps = self.image_encoder.with_maps(self._augmented(images, batch, _ENCODER, 1))
         return encoded, [maps[number - 1] for number in self.feature_maps]
 
-    def _real(self, batch):
+    def _real_maps(self, batch):
+        """The chosen maps of real pictures, shifted as the drawn ones where they are compared."""
+        drawn = 1 if self.perceptual_weight else 0
+        images = self._augmented(batch["images"][-1], batch, _ENCODER, drawn)
+        maps = self.image_encoder.feature_maps(images)
+        return [maps[number - 1] for number in self.feature_maps]
+
+    def _real(self, batch, maps):
         """What each of `all_discriminators` sees of the real pictures, one after the other."""
         for stage in self._stages:
             yield self._augmented(batch["images"][stage], batch, stage, 0)
-        if self.feature_discriminators:
-            images = self._augmented(batch["images"][-1], batch, _ENCODER, 0)
-            maps = self.image_encoder.feature_maps(images)
-            yield from (maps[number - 1] for number in self.feature_maps)
+        yield from maps
 
     def _discriminator_step(self, place, real, fake, text):
         penalty = None
@@ -233,11 +247,11 @@ class DMGANTrainer(Trainer):
         network, optimizer = self.all_discriminators[place], self.discriminator_optimizers[place]
         return discriminator_step(network, optimizer, real, fake, text.sentences, penalty)
 
-    def _generator_loss(self, batch, output, text, drawn, encoded=None):
+    def _generator_loss(self, batch, output, text, drawn, encoded=None, real_maps=()):
         """The loss of Eq. 10 and its terms, as this replica's shares of the global values.
 
         Args: drawn: what each of `all_discriminators` sees of the drawn pictures. encoded: regions
-            and code of the last one, where they are known already.
+            and code of the last one, where they are known already. real_maps: of `_real_maps`.
         """
         terms = {}
         for network, fake in zip(self.all_discriminators, drawn, strict=True):
@@ -245,6 +259,15 @@ class DMGANTrainer(Trainer):
             terms[f"generator_loss/{label(network)}"] = global_mean(generator_loss(*logits))
         kl = global_mean(conditioning_kl(output.condition_mean, output.condition_log_variance))
         own = tf.add_n(list(terms.values())) + self.kl_weight * kl
+        if self.picture_weight:
+            distance = global_mean(picture_distance(batch["images"], output.images))
+            own += self.picture_weight * distance
+            terms["picture"] = distance
+        if self.perceptual_weight:
+            drawn_maps = drawn[len(self.discriminators) :]
+            distance = global_mean(perceptual_distance(real_maps, drawn_maps))
+            own += self.perceptual_weight * distance
+            terms["perceptual"] = distance
         if encoded is None:
             # Not before the discriminators are done, whose maps would be held at the same time.
             with tf.control_dependencies(list(terms.values())):

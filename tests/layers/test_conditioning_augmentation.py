@@ -38,6 +38,16 @@ def test_noise_moves_the_condition_but_not_its_distribution():
     np.testing.assert_array_equal(first[2], second[2])
 
 
+def test_a_scaled_kernel_makes_the_sentence_louder_than_the_noise():
+    layer, sentence = ConditioningAugmentation(64), normal(8, 128) / 5
+    layer.build((None, 128))
+    means = []
+    for gain in (1, 8):
+        layer.scale_kernel(gain)
+        means.append(float(np.sqrt(np.mean(layer(sentence, np.zeros((8, 64)))[1] ** 2))))
+    assert means[0] < 0.2 and means[1] > 0.6
+
+
 def test_outputs_are_float32_under_mixed_precision():
     layer = ConditioningAugmentation(4, dtype="mixed_bfloat16")
     assert {x.dtype.name for x in layer(normal(3, 6), normal(3, 4))} == {"float32"}

@@ -59,6 +59,8 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False, image_enc
             "augmentation": Augmentation(0.125, 0.25, True),
             "damsm_augmentation": Augmentation(0.125),
             "gradient_penalty": 0.1,
+            "picture_weight": 3.0,
+            "perceptual_weight": 2.0,
         }
     trainer = DMGANTrainer(
         *networks,

@@ -34,6 +34,12 @@ def refused(usual, **changes):
         ({"gradient_penalty": -1}, "`gradient_penalty` must not be negative. Received: gradient_p"),
         ({"damsm_weight": -1}, "`damsm_weight` must not be negative. Received: damsm_weight=-1."),
         ({"kl_weight": float("nan")}, "`kl_weight` must not be negative. Received: kl_weight=nan."),
+        ({"picture_weight": -1}, "`picture_weight` must not be negative. Received: picture_wei"),
+        ({"perceptual_weight": -1}, "`perceptual_weight` must not be negative. Received: percept"),
+        (
+            {"perceptual_weight": 2, "feature_maps": [], "feature_discriminators": []},
+            "`perceptual_weight` needs `feature_maps`, in which it compares pictures. Received: pe",
+        ),
         ({"augmentation": Augmentation(1.5)}, "`translation` must lie in [0, 0.5). Received: tra"),
         ({"damsm_augmentation": [-1]}, "`translation` must lie in [0, 0.5). Received: translation"),
         ({"feature_maps": [9]}, "`feature_maps` must be numbers from 1 to 5, the image encoder's "),

@@ -201,7 +201,8 @@ def generator_gradient(trainer, batch):
         text, output = forward(trainer, batch)
         drawn = [trainer._augmented(x, batch, i, 1) for i, x in enumerate(output.images)]
         encoded, maps = trainer._encode_image(output.images[-1], batch)
-        loss, terms = trainer._generator_loss(batch, output, text, drawn + maps, encoded)
+        real_maps = trainer._real_maps(batch)
+        loss, terms = trainer._generator_loss(batch, output, text, drawn + maps, encoded, real_maps)
     return terms, tape.gradient(loss, trainer.generator.trainable_variables)
 
 

@@ -1,0 +1,35 @@
+"""How far drawn pictures are from the real one of their caption, where there is only one."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def picture_distance(real_images: Sequence[tf.Tensor], drawn_images: Sequence[tf.Tensor]):
+    """Mean over stages of the mean of |x̂ − x| (Isola et al., 2017, arXiv:1611.07004).
+
+    Args: real_images, drawn_images: float [B, side, side, 3] each, a stage each.
+    Returns: float32 [B]; 0: the same pictures.
+    """
+    distances = [
+        tf.reduce_mean(tf.abs(tf.cast(drawn, tf.float32) - real), axis=[1, 2, 3])
+        for real, drawn in zip(real_images, drawn_images, strict=True)
+    ]
+    return tf.reduce_mean(tf.stack(distances), axis=0)
+
+
+def perceptual_distance(real_maps: Sequence[tf.Tensor], drawn_maps: Sequence[tf.Tensor]):
+    """Mean over maps k of Σ|φ_k(x̂) − φ_k(x)| / Σ|φ_k(x)|, sums over a picture's map.
+
+    The perceptual loss (Johnson et al., 2016, arXiv:1603.08155), with absolute differences. Each
+    map's is a share of the real picture's, so that maps of all scales count alike.
+
+    Args: real_maps, drawn_maps: float [B, side, side, C] each, of the same network.
+    Returns: float32 [B]; 0: the same maps.
+    """
+    distances = []
+    for real, drawn in zip(real_maps, drawn_maps, strict=True):
+        real, drawn = tf.cast(real, tf.float32), tf.cast(drawn, tf.float32)
+        difference = tf.reduce_sum(tf.abs(drawn - real), axis=[1, 2, 3])
+        distances.append(difference / (tf.reduce_sum(tf.abs(real), axis=[1, 2, 3]) + 1e-6))
+    return tf.reduce_mean(tf.stack(distances), axis=0)
