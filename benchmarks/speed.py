@@ -34,6 +34,7 @@ _SWITCHES = (
     *("generator.memory", "generator.writing_gate", "generator.response_gate"),
     *("generator.separate_values", "generator.padding", "generator.prior_size"),
     *("discriminator.feature_maps", "augmentation", "training.gradient_penalty"),
+    *("training.picture_weight", "training.perceptual_weight"),
 )
 
 
