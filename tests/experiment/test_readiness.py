@@ -29,7 +29,8 @@ def test_a_run_that_draws_its_own_data_lacks_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-EFFICIENTNET = "image_encoder.kind=efficientnet_lite2", "discriminator.feature_maps=[]"
+WITHOUT_MAPS = "discriminator.feature_maps=[]", "training.perceptual_weight=0"
+EFFICIENTNET = "image_encoder.kind=efficientnet_lite2", *WITHOUT_MAPS
 PREPARED = "data.source=prepared", "data.directory=nowhere"
 GROUPS = ("damsm.pictures_per_class=4",)  # of classes that have two pictures
 
