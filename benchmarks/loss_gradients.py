@@ -69,14 +69,7 @@ def _gradients(trainer, batch):
     from dmgan_tf.training.discriminator_step import label
 
     text = trainer.encode_text(batch)
-    picture = trainer.generator(
-        text.word_features,
-        text.word_mask,
-        text.completed_sentence,
-        batch["noise"],
-        batch["condition_noise"],
-        training=True,
-    ).images[-1]
+    picture = trainer.draw(text, batch).images[-1]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(picture)
         encoded, maps = trainer._encode_image(picture, batch)

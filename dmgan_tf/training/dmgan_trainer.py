@@ -172,20 +172,24 @@ class DMGANTrainer(Trainer):
             completed, wrong = (s + prior.untold(s, image_code) for s in (sentence, wrong))
         return Text(words, mask, sentence, completed, wrong, weight)
 
+    def draw(self, text, batch):
+        """The GeneratorOutput of a batch and its Text, as training draws it."""
+        return self.generator(
+            text.word_features,
+            text.word_mask,
+            text.completed_sentence,
+            batch["noise"],
+            batch["condition_noise"],
+            training=True,
+        )
+
     def train_step(self, batch):
         """One step on one replica's share of the batch; returns the global batch's scalars."""
         text = self.encode_text(batch)
         scalars = {}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.generator.trainable_variables])
-            output = self.generator(
-                text.word_features,
-                text.word_mask,
-                text.completed_sentence,
-                batch["noise"],
-                batch["condition_noise"],
-                training=True,
-            )
+            output = self.draw(text, batch)
             drawn = [self._augmented(output.images[i], batch, i, 1) for i in self._stages]
             encoded, real_maps = None, []
             if self.feature_discriminators:  # they need the image encoder's pass before it is due

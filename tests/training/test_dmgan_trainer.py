@@ -29,14 +29,7 @@ def moved(before, network):
 
 def forward(trainer, batch):
     text = trainer.encode_text(batch)
-    return text, trainer.generator(
-        text.word_features,
-        text.word_mask,
-        text.completed_sentence,
-        batch["noise"],
-        batch["condition_noise"],
-        training=True,
-    )
+    return text, trainer.draw(text, batch)
 
 
 def test_discriminator_step_moves_that_discriminator_alone(trainer, batch):

@@ -15,15 +15,7 @@ def batch():
 
 def test_losses_are_weights_times_distances_to_the_own_real_picture(batch):
     with_it, without = make_trainer(recipe=True), make_trainer(recipe=True)
-    text = with_it.encode_text(batch)
-    output = with_it.generator(
-        text.word_features,
-        text.word_mask,
-        text.completed_sentence,
-        batch["noise"],
-        batch["condition_noise"],
-        training=True,
-    )
+    output = with_it.draw(with_it.encode_text(batch), batch)
     _, drawn = with_it._encode_image(output.images[-1], batch)
     in_maps = tf.reduce_mean(perceptual_distance(with_it._real_maps(batch), drawn))
     in_pixels = tf.reduce_mean(picture_distance(batch["images"], output.images))
