@@ -69,7 +69,8 @@ def _gradients(trainer, batch):
     from dmgan_tf.training.discriminator_step import label
 
     text = trainer.encode_text(batch)
-    picture = trainer.draw(text, batch).images[-1]
+    drawn = trainer.draw(text, batch).images
+    picture = drawn[-1]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(picture)
         encoded, maps = trainer._encode_image(picture, batch)
@@ -80,9 +81,7 @@ def _gradients(trainer, batch):
         for network, seen in judged:
             logits = network(seen, text.completed_sentence, training=False)
             losses[f"discriminator {label(network)}"] = tf.reduce_mean(generator_loss(*logits))
-        losses["picture_distance"] = tf.reduce_mean(
-            picture_distance(batch["images"][-1:], [picture])
-        )
+        losses["picture_distance"] = tf.reduce_mean(picture_distance(batch["images"], drawn))
         if maps:
             real = trainer._real_maps(batch)
             losses["perceptual_distance"] = tf.reduce_mean(perceptual_distance(real, maps))

@@ -186,7 +186,7 @@ def _chosen_maps(config, image):
             raise UserError(
                 "`discriminator.feature_maps` needs a CompactEncoder or EfficientNetLite0Encoder. "
                 f"Received: {type(image).__name__}. Name a model with such an encoder, or set "
-                "discriminator.feature_maps=[]."
+                "discriminator.feature_maps=[] and training.perceptual_weight=0."
             )
         side, channels = image.map_shapes[number - 1]
         if side < 8 or side & (side - 1):

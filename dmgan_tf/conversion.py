@@ -132,8 +132,9 @@ def _config(parts, name, words):
             vocabulary_size=words or text.vocabulary_size,
         ),
         image_encoder=replace(config.image_encoder, kind="inception_v3"),
-        # An Inception v3 has no maps that discriminators may judge.
+        # An Inception v3 has no maps that discriminators may judge and losses compare.
         discriminator=replace(config.discriminator, feature_maps=()),
+        training=replace(config.training, perceptual_weight=0.0),
     )
     for part in parts:
         try:

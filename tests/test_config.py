@@ -53,7 +53,7 @@ def test_perceptual_loss_needs_maps_to_compare(file):
     path = file("data: {source: toy_birds}\ntraining: {perceptual_weight: 2}\n")
     assert refused(path).endswith(
         "`training.perceptual_weight` needs `discriminator.feature_maps`, in which it compares "
-        "pictures. Received: 2.0, and none."
+        "pictures: name some, or set training.perceptual_weight=0."
     )
 
 

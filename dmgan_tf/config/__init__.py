@@ -61,7 +61,7 @@ class Config:
         require(
             not self.training.perceptual_weight or bool(self.discriminator.feature_maps),
             "`training.perceptual_weight` needs `discriminator.feature_maps`, in which it compares "
-            f"pictures. Received: {self.training.perceptual_weight}, and none.",
+            "pictures: name some, or set training.perceptual_weight=0.",
         )
         size, features = self.generator.prior_size, self.text_encoder.feature_size
         require(

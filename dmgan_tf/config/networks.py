@@ -73,7 +73,8 @@ class GeneratorConfig:
     # How many numbers of what captions leave open, such as the surroundings, `CaptionPrior` draws
     # from noise; 0: there is no prior.
     prior_size: int = 0
-    # On kernels at the start, of the memory and of μ and log σ²; 1: as the authors start them.
+    # On kernels at the start, of the memory and of μ and log σ²; 1: as the authors start them. What
+    # `training.initial_model` brings is taken as it is.
     memory_gain: float = 1.0
     condition_gain: float = 1.0
 

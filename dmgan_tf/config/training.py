@@ -62,8 +62,9 @@ class TrainingConfig:
     kl_weight: float = 1.0  # λ1
     # Strength of R1 on the discriminators (γ = strength · side² / batch_size); 0: none.
     gradient_penalty: float = 0.0
-    # For data with one picture a caption, weights of the distance to it: in pixels, and in the maps
-    # of `discriminator.feature_maps`; 0: none.
+    # Weights of the distance to the caption's real picture: in pixels, and in the maps of
+    # `discriminator.feature_maps`; 0: none. For captions that tell what their picture shows, and
+    # without flips and crops (`data.horizontal_flip`, `data.load_side_ratio`), which none tells.
     picture_weight: float = 0.0
     perceptual_weight: float = 0.0
     ema_decay: float = 0.999

@@ -34,7 +34,11 @@ class ConditioningAugmentation(keras.layers.Layer):
         self.built = True
 
     def scale_kernel(self, gain):
-        """Multiplies the kernel by `gain`: as it starts, μ is near 0.1 beside a noise of 1."""
+        """Multiplies the kernel by `gain`, so that μ differs more between sentences.
+
+        As the kernel starts, μ is a tenth of σ or less (root mean squares; sentence features of
+        0.2). Its other half is scaled as well, so σ differs between sentences too.
+        """
         self.dense.kernel.assign(self.dense.kernel * gain)
 
     def call(self, sentence_feature, condition_noise):

@@ -1,8 +1,7 @@
 """Image encoders of DAMSM: features of image regions and one code for the whole image.
 
-All encoders map images to the space of the text encoder, where `losses.damsm` compares them.
-`InceptionV3Encoder` is the published one, those of EfficientNet-Lite are what a CPU can afford;
-`CompactEncoder` learns from scratch on small pictures.
+All map images to the space of the text encoder, where `losses.damsm` compares them. InceptionV3's
+is the published one, EfficientNet-Lite's a CPU can afford; CompactEncoder learns from scratch.
 """
 
 from __future__ import annotations
@@ -120,10 +119,11 @@ class EfficientNetLite2Encoder(FrozenEncoder):
 class EfficientNetLite0Encoder(FrozenEncoder):
     """EfficientNet-Lite0 of pictures at 128: what a training step of the GAN can afford.
 
-    As EfficientNetLite2Encoder, with 8² regions. Discriminators can judge its maps, scaled to 1.
+    As EfficientNetLite2Encoder, with 8² regions. Discriminators can judge its maps, divided by 12.
     """
 
     BACKBONE, input_side = EfficientNetLite0Backbone, 128
+    _MAP_SIZE = 12  # maps of 7 to 9 (root mean square), to CompactEncoder's 0.7
 
     @property
     def map_shapes(self) -> tuple[tuple[int, int], ...]:
@@ -142,7 +142,7 @@ class EfficientNetLite0Encoder(FrozenEncoder):
         return self._scaled(self.backbone.maps(self._resized(images)))
 
     def _scaled(self, maps):
-        return tuple(x / 12 for x in maps)  # logits of discriminators grow with what they see
+        return tuple(x / self._MAP_SIZE for x in maps)
 
 
 @keras.saving.register_keras_serializable(package="dmgan_tf")

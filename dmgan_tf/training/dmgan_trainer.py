@@ -69,7 +69,7 @@ class DMGANTrainer(Trainer):
             anyhow). Their terms are added to the generator's loss.
         augmentation: Augmentation of real and drawn pictures before a discriminator.
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the
-            real ones that the feature discriminators see.
+            real ones that the feature discriminators see, alike with a `perceptual_weight`.
         gradient_penalty: float ≥ 0, `strength` of `penalty_gradients`; 0: none.
         picture_weight: float ≥ 0, of the `picture_distance` between drawn pictures and the
             caption's real one; 0: none.
@@ -233,8 +233,8 @@ class DMGANTrainer(Trainer):
 
     def _real_maps(self, batch):
         """The chosen maps of real pictures, shifted as the drawn ones where they are compared."""
-        drawn = 1 if self.perceptual_weight else 0
-        images = self._augmented(batch["images"][-1], batch, _ENCODER, drawn)
+        shifted_as = 1 if self.perceptual_weight else 0
+        images = self._augmented(batch["images"][-1], batch, _ENCODER, shifted_as)
         maps = self.image_encoder.feature_maps(images)
         return [maps[number - 1] for number in self.feature_maps]
 

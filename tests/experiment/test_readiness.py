@@ -125,7 +125,7 @@ def test_encoders_without_maps_are_told_with_what_names_them(key, without_maps, 
     assert found == (
         f"`{key}`, {without_maps}: `discriminator.feature_maps` needs a CompactEncoder or "
         "EfficientNetLite0Encoder. Received: EfficientNetLite2Encoder. Name a model with such an "
-        "encoder, or set discriminator.feature_maps=[]."
+        "encoder, or set discriminator.feature_maps=[] and training.perceptual_weight=0."
     )
 
 

@@ -38,14 +38,15 @@ def test_noise_moves_the_condition_but_not_its_distribution():
     np.testing.assert_array_equal(first[2], second[2])
 
 
-def test_a_scaled_kernel_makes_the_sentence_louder_than_the_noise():
+def test_a_scaled_kernel_raises_the_mean_from_a_tenth_of_the_noise_to_its_half():
     layer, sentence = ConditioningAugmentation(64), normal(8, 128) / 5
     layer.build((None, 128))
-    means = []
+    shares = []
     for gain in (1, 8):
         layer.scale_kernel(gain)
-        means.append(float(np.sqrt(np.mean(layer(sentence, np.zeros((8, 64)))[1] ** 2))))
-    assert means[0] < 0.2 and means[1] > 0.6
+        _, mean, log_variance = layer(sentence, np.zeros((8, 64)))
+        shares.append(float(np.sqrt(np.mean(mean**2) / np.mean(np.exp(log_variance)))))
+    assert shares[0] < 0.1 and 0.35 < shares[1] < 1
 
 
 def test_outputs_are_float32_under_mixed_precision():

@@ -43,4 +43,5 @@ def test_empty_real_maps_and_half_precision_give_finite_float32():
     black = [tf.zeros(shape, tf.bfloat16) for shape in SHAPES]
     drawn = [tf.cast(m, tf.bfloat16) for m in maps(1)]
     distance = perceptual_distance(black, drawn)
-    assert distance.dtype == tf.float32 and np.isfinite(distance).all()
+    assert distance.dtype == tf.float32
+    np.testing.assert_array_less(distance, 200)
