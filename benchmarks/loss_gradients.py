@@ -1,8 +1,8 @@
-"""How hard each loss pulls at the drawn picture: `python benchmarks/loss_gradients.py --help`.
+"""Each loss's gradient at the drawn picture: `python benchmarks/loss_gradients.py --help`.
 
-For a training that begins: the norm of each loss's gradient to the last drawn picture, without its
-weight, and the share of that norm that is left of it in means over 8×8 pixels. A loss whose share
-is small asks for fine noise rather than for shapes.
+At the start of training: the norm of the gradient with respect to the last drawn picture, without
+the loss's weight, and the share of that norm that is left in means over 8×8 pixels. Where the share
+is small, the gradient changes from pixel to pixel and draws no shapes.
 
     python benchmarks/loss_gradients.py --config emoji.yaml --encoders runs/emoji
 """
