@@ -112,6 +112,34 @@ def test_what_cannot_be_packed_is_told_and_nothing_is_left(
     assert not list(box.glob(".*"))
 
 
+def test_preset_without_its_image_encoder_draws_and_is_judged_but_teaches_nothing(
+    elsewhere, box, tiny_run, strategy, tmp_path, monkeypatch, capsys
+):
+    shutil.copytree(box, tmp_path / "other")
+    monkeypatch.setattr(presets, "ROOT", tmp_path / "other")
+    report = box.parent / "reports" / "tiny.json"
+    options = "--name", "drawing", "--evaluation", report, "--without-image-encoder", *CARD_TEXTS
+    with pytest.raises(SystemExit):
+        call("export.preset", "--model", tiny_run, *options)
+    assert "--without-image-encoder: " in capsys.readouterr().err
+    call("export.preset", "--model", tiny_run, *options, "--judge", "tiny_judge")
+    folder = tmp_path / "other" / "drawing"
+    assert not (folder / "image_encoder.weights.h5").exists()
+    for picture, whole in zip(
+        *(TextToImage.from_preset(m).generate("a red bird", 3) for m in ("drawing", tiny_run)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(picture, whole)
+    card = load_card(folder)
+    assert card.fingerprint != fingerprint(tiny_run / "model")
+    call("evaluate", "--model", "drawing", *shlex.split(card.evaluate))
+    assert_repeats(card, json.loads(Path("drawing_evaluation/evaluation.json").read_text()))
+    settings = ["damsm.directory=drawing", "training.steps=1"]
+    config = load_config(ROOT / "tests" / "configs" / "tiny.yaml", settings)
+    with pytest.raises(UserError, match="drawing: holds no image_encoder, but "):
+        experiment.train(config, elsewhere / "run", strategy)
+
+
 # --- used ---------------------------------------------------------------------------------------
 
 

@@ -294,6 +294,7 @@ def _identity(observers):
     return json.dumps([observer.identity for observer in observers])
 
 
-def _same_encoders(one: Path, other: Path) -> bool:
-    weights = [load_network(folder, "image_encoder").get_weights() for folder in (one, other)]
-    return all(np.array_equal(a, b) for a, b in zip(*weights, strict=False))
+def _same_encoders(model: Path, judge: Path) -> bool:
+    having = [path for path in (model, judge) if "image_encoder" in load_metadata(path)["networks"]]
+    weights = [load_network(folder, "image_encoder").get_weights() for folder in having]
+    return len(having) == 2 and all(map(np.array_equal, *weights))

@@ -10,6 +10,7 @@ docs/presets.md says what a preset holds.
 """
 
 import argparse
+import json
 import re
 import shlex
 import shutil
@@ -33,6 +34,7 @@ _TEXTS = {
     "limitations": "what the model can't do",
 }
 _GRID_PICTURES = 16
+_IMAGE_ENCODER = "image_encoder"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -46,11 +48,18 @@ def parse_arguments() -> argparse.Namespace:
         "--evaluation", type=Path, help="report of `dmgan evaluate`, for a model that draws"
     )
     parser.add_argument("--judge", help="preset that was the report's --judge")
+    parser.add_argument(
+        "--without-image-encoder",
+        action="store_true",
+        help="leave a large one out: a preset draws without it, but no training can begin from it",
+    )
     for name, what in _TEXTS.items():
         parser.add_argument(f"--{name}", required=True, help=what)
     arguments = parser.parse_args()
     if not re.fullmatch("[a-z0-9_]+", arguments.name):
         parser.error(f"--name must be of a-z, 0-9 and _. Received: {arguments.name!r}.")
+    if arguments.without_image_encoder and not arguments.judge:
+        parser.error("--without-image-encoder: the preset can't judge itself then: give --judge.")
     return arguments
 
 
@@ -69,7 +78,7 @@ def main() -> int:
     if report:
         _check_report(arguments, report, model)
     with whole_folder(target) as folder:
-        _copy(model, folder)
+        _copy(model, folder, (_IMAGE_ENCODER,) if arguments.without_image_encoder else ())
         _write_card(folder, arguments, report, _origin(model))
         if draws:
             _draw_grid(folder)
@@ -94,13 +103,18 @@ def _check_report(arguments, report, model):
             )
 
 
-def _copy(model, folder):
-    """The model directory alone: reports and pictures may stand in it."""
+def _copy(model, folder, left_out):
+    """The model directory alone, without some networks: reports and pictures may stand in it."""
+    from dmgan_tf.inference.model_directory import load_metadata
     from dmgan_tf.inference.weight_files import weight_files
 
-    weights = (path.name for path in weight_files(model).values())
-    for name in ("metadata.json", "config.yaml", "vocabulary.json", *weights):
+    metadata, weights = load_metadata(model), weight_files(model)
+    kept = [path.name for name, path in weights.items() if name not in left_out]
+    for name in ("config.yaml", "vocabulary.json", *kept):
         shutil.copyfile(model / name, folder / name)
+    networks = {name: of for name, of in metadata["networks"].items() if name not in left_out}
+    text = json.dumps(metadata | {"networks": networks}, indent=1)
+    (folder / "metadata.json").write_text(text, encoding="utf-8")
 
 
 def _origin(model):
@@ -120,15 +134,16 @@ def _command(origin):
 def _write_card(folder, arguments, report, origin):
     from dmgan_tf.inference.model_directory import fingerprint
 
+    packed = fingerprint(folder)  # without an image encoder not that of the report's model
     card = Card(
         **{name: getattr(arguments, name) for name in _TEXTS},
         command="; then ".join(_command(run) for run in (origin, *origin.get("changed", []))),
         date=origin["begun"][:10],
         commit=origin["commit"],
-        fingerprint=fingerprint(folder),
+        fingerprint=packed,
         judge=arguments.judge,
         evaluate=shlex.join(_evaluate_options(report)) if report else "",
-        scores=report,
+        scores=report | {"model": packed} if report else {},
     )
     text = yaml.safe_dump(asdict(card), sort_keys=False, allow_unicode=True, width=100)
     (folder / presets.CARD).write_text(text, encoding="utf-8")
