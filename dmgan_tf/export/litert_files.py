@@ -3,7 +3,8 @@
 float32  weights and computation.
 float16  weights; computed in float32 on a CPU, in float16 where a delegate can.
 int8     dynamic range: weights of convolutions and dense layers in int8, a scale a channel;
-         activations are rounded as they come, with the range that each has.
+         activations are rounded as they come, with the range that each has. The text encoder
+         and the prior stay float32.
 
 The graph draws one caption of `max_words` ids. Its two recurrent layers are unrolled, since the
 ids that they meet are gathered by each caption's length.
@@ -12,17 +13,23 @@ ids that they meet are gathered by each caption's length.
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tqdm import tqdm
 
+from dmgan_tf.errors import UserError
 from dmgan_tf.export import edge_folder, edge_report
 from dmgan_tf.export.edge_options import PRECISIONS
 from dmgan_tf.inference.edge_runtimes import import_runtime
 from dmgan_tf.inference.signatures import to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.whole_folder import whole_folder
+
+# Names of the operators that decide in which surroundings a picture is drawn: the prior compares
+# sums, so that a rounded sentence may fall to another of its Gaussians.
+_FLOAT32 = "text_encoder|prior"
 
 
 def export(
@@ -35,10 +42,12 @@ def export(
     """Writes the export of a model directory to `out`, whole or not at all.
 
     Returns: the report, a table.
-    Raises: UserError: when there is no model, there are no captions, or ai-edge-litert is missing.
+    Raises: UserError: when there is no model, there are no captions, or a package is missing.
     """
     edge_folder.chosen(precision, PRECISIONS)
     import_runtime("litert")
+    if "int8" in precision:
+        _import_quantizer()
     artist = TextToImage.from_preset(model, portable=True)
     _, judged = edge_folder.captions(artist, model, captions_file)
     with whole_folder(out) as partial:
@@ -92,8 +101,33 @@ def convert(graph: tf.Module, precision: str) -> bytes:
     Args: graph: of `trace`.
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.draw], graph)
-    if precision != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    return converter.convert()
+    content = converter.convert()
+    return _int8(content) if precision == "int8" else content
+
+
+def _int8(content: bytes) -> bytes:
+    package = _import_quantizer()
+    # This recipe leaves kernels of less than 1,024 values alone, the last convolution's among them.
+    recipe = package.recipe.dynamic_legacy_wi8_afp32()
+    quantizer = package.quantizer.Quantizer(content, recipe)
+    quantizer.update_quantization_recipe(
+        _FLOAT32,
+        package.qtyping.TFLOperationName.ALL_SUPPORTED,
+        algorithm_key=package.recipe.AlgorithmName.NO_QUANTIZE,
+    )
+    quiet = {"enable_progress_bar": False, "enable_progress_report": False}
+    return bytes(quantizer.quantize(**quiet).quantized_model)
+
+
+def _import_quantizer() -> ModuleType:
+    try:
+        import ai_edge_quantizer
+        from ai_edge_quantizer import qtyping, quantizer, recipe  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"int8 of LiteRT needs a package: pip install ai-edge-quantizer ({error})."
+        ) from error
+    return ai_edge_quantizer

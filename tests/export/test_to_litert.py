@@ -9,6 +9,8 @@ from ai_edge_litert.interpreter import Interpreter
 from command_lines import run
 
 from dmgan_tf.edge import EdgeModel
+from dmgan_tf.export import edge_folder, edge_report, litert_files
+from dmgan_tf.inference import edge_runtimes, presets
 from dmgan_tf.inference.text_to_image import TextToImage
 
 pytestmark = pytest.mark.slow
@@ -38,6 +40,30 @@ def test_lower_precisions_are_smaller_and_stay_near(litert_folder, artist, preci
     assert 10 * np.log10(255**2 / error) > least_psnr
     sizes = [(litert_folder / f"dmgan_{p}.tflite").stat().st_size for p in ("float32", precision)]
     assert sizes[1] < sizes[0]  # most of so small a file is its operators
+
+
+def test_int8_rounds_no_number_that_chooses_the_surroundings():
+    """On a preset: the tiny model's kernels are too small to be rounded."""
+    preset = presets.find("toy_birds")
+    artist = TextToImage.from_preset(preset, portable=True)
+    some, others = edge_folder.captions(artist, preset)
+    reference = edge_report.reference(artist, some + others)
+    content = litert_files.convert(litert_files.trace(artist), "int8")
+
+    interpreter = Interpreter(model_content=content)
+    kernels = {np.float32: set(), np.int8: set()}
+    for operator in interpreter._get_ops_details():
+        if operator["op_name"] in ("FULLY_CONNECTED", "CONV_2D"):
+            kernel, product = operator["inputs"][1], operator["outputs"][0]
+            dtype = interpreter._get_tensor_details(kernel, 0)["dtype"]
+            kernels[dtype].add(interpreter._get_tensor_details(product, 0)["name"])
+    rounded = "\n".join(kernels[np.int8])
+    assert "Conv2D" in rounded and "word_to_memory" in rounded
+    assert "text_encoder" not in rounded and "prior" not in rounded
+
+    drawn = edge_runtimes.load("litert", content)(reference.feed)
+    errors = np.mean((drawn - reference.images * 1.0) ** 2, axis=(1, 2, 3))
+    assert 10 * np.log10(255**2 / errors.max()) > 35  # other surroundings: 17
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
