@@ -20,22 +20,32 @@ class Adam(keras.optimizers.Adam):
         if self.amsgrad:
             raise ValueError("`amsgrad` is not supported. Received: amsgrad=True.")
 
-    def update_step(self, gradient, variable, learning_rate):
-        # One fused operation, whose own ε is added to √v: what stands there makes it that of √v̂.
-        place = self._get_variable_index(variable)
-        m, v = self._momentums[place].value, self._velocities[place].value
-        dtype = variable.dtype
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        """Keras' own, with all that the variables share in place of the learning rate.
+
+        Computed for each variable, it would be a fifth of a training step's operations.
+        """
+        dtype = trainable_variables[0].dtype
         step = tf.cast(self.iterations, dtype) + 1.0
-        beta_2_power = self.beta_2**step
+        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
+        beta_2_power = beta_2**step
+        shared = {
+            "lr": tf.cast(learning_rate, dtype),
+            "beta1": beta_1,
+            "beta2": beta_2,
+            "beta1_power": beta_1**step,
+            "beta2_power": beta_2_power,
+            # The fused operation adds it to √v: what stands here makes it that of √v̂.
+            "epsilon": self.epsilon * tf.sqrt(1.0 - beta_2_power),
+        }
+        super()._backend_update_step(grads, trainable_variables, shared)
+
+    def update_step(self, gradient, variable, shared):
+        place = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=m.handle,
-            v=v.handle,
-            beta1_power=self.beta_1**step,
-            beta2_power=beta_2_power,
-            lr=tf.cast(learning_rate, dtype),
-            beta1=tf.constant(self.beta_1, dtype),
-            beta2=tf.constant(self.beta_2, dtype),
-            epsilon=self.epsilon * tf.sqrt(1.0 - beta_2_power),
-            grad=tf.cast(gradient, dtype),
+            m=self._momentums[place].value.handle,
+            v=self._velocities[place].value.handle,
+            grad=tf.cast(gradient, variable.dtype),
+            **{name: tf.cast(value, variable.dtype) for name, value in shared.items()},
         )
