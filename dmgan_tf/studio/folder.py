@@ -37,16 +37,28 @@ def write(model: Path, out: Path) -> None:
     Raises: UserError: when ONNX Runtime Web or the model is missing, or `out` is there already.
     """
     if not RUNTIME.is_dir():
-        raise UserError(
-            f"{RUNTIME}: is missing, so the page has no ONNX Runtime Web. "
-            f"Get it with npm: npm ci --prefix {HERE}"
-        )
+        raise UserError(_lacking(model))
     with whole_folder(out) as partial:
         shutil.copytree(PAGE, partial, dirs_exist_ok=True)
         shutil.copytree(RUNTIME, partial / "runtime")
         (partial / "model").mkdir()
         _write_model(model, partial / "model")
         _describe(model, partial)
+
+
+def _lacking(model):
+    """What to get before a studio can be written, all of it at once."""
+    told = []
+    if not exported(model):
+        try:
+            onnx_files()
+        except UserError as error:
+            told.append(str(error))
+    told.append(
+        f"{RUNTIME}: is missing, so the page has no ONNX Runtime Web. "
+        f"Get it with npm: npm ci --prefix {HERE}"
+    )
+    return " ".join(told)
 
 
 def _write_model(model, target):

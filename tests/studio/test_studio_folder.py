@@ -83,6 +83,14 @@ def test_missing_runtime_names_the_one_command(parts, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_all_that_a_studio_lacks_is_told_at_once(parts, tmp_path, monkeypatch):
+    shutil.rmtree(folder.RUNTIME)
+    shutil.rmtree(folder.EXPORTED, ignore_errors=True)
+    monkeypatch.setitem(sys.modules, "dmgan_tf.export.onnx_files", None)  # as without its packages
+    line = studio("--model", "toy_birds", "--out", tmp_path / "out")
+    assert "pip install 'dmgan_tf[onnx]'" in line and "npm ci --prefix" in line
+
+
 def test_changed_export_is_refused_and_nothing_is_left(parts, tmp_path):
     (parts / folder.STAGES).write_bytes(b"other")
     line = studio("--model", parts, "--out", tmp_path / "new" / "out")
