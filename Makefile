@@ -25,6 +25,10 @@ $(VENV)/complete: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
+$(VENV)/serving: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[serving]"
+	touch $@
+
 # GAN, and the report of an independent judge; started again, it goes on where it stopped.
 demo: $(VENV)/installed
 	$(BIN)/python -m dmgan_tf.train --config toy_birds.yaml --run-dir $(DEMO) --resume
@@ -32,7 +36,7 @@ demo: $(VENV)/installed
 		--blurred --out $(DEMO)/report.json --since $(STARTED)
 
 # The demo's model through a server and a client; `make demo` comes first.
-serve-demo: setup
+serve-demo: $(VENV)/serving
 	$(BIN)/python -m dmgan_tf.serving.demo --model $(DEMO) --out $(DEMO)/served.png
 
 # What the studio takes from npm, and the presets as it draws with them: both travel in the wheel.
