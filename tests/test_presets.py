@@ -112,7 +112,7 @@ def test_what_cannot_be_packed_is_told_and_nothing_is_left(
     assert not list(box.glob(".*"))
 
 
-def test_preset_without_its_image_encoder_draws_and_is_judged_but_teaches_nothing(
+def test_preset_without_its_image_encoder_draws_and_is_judged_but_lends_no_encoders(
     elsewhere, box, tiny_run, strategy, tmp_path, monkeypatch, capsys
 ):
     shutil.copytree(box, tmp_path / "other")
@@ -122,6 +122,9 @@ def test_preset_without_its_image_encoder_draws_and_is_judged_but_teaches_nothin
     with pytest.raises(SystemExit):
         call("export.preset", "--model", tiny_run, *options)
     assert "--without-image-encoder: " in capsys.readouterr().err
+    judge = "--model", "tiny_judge", "--judge", "tiny_judge", "--name", "drawing", *CARD_TEXTS
+    told = refuse("export.preset", *judge, "--without-image-encoder")
+    assert "tiny_judge holds text_encoder, image_encoder. It must draw" in told
     call("export.preset", "--model", tiny_run, *options, "--judge", "tiny_judge")
     folder = tmp_path / "other" / "drawing"
     assert not (folder / "image_encoder.weights.h5").exists()
@@ -134,10 +137,16 @@ def test_preset_without_its_image_encoder_draws_and_is_judged_but_teaches_nothin
     assert card.fingerprint != fingerprint(tiny_run / "model")
     call("evaluate", "--model", "drawing", *shlex.split(card.evaluate))
     assert_repeats(card, json.loads(Path("drawing_evaluation/evaluation.json").read_text()))
-    settings = ["damsm.directory=drawing", "training.steps=1"]
-    config = load_config(ROOT / "tests" / "configs" / "tiny.yaml", settings)
-    with pytest.raises(UserError, match="drawing: holds no image_encoder, but "):
-        experiment.train(config, elsewhere / "run", strategy)
+    options = "--images", 110, "--metrics", "r_precision", "--out", "own.json"
+    call("evaluate", "--model", "drawing", "--judge", tiny_run, *options)
+    assert json.loads(Path("own.json").read_text())["judge_is_own"]  # its text encoder tells
+    assert "Name another with --judge." in refuse(
+        "evaluate", "--model", "drawing", "--judge", "drawing", *options
+    )
+    for key in ("damsm.directory", "training.initial_model"):
+        config = load_config(ROOT / "tests" / "configs" / "tiny.yaml", [f"{key}=drawing"])
+        with pytest.raises(UserError, match=f"`{key}`: drawing holds no image encoder"):
+            experiment.train(config, elsewhere / "run", strategy)
 
 
 # --- used ---------------------------------------------------------------------------------------
@@ -240,6 +249,11 @@ def test_a_script_tells_an_unknown_preset_in_one_line():
 
 
 # --- in the box ---------------------------------------------------------------------------------
+
+
+def test_presets_keep_the_package_small():
+    sizes = [sum(path.stat().st_size for path in (presets.ROOT / n).iterdir()) for n in IN_THE_BOX]
+    assert max(sizes) < 8 * 2**20 and sum(sizes) < 16 * 2**20
 
 
 def test_every_preset_in_the_box_is_as_it_was_packed():

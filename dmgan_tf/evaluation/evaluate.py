@@ -41,6 +41,7 @@ from dmgan_tf.inference.model_directory import (
     resolve,
 )
 from dmgan_tf.inference.presets import preset_judge
+from dmgan_tf.inference.weight_files import share_an_encoder
 from dmgan_tf.metrics.features import sentence_features
 from dmgan_tf.metrics.frechet_distance import rank_warning
 from dmgan_tf.metrics.running_statistics import Statistics, load_statistics
@@ -274,7 +275,7 @@ class _Evaluation:
 
     @functools.cached_property
     def _judge_is_own(self):
-        return self._model is not None and _same_encoders(self._model, self._judge)
+        return self._model is not None and share_an_encoder(self._model, self._judge)
 
     def save_grids(self, path: Path) -> None:
         """The first pictures with their captions, and real ones of the same captions."""
@@ -292,9 +293,3 @@ class _Evaluation:
 
 def _identity(observers):
     return json.dumps([observer.identity for observer in observers])
-
-
-def _same_encoders(model: Path, judge: Path) -> bool:
-    having = [path for path in (model, judge) if "image_encoder" in load_metadata(path)["networks"]]
-    weights = [load_network(folder, "image_encoder").get_weights() for folder in having]
-    return len(having) == 2 and all(map(np.array_equal, *weights))

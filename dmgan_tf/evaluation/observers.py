@@ -14,8 +14,9 @@ from dmgan_tf.data.toy_birds import (
     judge_colors,
     judge_surroundings,
 )
+from dmgan_tf.errors import UserError
 from dmgan_tf.feature_networks import FeatureNetwork
-from dmgan_tf.inference.model_directory import load_network
+from dmgan_tf.inference.model_directory import load_metadata, load_network
 from dmgan_tf.inference.weight_files import weight_file, weights_hash
 from dmgan_tf.training.replicas import map_batch
 
@@ -36,6 +37,10 @@ class DamsmNetwork:
     published = False
 
     def __init__(self, judge: Path):
+        if "image_encoder" not in load_metadata(judge)["networks"]:
+            raise UserError(
+                f"{judge}: holds no image encoder, so it can't judge. Name another with --judge."
+            )
         encoder = load_network(judge, "image_encoder")
         self.weights_sha256 = weights_hash(weight_file(judge, "image_encoder"))
         self.feature_size = encoder.feature_size

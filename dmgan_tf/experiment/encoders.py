@@ -105,9 +105,15 @@ def ready_encoders(config: Config, directory: Path, resume: bool) -> Path | None
     if resume:
         with contextlib.suppress(UserError):  # stopped before it had a model
             return model_in(working_folder(directory))
-    _, named = _named(config)
+    key, named = _named(config)
     if named:
-        return resolve(Path(named))
+        model = resolve(Path(named))
+        if "image_encoder" not in load_metadata(model)["networks"]:
+            raise UserError(
+                f"`{key}`: {named} holds no image encoder. "
+                "Let `damsm.directory` name a model that has one."
+            )
+        return model
     model = working_folder(directory / "damsm") / "model"
     done = model.is_dir() and load_metadata(model).get("step") == config.damsm.steps
     return model if done else None

@@ -27,9 +27,27 @@ from dmgan_tf.inference.signatures import to_uint8
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.whole_folder import whole_folder
 
-# Names of the operators that decide in which surroundings a picture is drawn: the prior compares
-# sums, so that a rounded sentence may fall to another of its Gaussians.
-_FLOAT32 = "text_encoder|prior"
+# int8, in the form of `ai_edge_quantizer`. The text encoder and the prior decide in which
+# surroundings a picture is drawn: the prior compares sums, so that a rounded sentence may fall to
+# another of its Gaussians.
+_INT8_RECIPE = [
+    {
+        "regex": ".*",
+        "operation": "*",
+        "algorithm_key": "min_max_uniform_quantize",
+        "op_config": {
+            "weight_tensor_config": {
+                "num_bits": 8,
+                "symmetric": True,
+                "granularity": "CHANNELWISE",
+                "dtype": "INT",
+            },
+            "compute_precision": "INTEGER",
+            "min_weight_elements": 1024,  # the last convolution has fewer
+        },
+    },
+    {"regex": "text_encoder|prior", "operation": "*", "algorithm_key": "no_quantize"},
+]
 
 
 def export(
@@ -109,25 +127,15 @@ def convert(graph: tf.Module, precision: str) -> bytes:
 
 
 def _int8(content: bytes) -> bytes:
-    package = _import_quantizer()
-    # This recipe leaves kernels of less than 1,024 values alone, the last convolution's among them.
-    recipe = package.recipe.dynamic_legacy_wi8_afp32()
-    quantizer = package.quantizer.Quantizer(content, recipe)
-    quantizer.update_quantization_recipe(
-        _FLOAT32,
-        package.qtyping.TFLOperationName.ALL_SUPPORTED,
-        algorithm_key=package.recipe.AlgorithmName.NO_QUANTIZE,
-    )
-    quiet = {"enable_progress_bar": False, "enable_progress_report": False}
-    return bytes(quantizer.quantize(**quiet).quantized_model)
+    quantizer = _import_quantizer().Quantizer(content, _INT8_RECIPE)
+    return bytes(quantizer.quantize(enable_progress_report=False).quantized_model)
 
 
 def _import_quantizer() -> ModuleType:
     try:
-        import ai_edge_quantizer
-        from ai_edge_quantizer import qtyping, quantizer, recipe  # noqa: F401
+        from ai_edge_quantizer import quantizer
     except ImportError as error:
         raise UserError(
-            f"int8 of LiteRT needs a package: pip install ai-edge-quantizer ({error})."
+            f"int8 of LiteRT needs more packages: pip install 'dmgan_tf[litert]' ({error})."
         ) from error
-    return ai_edge_quantizer
+    return quantizer

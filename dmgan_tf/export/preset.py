@@ -51,7 +51,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--without-image-encoder",
         action="store_true",
-        help="leave a large one out: a preset draws without it, but no training can begin from it",
+        help="leave it out: the preset draws, but is no judge and no `damsm.directory`",
     )
     for name, what in _TEXTS.items():
         parser.add_argument(f"--{name}", required=True, help=what)
@@ -72,11 +72,17 @@ def main() -> int:
     from dmgan_tf.whole_folder import whole_folder
 
     model, target = resolve(arguments.model), presets.ROOT / arguments.name
-    draws = "generator" in load_metadata(model)["networks"]
+    networks = load_metadata(model)["networks"]
+    draws = "generator" in networks
     if draws and not report:
         raise UserError(f"{model}: draws, so its card needs scores: give --evaluation.")
     if report:
         _check_report(arguments, report, model)
+    if arguments.without_image_encoder and not (draws and _IMAGE_ENCODER in networks):
+        raise UserError(
+            f"--without-image-encoder: {model} holds {', '.join(networks)}. "
+            "It must draw, and hold an image encoder to leave out."
+        )
     with whole_folder(target) as folder:
         _copy(model, folder, (_IMAGE_ENCODER,) if arguments.without_image_encoder else ())
         _write_card(folder, arguments, report, _origin(model))

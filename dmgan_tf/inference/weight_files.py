@@ -100,6 +100,13 @@ def weights_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
+def share_an_encoder(model: Path, judge: Path) -> bool:
+    """Whether a text or image encoder is the same in two model directories, which may lack one."""
+    one, other = weight_files(model), weight_files(judge)
+    names = {"text_encoder", "image_encoder"} & one.keys() & other.keys()
+    return any(weights_hash(one[name]) == weights_hash(other[name]) for name in names)
+
+
 def _safetensors():
     try:
         import safetensors

@@ -11,6 +11,7 @@ TensorFlow is imported only for a model that isn't exported yet.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import logging
 import shutil
@@ -25,6 +26,7 @@ from dmgan_tf.whole_folder import whole_folder
 
 HERE = PAGE.parent
 RUNTIME, EXPORTED = HERE / "runtime", HERE / "exported"
+_EXPORTING = "tensorflow", "onnx", "onnxruntime", "tf2onnx"
 STAGES, WORDS, MANIFEST = "stages_float32.onnx", "vocabulary.json", "manifest.json"
 
 _LOGGER = logging.getLogger(__name__)
@@ -48,16 +50,13 @@ def write(model: Path, out: Path) -> None:
 
 def _lacking(model):
     """What to get before a studio can be written, all of it at once."""
-    told = []
-    if not exported(model):
-        try:
-            onnx_files()
-        except UserError as error:
-            told.append(str(error))
-    told.append(
+    told = [
         f"{RUNTIME}: is missing, so the page has no ONNX Runtime Web. "
-        f"Get it with npm: npm ci --prefix {HERE}"
-    )
+        f"Get it with npm: npm ci --prefix {HERE}."
+    ]
+    lacking = [name for name in _EXPORTING if importlib.util.find_spec(name) is None]
+    if lacking and not exported(model):
+        told.append(f"Exporting needs more packages: pip install 'dmgan_tf[onnx]' ({lacking[0]}).")
     return " ".join(told)
 
 

@@ -21,15 +21,20 @@ class Adam(keras.optimizers.Adam):
             raise ValueError("`amsgrad` is not supported. Received: amsgrad=True.")
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        """Keras' own, with all that the variables share in place of the learning rate.
+        """Keras' own, with all that variables share in place of the learning rate.
 
-        Computed for each variable, it would be a fifth of a training step's operations.
+        Computed for each variable it would be some twenty operations of the graph each time.
         """
-        dtype = trainable_variables[0].dtype
+        dtypes = {variable.dtype for variable in trainable_variables}
+        shared = {str(dtype): self._shared(learning_rate, dtype) for dtype in dtypes}
+        super()._backend_update_step(grads, trainable_variables, shared)
+
+    def _shared(self, learning_rate, dtype):
+        """Scalars of `ResourceApplyAdam`."""
         step = tf.cast(self.iterations, dtype) + 1.0
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
         beta_2_power = beta_2**step
-        shared = {
+        return {
             "lr": tf.cast(learning_rate, dtype),
             "beta1": beta_1,
             "beta2": beta_2,
@@ -38,7 +43,6 @@ class Adam(keras.optimizers.Adam):
             # The fused operation adds it to √v: what stands here makes it that of √v̂.
             "epsilon": self.epsilon * tf.sqrt(1.0 - beta_2_power),
         }
-        super()._backend_update_step(grads, trainable_variables, shared)
 
     def update_step(self, gradient, variable, shared):
         place = self._get_variable_index(variable)
@@ -47,5 +51,5 @@ class Adam(keras.optimizers.Adam):
             m=self._momentums[place].value.handle,
             v=self._velocities[place].value.handle,
             grad=tf.cast(gradient, variable.dtype),
-            **{name: tf.cast(value, variable.dtype) for name, value in shared.items()},
+            **shared[variable.dtype.name],
         )

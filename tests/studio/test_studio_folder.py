@@ -79,14 +79,14 @@ def test_a_model_of_the_hub_keeps_its_name(parts, tmp_path):
 def test_missing_runtime_names_the_one_command(parts, tmp_path):
     shutil.rmtree(folder.RUNTIME)
     line = studio("--model", "toy_birds", "--out", tmp_path / "out")
-    assert line.endswith(f"Get it with npm: npm ci --prefix {folder.HERE}")
+    assert line.endswith(f"Get it with npm: npm ci --prefix {folder.HERE}.")
     assert not (tmp_path / "out").exists()
 
 
 def test_all_that_a_studio_lacks_is_told_at_once(parts, tmp_path, monkeypatch):
     shutil.rmtree(folder.RUNTIME)
-    shutil.rmtree(folder.EXPORTED, ignore_errors=True)
-    monkeypatch.setitem(sys.modules, "dmgan_tf.export.onnx_files", None)  # as without its packages
+    shutil.rmtree(folder.EXPORTED)
+    monkeypatch.setattr(folder, "_EXPORTING", ("no_such_package",))
     line = studio("--model", "toy_birds", "--out", tmp_path / "out")
     assert "pip install 'dmgan_tf[onnx]'" in line and "npm ci --prefix" in line
 
