@@ -109,4 +109,4 @@ def test_package_is_whole_that_is_made_of_what_is_copied(tmp_path):
     packed = set(zipfile.ZipFile(wheel).namelist())
     assert set(tracked) - packed == set()
     if "dmgan_tf/studio/exported/toy_birds_128/manifest.json" in packed:  # with the studio's page
-        assert wheel.stat().st_size < 15 * 2**20
+        assert wheel.stat().st_size < 24 * 2**20
