@@ -64,8 +64,7 @@ class SpectralNormConv2D(keras.layers.Layer):
         return tf.reduce_sum(tf.linalg.matvec(matrix, u) * v)
 
     def _unit(self, vector):
-        # `tf.norm` adds twice as many operations to a graph.
-        return vector / (tf.sqrt(tf.reduce_sum(vector * vector)) + self.epsilon)
+        return vector / (tf.norm(vector) + self.epsilon)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape

@@ -20,36 +20,22 @@ class Adam(keras.optimizers.Adam):
         if self.amsgrad:
             raise ValueError("`amsgrad` is not supported. Received: amsgrad=True.")
 
-    def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        """Keras' own, with all that variables share in place of the learning rate.
-
-        Computed for each variable it would be some twenty operations of the graph each time.
-        """
-        dtypes = {variable.dtype for variable in trainable_variables}
-        shared = {str(dtype): self._shared(learning_rate, dtype) for dtype in dtypes}
-        super()._backend_update_step(grads, trainable_variables, shared)
-
-    def _shared(self, learning_rate, dtype):
-        """Scalars of `ResourceApplyAdam`."""
-        step = tf.cast(self.iterations, dtype) + 1.0
-        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
-        beta_2_power = beta_2**step
-        return {
-            "lr": tf.cast(learning_rate, dtype),
-            "beta1": beta_1,
-            "beta2": beta_2,
-            "beta1_power": beta_1**step,
-            "beta2_power": beta_2_power,
-            # The fused operation adds it to √v: what stands here makes it that of √v̂.
-            "epsilon": self.epsilon * tf.sqrt(1.0 - beta_2_power),
-        }
-
-    def update_step(self, gradient, variable, shared):
+    def update_step(self, gradient, variable, learning_rate):
+        # One fused operation, whose own ε is added to √v: what stands there makes it that of √v̂.
         place = self._get_variable_index(variable)
+        m, v = self._momentums[place].value, self._velocities[place].value
+        dtype = variable.dtype
+        step = tf.cast(self.iterations, dtype) + 1.0
+        beta_2_power = self.beta_2**step
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[place].value.handle,
-            v=self._velocities[place].value.handle,
-            grad=tf.cast(gradient, variable.dtype),
-            **shared[variable.dtype.name],
+            m=m.handle,
+            v=v.handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=beta_2_power,
+            lr=tf.cast(learning_rate, dtype),
+            beta1=tf.constant(self.beta_1, dtype),
+            beta2=tf.constant(self.beta_2, dtype),
+            epsilon=self.epsilon * tf.sqrt(1.0 - beta_2_power),
+            grad=tf.cast(gradient, dtype),
         )

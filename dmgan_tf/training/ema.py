@@ -20,7 +20,6 @@ def update_average(average, model, decay, step, warm_up=False):
     if warm_up:
         step = tf.cast(step, tf.float32)
         decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
-    rate = 1.0 - decay
     # Whether a variable learns is the model's to say: the average's own are frozen.
     for slow, fast in zip(average.weights, model.weights, strict=True):
-        slow.assign(slow + (fast - slow) * rate if fast.trainable else fast)
+        slow.assign(slow + (fast - slow) * (1.0 - decay) if fast.trainable else fast)
