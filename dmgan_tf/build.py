@@ -103,18 +103,21 @@ def text_encoder(config: Config, vocabulary_size: int) -> TextEncoder:
     return encoder
 
 
+IMAGE_ENCODERS = {
+    "compact": CompactEncoder,
+    "inception_v3": InceptionV3Encoder,
+    "efficientnet_lite0": EfficientNetLite0Encoder,
+    "efficientnet_lite2": EfficientNetLite2Encoder,
+}
+COMPACT_KEYS = "widths", "input_side"  # of `image_encoder`, for the compact one alone
+
+
 def image_encoder(config: Config) -> keras.Model:
     """The image encoder of `image_encoder.kind`, built; float32 under every policy."""
-    section, size = config.image_encoder, config.text_encoder.feature_size
-    frozen = {
-        "inception_v3": InceptionV3Encoder,
-        "efficientnet_lite0": EfficientNetLite0Encoder,
-        "efficientnet_lite2": EfficientNetLite2Encoder,
-    }
-    if section.kind in frozen:
-        encoder = frozen[section.kind](size, name="image_encoder")
-    else:
-        encoder = CompactEncoder(size, section.widths, section.input_side, name="image_encoder")
+    section = config.image_encoder
+    own = {key: getattr(section, key) for key in COMPACT_KEYS} if section.kind == "compact" else {}
+    size = config.text_encoder.feature_size
+    encoder = IMAGE_ENCODERS[section.kind](size, **own, name="image_encoder")
     encoder.build()
     return encoder
 

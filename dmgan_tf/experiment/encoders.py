@@ -140,3 +140,15 @@ def check_encoders(config: Config, text: TextEncoder, image: keras.Model, direct
         build.check_feature_maps(config, image)
     except UserError as error:
         raise UserError(f"`{_named(config)[0]}`, {directory}: {error}") from error
+    section = config.image_encoder
+    asked = {"kind": section.kind}
+    has = {"kind": next(k for k, kind in build.IMAGE_ENCODERS.items() if type(image) is kind)}
+    if section.kind == has["kind"] == "compact":
+        asked |= {key: getattr(section, key) for key in build.COMPACT_KEYS}
+        has |= {key: getattr(image, key) for key in build.COMPACT_KEYS}
+    for key, value in asked.items():
+        if value != has[key]:
+            raise UserError(
+                f"`image_encoder.{key}` must be that of the encoders that training takes. "
+                f"Received: {value}, but {directory} has {has[key]}."
+            )

@@ -147,6 +147,7 @@ def _write_card(folder, arguments, report, origin):
         date=origin["begun"][:10],
         commit=origin["commit"],
         fingerprint=packed,
+        settings=presets.settings_hash(folder),
         judge=arguments.judge,
         evaluate=shlex.join(_evaluate_options(report)) if report else "",
         scores=report | {"model": packed} if report else {},

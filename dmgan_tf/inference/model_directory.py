@@ -78,8 +78,8 @@ def _check_preset(folder):
     card = presets.load_card(folder)
     try:
         load_metadata(folder)
-        if not (folder / "config.yaml").is_file():
-            raise UserError(f"{folder / 'config.yaml'}: is missing.")
+        if presets.settings_hash(folder) != card.settings:
+            raise UserError(f"{folder}: metadata.json or config.yaml is not that of the card.")
         if (found := fingerprint(folder)) != card.fingerprint:
             raise UserError(
                 f"{folder}: weights and words have the fingerprint {found}, "
@@ -255,7 +255,10 @@ def _load(path, readable, metadata, name, dtype, expected):
             )
         network = make()
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UserError(f"{directory}/metadata.json: describes no {name}: {error!r}.") from error
+        raise UserError(
+            f"{directory}/metadata.json: describes no {name} that this version of dmgan_tf knows: "
+            f"{error!r}. Use the version that wrote it."
+        ) from error
     with _loading(path, name):
         network.load_weights(readable)
     return network

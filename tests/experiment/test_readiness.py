@@ -35,6 +35,13 @@ PREPARED = "data.source=prepared", "data.directory=nowhere"
 GROUPS = ("damsm.pictures_per_class=4",)  # of classes that have two pictures
 
 
+LIKE_TOY_BIRDS = (
+    "text_encoder.feature_size=128",
+    "image_encoder.widths=[24,32,48,64,96]",
+    "image_encoder.input_side=64",
+)
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -46,7 +53,19 @@ GROUPS = ("damsm.pictures_per_class=4",)  # of classes that have two pictures
         (("damsm.directory=runs/nowhere",), "runs/nowhere: holds no model"),
         (("damsm.directory=toy_birds",), "`text_encoder.feature_size` must be that of the encode"),
         (
-            ("training.initial_model=toy_birds", "text_encoder.feature_size=128"),
+            ("damsm.directory=toy_birds_judge", "text_encoder.feature_size=128"),
+            "`image_encoder.widths` must be that of the encoders that training takes. Received: (",
+        ),
+        (
+            (
+                *("damsm.directory=toy_birds_judge", "text_encoder.feature_size=128"),
+                "image_encoder.kind=efficientnet_lite0",
+            ),
+            "`image_encoder.kind` must be that of the encoders that training takes. Received: "
+            "efficientnet_lite0, but ",
+        ),
+        (
+            ("training.initial_model=toy_birds", *LIKE_TOY_BIRDS),
             "`training.initial_model`: the generator of ",
         ),
     ],
@@ -58,6 +77,8 @@ GROUPS = ("damsm.pictures_per_class=4",)  # of classes that have two pictures
         "preset",
         "encoders",
         "size of the encoders",
+        "widths of the encoders",
+        "kind of the encoders",
         "generator",
     ],
 )

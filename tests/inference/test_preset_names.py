@@ -28,6 +28,7 @@ CARD = Card(
     licence="MIT",
     limitations="It was not trained.",
     fingerprint="",
+    settings="",
 )
 
 
@@ -38,6 +39,7 @@ def box(directory, tmp_path, monkeypatch):
     for name, judge in (("red_birds", "judge"), ("judge", None)):
         shutil.copytree(directory, root / name)
         card = asdict(CARD) | {"fingerprint": fingerprint(directory), "judge": judge}
+        card["settings"] = presets.settings_hash(directory)
         (root / name / "card.yaml").write_text(yaml.safe_dump(card))
     monkeypatch.setattr(presets, "ROOT", root)
     (tmp_path / "elsewhere").mkdir()
@@ -139,7 +141,7 @@ def damaged(preset):
     [
         ("card.yaml", "cannot be read"),
         ("metadata.json", "holds no model's metadata"),
-        ("config.yaml", "is missing."),
+        ("config.yaml", "config.yaml: cannot be read: "),
         ("vocabulary.json", "weights and words have the fingerprint"),
         ("generator.weights.h5", "weights and words have the fingerprint"),
         ("image_encoder.weights.h5", "weights and words have the fingerprint"),
@@ -168,6 +170,16 @@ def test_truncated_and_overwritten_weights_are_told(box, share, byte):
     rest = b"" if byte is None else bytes([byte]) * (len(content) - kept)
     path.write_bytes(content[:kept] + rest)
     damaged(box / "red_birds")
+
+
+@pytest.mark.parametrize("file", ["metadata.json", "config.yaml"])
+def test_changed_settings_are_told(box, file):
+    """By other ones the same weights would draw other pictures."""
+    path = box / "red_birds" / file
+    path.write_text(path.read_text() + "\n")
+    assert damaged(box / "red_birds").endswith(
+        "metadata.json or config.yaml is not that of the card."
+    )
 
 
 def test_changed_words_are_told(box):

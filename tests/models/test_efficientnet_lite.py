@@ -57,6 +57,13 @@ def test_another_networks_file_is_told_by_name(state, backbone, tmp_path, change
         load_efficientnet_weights(backbone, str(tmp_path / "lite2.pth"))
 
 
+def test_what_is_no_weight_file_is_told_with_the_key_that_names_it(backbone, tmp_path):
+    path = tmp_path / "lite2.pth"
+    path.write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(UserError, match=r"^`image_encoder.weights` .*lite2\.pth: is no PyTorch"):
+        load_efficientnet_weights(backbone, str(path))
+
+
 @pytest.mark.parametrize(
     ("cls", "package"),
     [
