@@ -32,7 +32,8 @@ class Card:
         title: one line. data: what it was trained on. command: that trained it. cost, machine, date
         (ISO), commit (None: not known): of the training. licence: of weights and pictures.
         limitations: what it does not do. fingerprint: of its weights and words. settings: see
-        `settings_hash`. judge: the preset that judges it, None: itself. evaluate: options of `dmgan_tf.evaluate` that give the scores
+        `settings_hash`. judge: the preset that judges it, None: itself. evaluate: options of
+        `dmgan_tf.evaluate` that give the scores
         again; empty without scores. scores: the report that `dmgan_tf.evaluate` wrote.
     """
 

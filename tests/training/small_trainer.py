@@ -33,6 +33,7 @@ def make_trainer(optimizer=sgd, dtype="float32", seed=0, recipe=False, image_enc
         "stages": 2,
         "residual_blocks": 1,
         "prior_size": 2 * recipe,
+        "padding": "reflect" if recipe else "zeros",
         "dtype": dtype,
     }
     networks = [Generator(**shape, name=name) for name in ("generator", "average_generator")]

@@ -1,6 +1,7 @@
 """Checkpoints: whole or not there, and the newest readable one is found."""
 
 import logging
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from small_trainer import make_damsm_trainer, make_trainer
 
 from dmgan_tf.errors import UserError
 from dmgan_tf.training.checkpoints import CheckpointFolder
+from dmgan_tf.training.gradient_penalty import INTERVAL
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def trained_variables(trainer):
     if hasattr(trainer, "encoder_optimizer"):
         owners = [trainer.text_encoder, trainer.image_encoder, trainer.encoder_optimizer]
     else:
-        owners = [trainer.generator, trainer.average_generator, *trainer.discriminators]
+        owners = [trainer.generator, trainer.average_generator, *trainer.all_discriminators]
         owners += [trainer.generator_optimizer, *trainer.discriminator_optimizers]
     return [variable for owner in owners for variable in owner.variables]
 
@@ -111,7 +113,12 @@ def scaled_adam():
 
 @pytest.mark.parametrize(
     "make, optimizer",
-    [(make_trainer, adam), (make_trainer, scaled_adam), (make_damsm_trainer, adam)],
+    [
+        (make_trainer, adam),
+        (make_trainer, scaled_adam),
+        (partial(make_trainer, recipe=True), adam),
+        (make_damsm_trainer, adam),
+    ],
 )
 def test_checkpoint_brings_back_every_variable_of_a_run(make, optimizer, tmp_path, batch):
     trainer = make(optimizer)
@@ -124,3 +131,22 @@ def test_checkpoint_brings_back_every_variable_of_a_run(make, optimizer, tmp_pat
     assert folder.restore_newest() == 1
     for variable, value in zip(trained_variables(trainer), saved, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value, variable.path)
+
+
+def test_resumed_run_computes_the_gradient_penalty_at_the_same_step(tmp_path, batch):
+    trainers = straight, resumed, unpenalised = [make_trainer(adam, recipe=True) for _ in range(3)]
+    straight.generator_optimizer.iterations.assign(INTERVAL - 1)
+    straight.train_step(batch)
+    CheckpointFolder(tmp_path, straight.checkpoint()).save(INTERVAL)
+    unpenalised.gradient_penalty = 0.0
+    for trainer in (resumed, unpenalised):
+        CheckpointFolder(tmp_path, trainer.checkpoint()).restore_newest()
+    for trainer in trainers:
+        trainer.train_step(batch)
+
+    def same(one, other):
+        pairs = zip(*map(trained_variables, (one, other)), strict=True)
+        return all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
+
+    assert same(straight, resumed)
+    assert not same(straight, unpenalised)  # the step has a penalty at all
