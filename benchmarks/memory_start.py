@@ -7,10 +7,11 @@ Then the same at gain 1 with other activations: what silences the memory.
 """
 
 import argparse
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
-from dmgan_tf.command_line import import_tensorflow, run
+from dmgan_tf.command_line import add_overrides, import_tensorflow, run
 from dmgan_tf.config_file import find_config, load_config
 
 _CAPTIONS, _SEEDS = 32, 4
@@ -34,28 +35,31 @@ def main():
     parser.add_argument("--encoders", type=Path, required=True, help="run, model or preset")
     parser.add_argument("--config", default="toy_birds.yaml")
     parser.add_argument("--gains", type=float, nargs="+", default=[1, 1.5, 2, 2.5, 3])
+    add_overrides(parser)
     arguments = parser.parse_args()
     import_tensorflow()
     from dmgan_tf.ablation_table import ROWS
 
-    config = find_config(arguments.config)
-    text = _text(arguments.encoders, load_config(config))
+    load = partial(_load, find_config(arguments.config), arguments.set)
+    text = _text(arguments.encoders, load())
     print("| row | gain | deviation of logits | entropy | deviation of o over pixels |")
     print("|---|---|---|---|---|")
     for row, switches in ROWS.items():
         for gain in arguments.gains if switches["generator.memory"] else [1.0]:
-            found = _measured(_of_row(config, switches, gain), text)
+            found = _measured(load(switches, gain), text)
             print(f"| {row} | {gain:g} | " + " | ".join(f"{value:.3f}" for value in found) + " |")
     print("\n| row | changed | deviation of logits | entropy | deviation of o over pixels |")
     print("|---|---|---|---|---|")
     for row, what, layers, activation in _CHANGED:
-        found = _measured(_of_row(config, ROWS[row], 1.0), text, layers, activation)
+        found = _measured(load(ROWS[row]), text, layers, activation)
         print(f"| {row} | {what} | " + " | ".join(f"{value:.3f}" for value in found) + " |")
 
 
-def _of_row(config, switches, gain):
-    values = switches | {"generator.memory_gain": gain}
-    return load_config(config, [f"{key}={str(value).lower()}" for key, value in values.items()])
+def _load(path, settings, row=None, gain=1.0):
+    """The config with other settings, and as a row of Table 3."""
+    values = (row or {}) | {"generator.memory_gain": gain}
+    of_row = [f"{key}={str(value).lower()}" for key, value in values.items()]
+    return load_config(path, [*settings, *of_row])
 
 
 def _text(folder, config):

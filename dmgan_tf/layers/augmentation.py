@@ -58,6 +58,8 @@ def augment(images, noise, augmentation):
 def translate(images, noise, largest):
     """Shifts each picture by whole pixels, up to `largest` sides each way, mirrored at the border.
 
+    y[i, j] = x[i − δ₁, j − δ₂], δ uniform over the whole numbers from −m to m, m = largest · side.
+
     Args: images: float [B, side, side, C]. noise: float [B, 2], rows and columns, in [0, 1).
         largest: float in [0, ½).
     Returns: float [B, side, side, C].
@@ -79,6 +81,8 @@ def translate(images, noise, largest):
 def cut_out(images, noise, size):
     """Sets a square of each picture to 0, the middle grey; it may lie across the border.
 
+    y = x · (1 − 1_S), S the pixels within size / 2 sides of the centre in rows and columns.
+
     Args: images: float [B, side, side, C]. noise: float [B, 2], its centre, in [0, 1).
         size: float in [0, 1), its side in sides of the picture.
     Returns: float [B, side, side, C].
@@ -95,6 +99,9 @@ def cut_out(images, noise, size):
 
 def change_color(images, noise):
     """Brightness ± 0.5, then saturation × 0 to 2, then contrast × 0.5 to 1.5.
+
+    With u uniform in [0, 1)³: a = x + u₁ − ½; b = ā + 2u₂ (a − ā), ā the mean of a pixel's
+    colours; y = b̄ + (½ + u₃)(b − b̄), b̄ the mean of the picture.
 
     Args: images: float [B, side, side, 3]. noise: float [B, 3], one for each, in [0, 1).
     Returns: float [B, side, side, 3], unclipped.

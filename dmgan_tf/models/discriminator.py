@@ -48,8 +48,8 @@ class Discriminator(keras.Model):
         side: int, a power of two from 8 on, side of the pictures.
         base_width: int > 0, channels after the first halving at side 64 (32 in the paper).
         channels: int > 0, of what it judges: 3 for pictures, more for maps of features.
-        batch_deviation: bool; the unconditional logit gains a learned sum of the deviations over
-            the batch at the places of the last map (`BatchDeviation`).
+        batch_deviation: bool; the unconditional logit wᵀf + b gains vᵀσ(f), with σ the deviations
+            over the batch at the 16 places of the last map f (`BatchDeviation`); v begins at 0.
     Inputs: images: float [B, side, side, channels]; sentence_feature: float [P, N_w];
         image_index: int32 [P] or None, which picture each sentence is held against (None: P = B,
         one by one). groups: int, `BatchDeviation`'s; None: without it.
