@@ -20,6 +20,7 @@ from PIL import Image
 from dmgan_tf import build, experiment
 from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
+from dmgan_tf.export.preset import draw_grid
 from dmgan_tf.inference import presets
 from dmgan_tf.inference.model_directory import fingerprint, load_metadata, load_network, resolve
 from dmgan_tf.inference.presets import load_card
@@ -266,15 +267,30 @@ def test_every_preset_in_the_box_is_as_it_was_packed():
         assert card.judge is None or card.judge in IN_THE_BOX
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", IN_THE_BOX)
-def test_preset_in_the_box_repeats_the_scores_of_its_card(name, tmp_path):
+def card_of(name):
+    """The card of a preset in the box that draws, where its data are here."""
     folder = presets.find(name)
     card, data = load_card(folder), load_config(folder / "config.yaml").data
     if not card.scores:
         pytest.skip("has no scores")
     if data.source == "prepared" and not (ROOT / data.directory).is_dir():
         pytest.skip(f"needs {data.directory}: {card.data}")
+    return card
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_THE_BOX)
+def test_preset_in_the_box_draws_its_grid_again(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    card_of(name)
+    packed = np.asarray(Image.open(presets.find(name) / "grid.png").convert("RGB"), np.int16)
+    assert np.abs(draw_grid(name) - packed).max() <= 16  # processors round differently
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_THE_BOX)
+def test_preset_in_the_box_repeats_the_scores_of_its_card(name, tmp_path):
+    card = card_of(name)
     out = tmp_path / "report.json"
     options = *shlex.split(card.evaluate), "--out", out
     succeed("evaluate", "--model", name, *options, timeout=1800)

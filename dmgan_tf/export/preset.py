@@ -17,6 +17,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
@@ -68,6 +69,7 @@ def main() -> int:
     arguments = parse_arguments()
     report = read_json(arguments.evaluation) if arguments.evaluation else {}
     import_tensorflow()  # takes seconds: not before the arguments
+    from dmgan_tf.inference.image_grid import save_picture
     from dmgan_tf.inference.model_directory import load_metadata, resolve
     from dmgan_tf.whole_folder import whole_folder
 
@@ -87,7 +89,7 @@ def main() -> int:
         _copy(model, folder, (_IMAGE_ENCODER,) if arguments.without_image_encoder else ())
         _write_card(folder, arguments, report, _origin(model))
         if draws:
-            _draw_grid(folder)
+            save_picture(folder / presets.GRID, draw_grid(folder))
     size = sum(path.stat().st_size for path in target.iterdir())
     print(f"Preset: {target}, {size / 2**20:.2f} MiB")
     return 0
@@ -183,19 +185,25 @@ def _evaluate_options(report):
     return [*valued, *(switch for switch, on in switches.items() if on)]
 
 
-def _draw_grid(folder):
-    """Captions of test pictures from first to last, drawn by what was packed."""
+def draw_grid(model: str | Path) -> np.ndarray:
+    """A preset's grid.png: 16 captions of the test split from first to last, seeds 0 to 15.
+
+    Args: model: the name of a preset, or a model directory, whose config says where its data are.
+    Returns: uint8 [height, width, 3].
+    Raises: UserError: when there is no such model, or its data are not there.
+    """
     from dmgan_tf import build
     from dmgan_tf.config_file import load_config
     from dmgan_tf.inference.captioned_grid import captioned_grid
-    from dmgan_tf.inference.image_grid import save_picture
+    from dmgan_tf.inference.model_directory import resolve
     from dmgan_tf.inference.text_to_image import TextToImage
 
+    folder = resolve(presets.locate(model))
     rows = build.captions(load_config(folder / "config.yaml"), "test")
     count = min(_GRID_PICTURES, len(rows))
     captions = [rows[i * len(rows) // count][0] for i in range(count)]
     images = TextToImage.from_preset(folder).generate(captions, list(range(count)))
-    save_picture(folder / presets.GRID, captioned_grid(images, captions))
+    return captioned_grid(images, captions)
 
 
 if __name__ == "__main__":
