@@ -4,7 +4,8 @@
     python benchmarks/edge.py --config cub.yaml --runtimes onnxruntime,openvino --precision int8
 
 With `--config` the weights are those of `random_model`: what is measured is size, speed and
-rounding at the full size. bfloat16 is OpenVINO's, where the processor has it.
+rounding at the full size. bfloat16 is OpenVINO's, where the processor has it. `--held-out 128`
+adds a table over that many captions more, with other seeds.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from dmgan_tf.inference.edge_runtimes import RUNTIMES
 from dmgan_tf.inference.presets import locate
 
 _CAPTIONS, _REPEATS = 64, 5
+_JUDGED, _FIRST_SEED = 16, 1000  # captions of the report; seed of those held out
+_FORMS = {"litert": "litert"}  # of exports; of other runtimes: onnx
 
 
 def main() -> int:
@@ -33,9 +36,16 @@ def main() -> int:
     which.add_argument("--config", help="random weights of this config")
     parser.add_argument("--runtimes", default=",".join(RUNTIMES))
     parser.add_argument("--precision", default="float32,float16,int8")
+    parser.add_argument(
+        "--held-out",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also judge by N captions that neither calibration nor the first table has",
+    )
     arguments = parser.parse_args()
     import_tensorflow()
-    from dmgan_tf.export import edge_report
+    from dmgan_tf.export import edge_folder, edge_report
     from dmgan_tf.inference.text_to_image import TextToImage
 
     with tempfile.TemporaryDirectory() as name:
@@ -49,6 +59,16 @@ def main() -> int:
         runtimes, precision = (getattr(arguments, n).split(",") for n in ("runtimes", "precision"))
         rows = list(_rows(artist, model, captions, folder, runtimes, tuple(precision)))
         print(edge_report.table(rows))
+        if count := arguments.held_out:
+            judged = edge_folder.captions(artist, model, captions, _JUDGED + count)[1][_JUDGED:]
+            reference = edge_report.reference(artist, judged, _FIRST_SEED)
+            print(f"{len(judged)} held out:")
+            kinds = [(row["runtime"], row["precision"]) for row in rows]
+            again = [
+                edge_report.rows(folder / _FORMS.get(kind[0], "onnx"), [kind], reference)[0]
+                for kind in kinds
+            ]
+            print(edge_report.table(again))
     return 0
 
 

@@ -25,8 +25,10 @@ from dmgan_tf.inference.captioned_grid import captioned_grid
 from dmgan_tf.inference.image_grid import save_picture, to_uint8
 from dmgan_tf.inference.inputs import encode_caption, model_inputs, with_seeds
 from dmgan_tf.remote.store import local_path
+from dmgan_tf.whole_file import read_json
 
 FORMAT = 1
+ORT = "ort.json"  # describes the .ort files, whose bytes differ from export to export
 _BATCH_SIZE = 4
 _NUMBERS = ("max_words", "noise_size", "condition_size")  # of the manifest
 _MOST_THREADS = 1024
@@ -63,17 +65,18 @@ class EdgeModel:
         directory = Path(directory)
         form = "litert" if runtime == "litert" else "onnx"
         manifest = read_manifest(directory, form)
+        files = _ort_files(directory) if ort else manifest["files"]
         bfloat16 = precision == "bfloat16"
         suffix = ".ort" if ort else edge_runtimes.SUFFIXES[runtime]
         name = f"dmgan_{'float32' if bfloat16 else precision}{suffix}"
-        if name not in manifest["files"]:
-            held = " ".join(f for f in manifest["files"] if Path(f).suffix == suffix)
+        if name not in files:
+            held = " ".join(f for f in files if Path(f).suffix == suffix)
             precisions = ", ".join(re.findall(r"dmgan_(\w+)\.", held)) or "none"
             hint = "" if held else f" {_how_to_export(directory, form)}"
             raise UserError(f"{directory}: holds no {name}. Its precisions: {precisions}.{hint}")
-        content = checked(directory / name, manifest)
+        content = checked(directory / name, files)
         vocabulary = directory / "vocabulary.json"
-        checked(vocabulary, manifest)
+        checked(vocabulary, manifest["files"])
         self.vocabulary = Vocabulary.load(vocabulary)
         self.max_words = manifest["max_words"]
         self._sizes = manifest["noise_size"], manifest["condition_size"]
@@ -119,6 +122,13 @@ def read_manifest(directory: Path, form: str = "onnx") -> dict:
     return manifest
 
 
+def _ort_files(directory):
+    path = directory / ORT
+    if not path.is_file():
+        raise UserError(f"{path}: is missing. {_how_to_export(directory, 'onnx')}")
+    return read_json(path)
+
+
 def _how_to_export(directory, form):
     preset = Path(__file__).with_name("presets") / directory
     exported = (directory / "manifest.json").is_file()
@@ -127,12 +137,13 @@ def _how_to_export(directory, form):
     return f"Export one first: dmgan export {form} --model {model} --out FOLDER."
 
 
-def checked(path: Path, manifest: dict) -> bytes:
+def checked(path: Path, files: dict) -> bytes:
     """The file's bytes.
 
+    Args: files: `files` of the manifest.
     Raises: UserError: when they aren't those that were written.
     """
-    described = manifest["files"].get(path.name)
+    described = files.get(path.name)
     try:
         content = path.read_bytes()
     except OSError as error:

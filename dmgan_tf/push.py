@@ -4,6 +4,8 @@ The weights go as safetensors, and a README.md (licence, data, scores with their
 to use it) goes with them. The scores are those of a preset's card, or of the report that `dmgan
 evaluate` wrote; without scores, or with one whose protocol is missing, nothing is uploaded. What is
 needed of the hub (`hf auth login` or HF_TOKEN) is checked before that.
+
+With --out nothing is uploaded: the files are written into a folder, to look at or to keep.
 """
 
 import argparse
@@ -17,7 +19,9 @@ import yaml
 from dmgan_tf.command_line import argument_parser, import_tensorflow, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference import hub, presets
+from dmgan_tf.remote.store import local_path
 from dmgan_tf.whole_file import read_json
+from dmgan_tf.whole_folder import whole_folder
 
 # Paths in a config; only their last part is uploaded, since the folders are private.
 _PATHS = (
@@ -31,7 +35,15 @@ def parse_arguments() -> argparse.Namespace:
     """The command line's arguments."""
     parser = argument_parser(__doc__)
     parser.add_argument("model", type=presets.locate, help="folder of a run or model, or a preset")
-    parser.add_argument("target", metavar="hf://user/model", help="repository to upload to")
+    parser.add_argument(
+        "target",
+        metavar="hf://user/model",
+        nargs="?",
+        help="repository to upload to; with --out the name on the card (default: that of OUT)",
+    )
+    parser.add_argument(
+        "--out", type=local_path, help="write what would be uploaded into this folder, a new one"
+    )
     parser.add_argument("--title", help="what the model is, in one line (default: a preset's)")
     parser.add_argument("--data", help="what it was trained on (default: a preset's)")
     parser.add_argument(
@@ -49,14 +61,20 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--evaluation names scores, and --without-scores leaves them out.")
     if arguments.private and not arguments.create:
         parser.error("--private needs --create: a repository that is there stays as it is.")
+    if not arguments.target and not arguments.out:
+        parser.error("Name a repository to upload to, hf://user/model, or a folder with --out.")
+    if arguments.out and arguments.create:
+        parser.error("--create makes a repository, and with --out nothing is uploaded.")
     return arguments
 
 
 def main() -> int:
-    """Checks, writes the card, uploads."""
+    """Checks, writes the card, uploads or keeps."""
     arguments = parse_arguments()
-    name, revision = hub.parse(arguments.target)
-    hub.import_hub()
+    target, out = arguments.target or arguments.out.name, arguments.out
+    name, revision = hub.parse(target) if arguments.target else (target, None)
+    if not out:
+        hub.import_hub()
     is_preset = presets.preset_name(arguments.model)
     card = presets.load_card(arguments.model) if is_preset else None
     texts = {key: getattr(arguments, key) or getattr(card, key, None) for key in _TEXTS}
@@ -67,13 +85,22 @@ def main() -> int:
 
     model = resolve(arguments.model)
     report, place = _report(arguments, card, model)
+
+    def write(folder):
+        _copy(model, folder, place / presets.GRID)
+        text = model_card(folder, target, texts, report)
+        (folder / "README.md").write_text(text, encoding="utf-8")
+
+    if out:
+        with whole_folder(out) as folder:
+            write(folder)
+        print(f"Written: {out}")
+        return 0
     api = _reached(arguments, name)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        _copy(model, folder, place / presets.GRID)
-        text = model_card(folder, arguments.target, texts, report)
-        (folder / "README.md").write_text(text, encoding="utf-8")
-        with hub.told(arguments.target):
+        write(folder)
+        with hub.told(target):
             commit = api.upload_folder(
                 repo_id=name,
                 folder_path=folder,

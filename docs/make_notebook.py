@@ -7,6 +7,9 @@ from pathlib import Path
 TUTORIAL = Path(__file__).with_name("tutorial.md")
 NOTEBOOK = TUTORIAL.with_suffix(".ipynb")
 _BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+# The notebook is opened alone: it draws its own pictures, and relative links would lead nowhere.
+_PICTURES = re.compile(r"^!\[.*?\n\n", re.MULTILINE | re.DOTALL)  # paragraphs
+_LINK = re.compile(r"\[([^]]*)\]\((?!https?:)[^)]*\)")
 _PICTURE = """\
 from IPython.display import Image
 
@@ -31,7 +34,7 @@ def cells(text: str) -> list[dict]:
     """The cells of a Markdown document: its text, its commands for bash, its Python as it is."""
     found, end = [], 0
     for block in _BLOCK.finditer(text):
-        found.append(_cell("markdown", text[end : block.start()]))
+        found.append(_cell("markdown", _alone(text[end : block.start()])))
         language, code = block.groups()
         if language == "bash":
             command, _, comment = code.strip().partition("  # ")
@@ -41,10 +44,11 @@ def cells(text: str) -> list[dict]:
             else:  # what fails after %%bash ends the notebook
                 code = f"!{code}" if code.startswith("pip ") else f"%%bash\n{code}"
         found.append(_cell("code", code))
-        if picture := re.search(r"--out (\S+\.png)", code):
-            found.append(_cell("code", _PICTURE.format(picture[1])))
+        if picture := re.search(r"--out (\S+)\.png", code):
+            names = [picture[1], *([f"{picture[1]}_attention_1"] if "--attention" in code else [])]
+            found += [_cell("code", _PICTURE.format(f"{name}.png")) for name in names]
         end = block.end()
-    found.append(_cell("markdown", text[end:]))
+    found.append(_cell("markdown", _alone(text[end:])))
     return [cell | {"id": f"cell-{number}"} for number, cell in enumerate(found)]
 
 
@@ -58,6 +62,10 @@ def notebook() -> str:
         "nbformat_minor": 5,
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _alone(text):
+    return _LINK.sub(r"\1", _PICTURES.sub("", text))
 
 
 def _cell(kind, text):

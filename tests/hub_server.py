@@ -1,4 +1,8 @@
-"""The part of the Hugging Face Hub's API that huggingface_hub uses here: a real HTTP server."""
+"""The part of the Hugging Face Hub's API that huggingface_hub uses here: a real HTTP server.
+
+As there, large files (`*.safetensors`) go by Git LFS: they are uploaded apart from the commit, come
+from another address, and have their SHA-256 as ETag, where other files have Git's hash.
+"""
 
 import base64
 import contextlib
@@ -18,7 +22,8 @@ class HubServer:
     """Repositories of commits, each the bytes of its files by their paths.
 
     Attributes: url. requests: "METHOD /path" of what was asked. served: what is sent instead of a
-        file's content, by its path, as from a disk that damages it.
+        file's content, by its path, as from a disk that damages it. large: the contents of large
+        files, by their SHA-256.
     """
 
     def __init__(self):
@@ -26,9 +31,12 @@ class HubServer:
         self.branches: dict[str, dict[str, str]] = {}
         self.requests: list[str] = []
         self.served: dict[str, bytes] = {}
+        self.large: dict[str, bytes] = {}
         self.connections: list[socket.socket] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        # Of large files: another host, to which no token may go.
+        self.storage = f"http://localhost:{self._server.server_port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), daemon=True
         )
@@ -54,6 +62,7 @@ class HubServer:
         )
         sha = hashlib.sha1(content.encode()).hexdigest()
         self.repositories[name][sha] = dict(files)
+        self.large |= {_etag(p, content): content for p, content in files.items() if _is_large(p)}
         self.branches[name][branch] = sha
         return sha
 
@@ -64,7 +73,8 @@ class HubServer:
 
     def downloads(self):
         """The files whose content was sent."""
-        return [r.rpartition("/")[2] for r in self.requests if re.match("GET .*/resolve/", r)]
+        found = (re.match("GET .*/(?:resolve|large)/[^/]+/(.+)", r) for r in self.requests)
+        return [match[1] for match in found if match]
 
 
 def _handler(hub):
@@ -88,6 +98,10 @@ def _handler(hub):
             self._body = self._read()
             self._answer()
 
+        def do_PUT(self):
+            self._body = self._read()
+            self._answer()
+
         def _read(self):
             if "chunked" not in self.headers.get("Transfer-Encoding", ""):
                 return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -105,6 +119,10 @@ def _handler(hub):
                 (f"{_MODEL}(?:/revision/(?P<revision>.+))?", self._info),
                 (f"{_MODEL}/tree/(?P<revision>[^/]+)", self._tree),
                 ("/(?P<name>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)", self._resolve),
+                ("/large/(?P<oid>[^/]+)/(?P<file>.+)", self._large),
+                ("/(?P<name>[^/]+/[^/]+).git/info/lfs/objects/batch", self._batch),
+                ("/large/(?P<oid>[^/]+)", self._upload),
+                ("/verify", self._verify),
                 (f"{_MODEL}/preupload/(?P<revision>.+)", self._preupload),
                 (f"{_MODEL}/commit/(?P<revision>.+)", self._commit),
                 ("/api/validate-yaml", self._validate),
@@ -146,11 +164,7 @@ def _handler(hub):
 
         def _tree(self, name, revision):
             if found := self._found(name, revision):
-                entries = [
-                    {"type": "file", "path": path, "size": len(content), "oid": _etag(content)}
-                    for path, content in found[1].items()
-                ]
-                self._send(200, entries)
+                self._send(200, [_entry(path, content) for path, content in found[1].items()])
 
         def _resolve(self, name, revision, file):
             if not (found := self._found(name, revision)):
@@ -159,33 +173,71 @@ def _handler(hub):
             if file not in files:
                 self._send(404, {"error": "Entry not found"}, X_Error_Code="EntryNotFound")
                 return
-            content = files[file]
-            headers = {"ETag": f'"{_etag(content)}"', "X_Repo_Commit": sha}
-            if self.command == "GET" and file in hub.served:
-                content = hub.served[file]
-            self._send(200, content, **headers)
+            content, etag = files[file], _etag(file, files[file])
+            headers = {"ETag": f'"{etag}"', "X_Repo_Commit": sha}
+            if _is_large(file):
+                place = f"{hub.storage}/large/{etag}/{file}"
+                linked = {"X_Linked_ETag": f'"{etag}"', "X_Linked_Size": str(len(content))}
+                headers |= linked | {"ETag": '"of the address"', "Location": place}
+                self._send(302, b"", **headers)
+                return
+            self._send(200, self._served(file, content), **headers)
+
+        def _served(self, file, content):
+            return hub.served.get(file, content) if self.command == "GET" else content
+
+        def _large(self, oid, file):
+            self._send(200, self._served(file, hub.large[oid]), ETag='"of the address"')
+
+        def _batch(self, name):
+            if self._may_write():
+                asked = json.loads(self._body)["objects"]
+                for item in (item for item in asked if item["oid"] not in hub.large):
+                    upload = {"href": f"{hub.storage}/large/{item['oid']}"}
+                    item["actions"] = {"upload": upload, "verify": {"href": f"{hub.url}/verify"}}
+                self._send(200, {"transfer": "basic", "objects": asked})
+
+        def _upload(self, oid):
+            hub.large[oid] = self._body
+            self._send(200, {})
+
+        def _verify(self):
+            if self._may_write():
+                oid = json.loads(self._body)["oid"]
+                is_whole = hashlib.sha256(hub.large[oid]).hexdigest() == oid
+                self._send(200 if is_whole else 400, {})
 
         def _preupload(self, name, revision):
             if self._may_write() and self._found(name, revision):
-                paths = [file["path"] for file in json.loads(self._body)["files"]]
                 answers = [
-                    {"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in paths
+                    {
+                        "path": file["path"],
+                        "uploadMode": "lfs" if _is_large(file["path"]) else "regular",
+                        "shouldIgnore": False,
+                    }
+                    for file in json.loads(self._body)["files"]
                 ]
                 self._send(200, {"files": answers})
 
         def _commit(self, name, revision):
             if not (self._may_write() and (found := self._found(name, revision))):
-                return
+                return None
             files = dict(found[1])
             for line in self._body.splitlines():
                 operation = json.loads(line)
                 value = operation["value"]
                 if operation["key"] == "file":
+                    if _is_large(value["path"]):
+                        return self._send(400, {"error": "large files go by LFS"})
                     files[value["path"]] = base64.b64decode(value["content"])
+                elif operation["key"] == "lfsFile":
+                    files[value["path"]] = hub.large[value["oid"]]
                 elif operation["key"] == "deletedFile":
                     del files[value["path"]]
             sha = hub.commit(name, files, revision)
-            self._send(200, {"commitUrl": f"{hub.url}/{name}/commit/{sha}", "commitOid": sha})
+            return self._send(
+                200, {"commitUrl": f"{hub.url}/{name}/commit/{sha}", "commitOid": sha}
+            )
 
         def _validate(self):
             self._send(200, {"errors": [], "warnings": []})
@@ -203,5 +255,22 @@ def _handler(hub):
     return Handler
 
 
-def _etag(content):
+def _is_large(path):
+    return path.endswith(".safetensors")
+
+
+def _etag(path, content):
+    if _is_large(path):
+        return hashlib.sha256(content).hexdigest()
+    return _git_hash(content)
+
+
+def _git_hash(content):
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def _entry(path, content):
+    entry = {"type": "file", "path": path, "size": len(content), "oid": _git_hash(content)}
+    if _is_large(path):  # in Git there is a pointer, whose size the client doesn't use
+        entry["lfs"] = {"oid": _etag(path, content), "size": len(content), "pointerSize": 130}
+    return entry

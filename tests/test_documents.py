@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import runpy
@@ -37,6 +38,13 @@ def test_api_reference_has_every_name_of_the_package():
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     names = re.findall(r"^::: dmgan_tf\.(\w+)$", text, re.MULTILINE)
     assert sorted(names) == sorted(set(dmgan_tf.__all__) - {"__version__"})
+
+
+def test_notebook_needs_no_file_beside_it():
+    cells = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = "".join(line for c in cells if c["cell_type"] == "markdown" for line in c["source"])
+    assert "data.md has the other forms" in text and "earlier run" not in text
+    assert not re.findall(r"\]\((?!https?:)[^)]*\)", text)
 
 
 def test_notebook_is_the_tutorial():

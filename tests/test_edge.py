@@ -17,12 +17,11 @@ from dmgan_tf.errors import UserError
 pytestmark = pytest.mark.slow
 
 CAPTION = "a red bird with a blue crown"
-ALLOWED = {"dmgan_tf", "numpy", "onnxruntime", "PIL"}
 # Prints what was imported from outside of the standard library, and draws.
 PROGRAM = """
 import importlib.metadata, sys
 from dmgan_tf.edge import EdgeModel
-image = EdgeModel(sys.argv[1]).generate("a red bird", 3)
+image = EdgeModel(sys.argv[1], runtime=sys.argv[2]).generate("a red bird", 3)
 owners = importlib.metadata.packages_distributions()
 print(image.shape, *{n.split(".")[0] for n in sys.modules} & set(owners))
 """
@@ -73,16 +72,40 @@ def test_bfloat16_is_drawn_where_the_processor_has_it_and_else_refused(onnx_fold
     assert 10 * np.log10(255**2 / np.mean((drawn - exact) ** 2)) > 38
 
 
-def test_it_needs_three_packages(onnx_folder):
-    command = [sys.executable, "-c", PROGRAM, str(onnx_folder)]
+@pytest.mark.parametrize(
+    ("runtime", "package"),
+    [("onnxruntime", "onnxruntime"), ("openvino", "openvino"), ("litert", "ai_edge_litert")],
+)
+def test_it_needs_three_packages(onnx_folder, litert_folder, runtime, package):
+    folder = litert_folder if runtime == "litert" else onnx_folder
+    command = [sys.executable, "-c", PROGRAM, str(folder), runtime]
     printed = subprocess.run(
         command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
     ).stdout
     shape, names = printed.rsplit(")", 1)
     assert shape == "(1, 16, 16, 3"
-    # Of onnxruntime itself, and of the environment.
+    # Of the runtimes themselves (absl where it is installed), and of the environment.
     own = {"flatbuffers", "google", "packaging", "sympy", "mpmath", "_distutils_hack"}
-    assert set(names.split()) - own <= ALLOWED
+    own |= {"openvino_telemetry", "absl"}
+    assert set(names.split()) - own <= {"dmgan_tf", "numpy", "PIL", package}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: cut(folder / "dmgan_float32.ort"), "dmgan_float32.ort: is damaged or was"),
+        (lambda folder: (folder / "ort.json").write_text("[]"), "ort.json: must hold names and"),
+        (lambda folder: (folder / "ort.json").unlink(), "ort.json: is missing. Export one first: "),
+        (lambda folder: (folder / "ort.json").write_text("{}"), "holds no dmgan_float32.ort. Its"),
+    ],
+    ids=["cut model", "no description", "missing", "no files"],
+)
+def test_damaged_ort_is_told(onnx_folder, tmp_path, damage, message):
+    folder = shutil.copytree(onnx_folder, tmp_path / "onnx")
+    damage(folder)
+    assert len(EdgeModel(folder).generate(CAPTION)) == 1
+    with pytest.raises(UserError, match=message):
+        EdgeModel(folder, ort=True)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from dmgan_tf.inference.presets import CARD, load_card
 from dmgan_tf.inference.text_to_image import TextToImage
 
 REPORT = "report.json"
-_CALIBRATION_CAPTIONS, _REPORT_CAPTIONS = 48, 16
+_CALIBRATION_CAPTIONS = 48
 TOKEN_RULES = (
     r"lower case; runs of \w (Unicode); characters beyond ASCII removed from each; ids by place in "
     "vocabulary.json; unknown words dropped; cut at max_words; padded with 0"
@@ -34,10 +34,11 @@ def chosen(precision: tuple[str, ...], known: tuple[str, ...]) -> None:
 
 
 def captions(
-    artist: TextToImage, model: Path, captions_file: Path | None = None
+    artist: TextToImage, model: Path, captions_file: Path | None = None, judged: int = 16
 ) -> tuple[list[str], list[str]]:
     """Captions that the model can draw, shuffled: for calibration, then for the report.
 
+    Args: judged: how many for the report, if there are so many.
     Raises: UserError: when there are none.
     """
     if captions_file:
@@ -58,7 +59,7 @@ def captions(
         )
     random.Random(0).shuffle(known)
     calibration = known[: max(1, min(_CALIBRATION_CAPTIONS, len(known) // 2))]
-    return calibration, known[len(calibration) :][:_REPORT_CAPTIONS]
+    return calibration, known[len(calibration) :][:judged]
 
 
 def feeds(
@@ -78,12 +79,14 @@ def write_manifest(
     describe: Callable[[Path], dict],
     **more: object,
 ) -> None:
-    """Writes the words and what describes all files: the same bytes for the same files.
+    """Writes the words and what describes all files: the same bytes for the same model.
+
+    The `.ort` files, of which that isn't true, are described in a file of their own.
 
     Args: describe: what to say of a file beyond its size and hash. more: to say of the export.
     """
     artist.vocabulary.save(folder / "vocabulary.json")
-    generator = artist.generator
+    generator, files = artist.generator, sorted(folder.iterdir())
     content = {
         "format": edge.FORMAT,
         "max_words": artist.max_words,
@@ -98,15 +101,27 @@ def write_manifest(
         "noise": "see dmgan_tf/inference/noise.py: noise and condition_noise are one stream",
         "golden": golden(artist.vocabulary, artist.max_words),
         **more,
-        "files": {p.name: _described(p) | describe(p) for p in sorted(folder.iterdir())},
+        "files": {p.name: _described(p) | describe(p) for p in files if p.suffix != ".ort"},
     }
     _write_json(folder / "manifest.json", content)
+    if ort := {p.name: _described(p) for p in files if p.suffix == ".ort"}:
+        _write_json(folder / edge.ORT, ort)
 
 
 def write_report(folder: Path, rows: list[dict]) -> str:
     """Writes the report beside the manifest, which has no timings, and returns it as a table."""
     _write_json(folder / REPORT, rows)
     return edge_report.table(rows)
+
+
+def properties(model: Path, artist: TextToImage) -> dict[str, str]:
+    """What a file says of itself, without the manifest."""
+    found = {
+        "fingerprint": fingerprint(resolve(model)),
+        "words": "\n".join(artist.vocabulary.words),
+        "licence": licence(model),
+    }
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def licence(model: Path) -> str | None:

@@ -36,9 +36,9 @@ class Reference(NamedTuple):
     images: np.ndarray  # uint8 [B, side, side, 3]
 
 
-def reference(artist, captions: list[str]) -> Reference:
-    """Keras' pictures of the captions, of seeds 0, 1, …"""
-    seeds = list(range(len(captions)))
+def reference(artist, captions: list[str], first_seed: int = 0) -> Reference:
+    """Keras' pictures of the captions, of seeds `first_seed`, `first_seed` + 1, …"""
+    seeds = list(range(first_seed, first_seed + len(captions)))
     feed = artist.inputs(artist.encode(captions), seeds)
     return Reference(feed, artist.generate(captions, seeds))
 

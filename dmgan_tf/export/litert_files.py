@@ -12,10 +12,14 @@ ids that they meet are gathered by each caption's length.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
+import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tqdm import tqdm
 
@@ -74,7 +78,8 @@ def export(
         )  # before `trace`, which changes how it draws
         graph = trace(artist, uint8=not float_images)
         for kind in tqdm(precision, desc="precisions", leave=False):
-            (partial / f"dmgan_{kind}.tflite").write_bytes(convert(graph, kind))
+            content = convert(graph, kind, edge_folder.properties(model, artist))
+            (partial / f"dmgan_{kind}.tflite").write_bytes(content)
         edge_folder.write_manifest(model, artist, partial, lambda _: {})
         rows = edge_report.rows(partial, [("litert", p) for p in precision], reference)
         return edge_folder.write_report(partial, rows)
@@ -113,17 +118,31 @@ def trace(artist: TextToImage, uint8: bool = True) -> tf.Module:
     return module
 
 
-def convert(graph: tf.Module, precision: str) -> bytes:
+def convert(
+    graph: tf.Module, precision: str, properties: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
     """A `.tflite` file's bytes.
 
-    Args: graph: of `trace`.
+    Args: graph: of `trace`. properties: what the file says of itself, as its `metadata`.
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.draw], graph)
     if precision == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    content = converter.convert()
+    content = _with_properties(converter.convert(), properties)
+    # Last: its weights lie behind the flatbuffer, where `flatbuffer_utils` would lose them.
     return _int8(content) if precision == "int8" else content
+
+
+def _with_properties(content, properties):
+    model = flatbuffer_utils.convert_bytearray_to_object(content)
+    for name, text in properties.items():
+        entry, buffer = schema.MetadataT(), schema.BufferT()
+        entry.name, entry.buffer = name, len(model.buffers)
+        buffer.data = np.frombuffer(text.encode(), np.uint8)
+        model.buffers.append(buffer)
+        model.metadata = [*(model.metadata or []), entry]
+    return flatbuffer_utils.convert_object_to_bytearray(model)
 
 
 def _int8(content: bytes) -> bytes:

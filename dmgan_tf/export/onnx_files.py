@@ -15,7 +15,6 @@ from tqdm import tqdm
 from dmgan_tf.export import edge_folder, edge_report, onnx_graph, onnx_precision
 from dmgan_tf.export.edge_options import PRECISIONS
 from dmgan_tf.export.onnx_canonical import canonical
-from dmgan_tf.inference.model_directory import fingerprint, resolve
 from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.whole_folder import whole_folder
 
@@ -57,13 +56,13 @@ def write_stages(model: Path, folder: Path) -> None:
     """
     artist = TextToImage.from_preset(model, portable=True)
     for name, graph in onnx_graph.trace(artist, names=[onnx_graph.STAGES]).items():
-        _save(graph, folder / f"{name}_float32.onnx", _properties(model, artist))
+        _save(graph, folder / f"{name}_float32.onnx", edge_folder.properties(model, artist))
     _write_manifest(model, artist, folder)
 
 
 def _write_graphs(model, artist, folder, precisions, feeds, graphs, full_range):
     """Writes `.onnx` and `.ort`."""
-    properties = _properties(model, artist)
+    properties = edge_folder.properties(model, artist)
     for precision in tqdm(precisions, desc="precisions", leave=False):
         for name, graph in graphs.items():
             if precision == "float16":
@@ -72,16 +71,6 @@ def _write_graphs(model, artist, folder, precisions, feeds, graphs, full_range):
                 graph = onnx_precision.int8(graph, _feeds_of(graph, feeds, artist), full_range)
             _save(graph, folder / f"{name}_{precision}.onnx", properties)
         _to_ort(folder / f"dmgan_{precision}.onnx")
-
-
-def _properties(model, artist):
-    """What a file says of itself, without the manifest."""
-    properties = {
-        "fingerprint": fingerprint(resolve(model)),
-        "words": "\n".join(artist.vocabulary.words),
-        "licence": edge_folder.licence(model),
-    }
-    return {name: text for name, text in properties.items() if text is not None}
 
 
 def _save(graph, path, properties):

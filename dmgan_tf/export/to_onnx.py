@@ -11,6 +11,7 @@ Into OUT, whole or not at all:
     dmgan_PRECISION.required_operators.config    for an ONNX Runtime of these operators alone
     vocabulary.json, manifest.json  words; inputs, token rules, sizes, hashes, and what to make of
                                     some captions and seeds (`golden`)
+    ort.json                        sizes and hashes of the .ort files
     report.json                     differences and costs
 """
 

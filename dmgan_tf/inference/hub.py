@@ -78,8 +78,9 @@ def _is_damaged(path):
     """Whether a file of the cache has other contents than the hub's hash of it.
 
     The cache links to files that are named by it: the SHA-256 of large files, git's hash of others.
+    These may be links themselves, to files of all repositories with names of another kind.
     """
-    named, size = path.resolve().name, path.stat().st_size
+    named, size = path.readlink().name if path.is_symlink() else path.name, path.stat().st_size
     if re.fullmatch("[0-9a-f]{64}", named):
         found = hashlib.sha256()
     elif re.fullmatch("[0-9a-f]{40}", named):

@@ -5,9 +5,11 @@ names, nothing in them is executed, and `model_directory` checks them as any oth
 cache and proxies are kagglehub's (KAGGLE_API_TOKEN, KAGGLEHUB_CACHE).
 """
 
+import contextlib
 import errno
 import fnmatch
 import functools
+import hashlib
 import json
 import logging
 import re
@@ -16,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 
 from dmgan_tf.errors import UserError
-from dmgan_tf.inference.hub import NETWORKS
+from dmgan_tf.inference.hub import FILES, NETWORKS
+from dmgan_tf.whole_file import read_json, write_text
 
 # Not from `weight_files`: names of models are read before TensorFlow is imported.
 _HDF5, _SAFETENSORS = ".weights.h5", ".safetensors"
@@ -58,6 +61,7 @@ def download(named: str | Path) -> Path:
         # From here on of the version that it is, whatever is published meanwhile.
         handle = "/".join([*match["handle"].split("/")[:4], folder.name])
         _download(folder, functools.partial(load, handle))
+        _check(folder)
         return folder
     except requests.HTTPError as error:
         raise UserError(f"{name}: {_refusal(error)}") from error
@@ -86,6 +90,30 @@ def _download(folder: Path, load: Callable[[str], Path]) -> None:
             load(file)
         elif not _optional(load, f"{name}{_SAFETENSORS}"):
             load(f"{name}{_HDF5}")
+
+
+def _check(folder):
+    """Holds the files against the hashes that they had when they were first loaded.
+
+    A download alone knows Kaggle's MD5; what happens to the cache later is found by these.
+    """
+    record = folder.with_name(f"{folder.name}.sha256.json")
+    known = read_json(record) if record.exists() else {}
+    files = (path for pattern in FILES for path in folder.glob(pattern))
+    found = {path.name: _sha256(path) for path in files if path.is_file()}
+    for name in found.keys() & known.keys():
+        if found[name] != known[name]:
+            raise UserError(
+                f"{name} is not what was loaded: remove {folder / name}, and load it again."
+            )
+    if found.keys() - known.keys():
+        with contextlib.suppress(OSError, UserError):  # a cache that may only be read
+            write_text(record, json.dumps(known | found))
+
+
+def _sha256(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _networks(path):

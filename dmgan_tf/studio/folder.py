@@ -63,9 +63,9 @@ def _lacking(model):
 def _write_model(model, target):
     """An export of the model, from what is exported already where that is so."""
     if source := exported(model):
-        manifest = read_manifest(source)
+        files = read_manifest(source)["files"]
         for name in (STAGES, WORDS):
-            (target / name).write_bytes(checked(source / name, manifest))
+            (target / name).write_bytes(checked(source / name, files))
         shutil.copyfile(source / MANIFEST, target / MANIFEST)
         return
     _LOGGER.info("%s is exported for browsers, which takes some seconds.", model)

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from command_lines import run
 
@@ -114,14 +115,35 @@ def test_manifest_describes_every_file_and_the_report_stands_beside_it(litert_fo
     assert all(row["latency_ms"] > 0 and row["peak_memory_mib"] > 10 for row in rows)
 
 
+def said(path):
+    """The metadata of a file, by name."""
+    model = schema.Model.GetRootAs(path.read_bytes())
+    entries = (model.Metadata(i) for i in range(model.MetadataLength()))
+    return {e.Name().decode(): bytes(model.Buffers(e.Buffer()).DataAsNumpy()) for e in entries}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_models_say_whose_they_are(litert_folder, artist, precision):
+    manifest = json.loads((litert_folder / "manifest.json").read_text())
+    found = said(litert_folder / f"dmgan_{precision}.tflite")
+    assert found["fingerprint"].decode() == manifest["fingerprint"]
+    assert tuple(found["words"].decode().split("\n")) == artist.vocabulary.words
+    assert "licence" not in found  # a run says nothing of it
+
+
 def test_the_same_model_gives_the_same_bytes_and_pictures_can_stay_float(
     tiny_run, litert_folder, artist, tmp_path
 ):
-    for folder, options in (("again", ()), ("float", ("--float-images",))):
-        process = run("export.to_litert", "--model", tiny_run, "--out", tmp_path / folder, *options)
+    for folder, option in (
+        ("again", "--precision=float32,float16,int8"),
+        ("float", "--float-images"),
+    ):
+        process = run("export.to_litert", "--model", tiny_run, "--out", tmp_path / folder, option)
         assert process.returncode == 0, process.stderr
+    for path in litert_folder.iterdir():
+        if path.name != "report.json":  # which has timings
+            assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
     name = "dmgan_float32.tflite"
-    assert (tmp_path / "again" / name).read_bytes() == (litert_folder / name).read_bytes()
     found = drawn(tmp_path / "float", "float32")
     assert np.abs(found.astype(int) - artist.generate(CAPTIONS, SEEDS)).max() <= 1
     assert (tmp_path / "float" / name).read_bytes() != (litert_folder / name).read_bytes()

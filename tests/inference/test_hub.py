@@ -1,5 +1,6 @@
 """Models from a hub: a real server on this machine, and huggingface_hub itself."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -107,14 +108,34 @@ def test_repository_without_a_model_is_refused(server):
     assert "holds no model" in refused(resolve, URL) or "pattern" in refused(resolve, URL)
 
 
-def test_damaged_file_is_refused_until_it_is_loaded_again(server, pushed):
-    name = "text_encoder.safetensors"
+@pytest.mark.parametrize("name", ["text_encoder.safetensors", "config.yaml"])
+def test_damaged_file_is_refused_until_it_is_loaded_again(server, pushed, name):
     server.served[name] = pushed[name][:-1] + bytes([pushed[name][-1] ^ 1])
     line = refused(resolve, URL)
     assert line.startswith(f"{URL}: {name} is not what the hub has: remove ")
     Path(line.partition("remove ")[2].partition(", and load")[0]).unlink()
     server.served.clear()
     resolve(URL)
+
+
+def test_large_file_is_held_against_its_sha256_wherever_the_cache_has_it(server, pushed):
+    model = resolve(URL)
+    content = pushed["generator.safetensors"]
+    blob = (model / "generator.safetensors").resolve()
+    assert blob.name == hashlib.sha256(content).hexdigest()
+    # As huggingface_hub does with hf_xet, whose hash is another one.
+    shared = blob.parents[2] / "shared-blobs" / ("0" * 64)
+    shared.parent.mkdir()
+    blob.rename(shared)
+    blob.symlink_to(os.path.relpath(shared, blob.parent))
+    assert resolve(URL) == model
+    shared.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert f"generator.safetensors is not what the hub has: remove {shared}" in refused(
+        resolve, URL
+    )
+    shared.unlink()
+    assert resolve(URL) == model
+    assert (model / "generator.safetensors").read_bytes() == content
 
 
 def test_file_of_another_size_is_refused(server, pushed):

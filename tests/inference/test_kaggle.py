@@ -163,6 +163,18 @@ def test_damaged_file_is_refused_and_loaded_again(server, uploaded):
 
 
 @pytest.mark.slow
+def test_file_that_is_damaged_in_the_cache_is_refused_until_it_is_loaded_again(server, uploaded):
+    model = resolve(URL)
+    path = model / "text_encoder.weights.h5"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    told = f"{URL}: {path.name} is not what was loaded: remove {path}, and load it again."
+    assert refused(resolve, URL) == told
+    path.unlink()
+    assert resolve(URL) == model and path.read_bytes() == content
+
+
+@pytest.mark.slow
 def test_a_strangers_class_is_never_built(server, uploaded):
     uploaded["metadata.json"] = uploaded["metadata.json"].replace(b'"TextEncoder"', b'"os.system"')
     assert "describes no text_encoder" in refused(load_network, resolve(URL), "text_encoder")

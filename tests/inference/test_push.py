@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 import yaml
 from hub_server import TOKEN
@@ -11,6 +12,7 @@ from dmgan_tf import push
 from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.report import save
 from dmgan_tf.inference.model_directory import fingerprint, resolve
+from dmgan_tf.inference.text_to_image import TextToImage
 
 NAME = "somebody/red-birds"
 URL = f"hf://{NAME}"
@@ -55,6 +57,8 @@ def test_pushed_model_is_the_one_that_is_loaded(server, directory, scored, monke
     weights = {f"{name}.safetensors" for name in ("generator", "text_encoder", "image_encoder")}
     others = {"metadata.json", "config.yaml", "vocabulary.json", "README.md", "grid.png"}
     assert set(files) == weights | others | {"notes.txt", "vae/model.safetensors"}
+    uploaded = [request for request in server.requests if request.startswith("PUT /large/")]
+    assert len(uploaded) == len(weights)
     assert fingerprint(resolve(URL)) == fingerprint(directory)
     _, head, text = files["README.md"].decode().split("---\n", 2)
     assert yaml.safe_load(head) == {
@@ -75,6 +79,15 @@ def test_pushed_model_is_the_one_that_is_loaded(server, directory, scored, monke
         assert part in text
 
 
+def test_weights_that_the_hub_has_are_not_uploaded_again(server, directory, scored, monkeypatch):
+    server.create(NAME)
+    for _ in range(2):
+        server.requests.clear()
+        pushes(monkeypatch, directory, URL, *TEXTS)
+    assert not [request for request in server.requests if request.startswith("PUT")]
+    assert "generator.safetensors" in server.files(NAME)[1]
+
+
 def test_preset_brings_its_own_card(server, monkeypatch):
     pushes(monkeypatch, "toy_birds", URL, "--create", "--private")
     text = server.files(NAME)[1]["README.md"].decode()
@@ -82,6 +95,32 @@ def test_preset_brings_its_own_card(server, monkeypatch):
     assert "# Drawn birds at 64 px" in text
     assert "| r_precision | 0.868 ± 0.027 | 0.685 ± 0.032 |" in text
     assert "grid.png" in server.files(NAME)[1]
+
+
+def test_out_keeps_what_would_be_uploaded(server, directory, scored, monkeypatch, tmp_path, capsys):
+    out = tmp_path / "kept" / "red-birds"
+    monkeypatch.delenv("HF_TOKEN")
+    pushes(monkeypatch, directory, "--out", out, *TEXTS)
+    assert capsys.readouterr().out == f"Written: {out}\n"
+    assert not server.requests
+    assert "dmgan generate --model red-birds " in (out / "README.md").read_text()
+    assert not list(out.glob("*.h5")) and (out / "generator.safetensors").is_file()
+    kept, own = (TextToImage.from_preset(folder) for folder in (out, directory))
+    np.testing.assert_array_equal(kept.generate("a red bird", 1), own.generate("a red bird", 1))
+
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    server.create(NAME)
+    pushes(monkeypatch, directory, URL, *TEXTS)
+    pushes(monkeypatch, directory, URL, "--out", tmp_path / "dry", *TEXTS)
+    uploaded = {p: c for p, c in server.files(NAME)[1].items() if p != ".gitattributes"}
+    assert {p.name: p.read_bytes() for p in (tmp_path / "dry").iterdir()} == uploaded
+    assert "is there already" in refused(pushes, monkeypatch, directory, "--out", out, *TEXTS)
+
+
+def test_neither_repository_nor_folder_is_told(directory, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        pushes(monkeypatch, directory, *TEXTS)
+    assert "Name a repository to upload to, hf://user/model, or a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
