@@ -4,8 +4,9 @@
     python benchmarks/edge.py --config cub.yaml --runtimes onnxruntime,openvino --precision int8
 
 With `--config` the weights are those of `random_model`: what is measured is size, speed and
-rounding at the full size. bfloat16 is OpenVINO's, where the processor has it. `--held-out 128`
-adds a table over that many captions more, with other seeds.
+rounding at the full size. bfloat16 is OpenVINO's, where the processor has it, and above the table
+Keras', which every processor computes. `--held-out 128` adds a table over that many captions more,
+with other seeds.
 """
 
 import argparse
@@ -56,6 +57,11 @@ def main() -> int:
             save_random_model(arguments.config, model, captions)
         artist = TextToImage.from_preset(model)
         print(f"Keras: {_keras_latency(artist, 1)} ms, batch 1; {_keras_latency(artist, 4)} ms, 4")
+        judged = edge_folder.captions(artist, model, captions)[1]
+        wanted = edge_report.reference(artist, judged).images
+        narrow = TextToImage.from_preset(model, dtype="bfloat16")
+        drawn = edge_report.reference(narrow, judged).images
+        print(f"Keras in bfloat16: {edge_report.psnr(drawn, wanted)} dB")
         runtimes, precision = (getattr(arguments, n).split(",") for n in ("runtimes", "precision"))
         rows = list(_rows(artist, model, captions, folder, runtimes, tuple(precision)))
         print(edge_report.table(rows))

@@ -55,8 +55,14 @@ def rows(folder: Path, kinds: Iterable[tuple[str, str]], expected: Reference) ->
     return [_row(folder, runtime, precision, expected) for runtime, precision in kinds]
 
 
+def psnr(images: np.ndarray, others: np.ndarray) -> float | None:
+    """10 lg(255² / mean squared difference) of uint8 pictures, dB; None: they are equal."""
+    error = np.mean((images.astype(float) - others) ** 2)
+    return round(float(10 * np.log10(255**2 / error)), 1) if error else None
+
+
 def _row(folder, runtime, precision, expected):
-    """PSNR and SSIM are over the pictures together; None: equal to the last grey level."""
+    """PSNR and SSIM are over the pictures together."""
     import tensorflow as tf
 
     path = model_file(folder, runtime, precision)
@@ -64,13 +70,12 @@ def _row(folder, runtime, precision, expected):
     drawn = draw(expected.feed)
     drawn = drawn if drawn.dtype == np.uint8 else to_uint8(drawn)
     difference = drawn.astype(float) - expected.images
-    error = np.mean(difference**2)
     ssim = tf.image.ssim(tf.constant(drawn), tf.constant(expected.images), 255)
     return {
         "runtime": runtime,
         "precision": precision,
         "grey_levels": int(np.max(np.abs(difference))),
-        "psnr_db": round(float(10 * np.log10(255**2 / error)), 1) if error else None,
+        "psnr_db": psnr(drawn, expected.images),
         "ssim": round(float(np.mean(ssim)), 4),
         "mebibytes": round(path.stat().st_size / 2**20, 2),
         **_costs(runtime, precision, folder),
