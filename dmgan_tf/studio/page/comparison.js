@@ -1,11 +1,13 @@
 /** Change a word and see what changes: before, after and the difference, of one seed. */
 
 import { byId, element } from "./elements.js";
+import { told } from "./errors.js";
 import { difference, toCanvas, toImage } from "./pictures.js";
+import { tell } from "./problem.js";
 
 export class Comparison {
-  /** @param {import("./engine.js").Engine} engine @param {(error: unknown) => void} tell */
-  constructor(engine, tell) {
+  /** @param {import("./engine.js").Engine} engine */
+  constructor(engine) {
     this.engine = engine;
     /** @type {import("./engine.js").Drawing | null} */
     this.before = null;
@@ -14,7 +16,7 @@ export class Comparison {
     );
     byId("change-form").addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
-      this.#compare().catch(tell);
+      this.#compare().catch((error) => tell(told(error, "Drawing failed")));
     });
   }
 

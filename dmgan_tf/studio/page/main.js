@@ -3,20 +3,17 @@
 import { BrowserEngine } from "./browser_engine.js";
 import { Comparison } from "./comparison.js";
 import { byId, element } from "./elements.js";
+import { told } from "./errors.js";
 import { fetchJson } from "./files.js";
 import { fromFragment, toFragment } from "./link.js";
 import { MemoryView } from "./memory.js";
 import { parseSeed } from "./noise.js";
 import { toCanvas, toImage, toPng } from "./pictures.js";
+import { tell } from "./problem.js";
 import { SentenceField } from "./sentence.js";
 import { ServerEngine } from "./server_engine.js";
 
 const MOST_ROLLED = 2 ** 31;
-
-/** @param {unknown} error */
-function tell(error) {
-  byId("problem").textContent = error instanceof Error ? error.message : String(error);
-}
 
 /** A picture with what belongs to it. */
 async function shown(drawing, link) {
@@ -40,25 +37,29 @@ async function shown(drawing, link) {
     small.setAttribute("aria-hidden", "true");
     return element("li", {}, small, `${stage.side} px`);
   });
-  const save = element("button", { type: "button", onclick: () => download(canvas, drawing) });
-  save.append("Save PNG", element("span", { className: "hidden" }, ` of seed ${drawing.seed}`));
+  const button = element("button", { type: "button", onclick: () => save(canvas, drawing) });
+  button.append("Save PNG", element("span", { className: "hidden" }, ` of seed ${drawing.seed}`));
   const anchor = element("a", { href: link }, "Link");
   anchor.append(element("span", { className: "hidden" }, ` to the picture of seed ${drawing.seed}`));
   const figure = element(
     "figure",
     {},
     frame,
-    element("figcaption", {}, `Seed ${drawing.seed}`, save, anchor),
+    element("figcaption", {}, `Seed ${drawing.seed}`, button, anchor),
     element("ol", { className: "stages", "aria-label": "Stages" }, ...stages),
   );
   return { figure, drawing, frame, overlay };
 }
 
-async function download(canvas, { sentence, seed }) {
-  const name = sentence.replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 80);
-  const href = URL.createObjectURL(await toPng(canvas));
-  element("a", { href, download: `${name}_seed_${seed}.png` }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+async function save(canvas, { sentence, seed }) {
+  try {
+    const name = sentence.replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 80);
+    const href = URL.createObjectURL(await toPng(canvas));
+    element("a", { href, download: `${name}_seed_${seed}.png` }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 60_000);
+  } catch (error) {
+    tell(told(error, "The picture can't be saved"));
+  }
 }
 
 class Page {
@@ -67,7 +68,7 @@ class Page {
     this.engine = engine;
     this.sentence = new SentenceField(engine.vocabulary, engine.maxWords);
     this.memory = new MemoryView();
-    this.comparison = new Comparison(engine, tell);
+    this.comparison = new Comparison(engine);
     this.turn = 0; // what is drawn for an older question is not shown
     const { name, title } = engine.studio;
     byId("model").textContent = title ?? name;
@@ -110,7 +111,6 @@ class Page {
   async draw(model) {
     const turn = ++this.turn;
     tell("");
-    for (const id of ["sentence", "seed"]) byId(id).removeAttribute("aria-invalid");
     const { fingerprint } = this.engine.studio;
     let field = "sentence"; // which is wrong, if one is
     try {
@@ -127,11 +127,7 @@ class Page {
     } catch (error) {
       if (turn !== this.turn) return;
       byId("status").textContent = "";
-      if (field) {
-        byId(field).setAttribute("aria-invalid", "true");
-        byId(field).focus();
-      }
-      tell(error);
+      tell(told(error, "Drawing failed"), field);
     }
   }
 
@@ -174,6 +170,6 @@ try {
   page.start();
   if (!studio.model) navigator.serviceWorker?.register("offline.js").catch(() => {});
 } catch (error) {
-  tell(error);
+  tell(told(error, "The page can't be made ready"));
 }
 byId("loading").hidden = true;

@@ -1,6 +1,7 @@
 /** The field of the sentence: what the model reads of it as one types, and the words it knows. */
 
 import { byId, element } from "./elements.js";
+import { UserError } from "./errors.js";
 
 const OFFERS = 8;
 
@@ -25,15 +26,15 @@ export class SentenceField {
 
   /**
    * @returns {string} the sentence
-   * @throws {Error} when the model can draw nothing of it
+   * @throws {UserError} when the model can draw nothing of it
    */
   drawable() {
     const words = this.vocabulary.read(this.value, this.maxWords);
     const known = this.vocabulary.words.slice(1, 9).join(", ");
     if (words.some(({ read }) => read)) return this.value;
-    if (!words.length) throw new Error(`Type a sentence first, of words such as: ${known}.`);
+    if (!words.length) throw new UserError(`Type a sentence first, of words such as: ${known}.`);
     const unknown = words.map(({ word }) => word).join(", ");
-    throw new Error(`The model knows none of these words: ${unknown}. It knows: ${known}, …`);
+    throw new UserError(`The model knows none of these words: ${unknown}. It knows: ${known}, …`);
   }
 
   /** Shows which words are read, and offers known ones for the word that is being typed. */
