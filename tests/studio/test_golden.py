@@ -21,10 +21,11 @@ MOST_WORDS = 5
 ONE_DIGIT = 1.2e-7  # of float32: `log` and `cos` may differ in the last
 
 
-def answers(captions=(), seeds=(), size=1):
+def answers(captions=(), seeds=(), size=1, begun=()):
     """What answers.mjs prints."""
     asked = {"words": VOCABULARY.words, "max_words": MOST_WORDS, "size": size}
     asked |= {"captions": list(captions), "seeds": [str(seed) for seed in seeds]}
+    asked["begun"] = list(begun)
     process = subprocess.run(
         ["node", Path(__file__).with_name("answers.mjs")],
         input=json.dumps(asked),
@@ -62,6 +63,22 @@ def test_every_kind_of_character_cuts_words_as_python_does():
     captions = ["".join(parts[start : start + 100]) for start in range(0, len(parts), 100)]
     for caption, words in zip(captions, answers(captions)["words"], strict=True):
         assert words == tokenize(caption)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "offers"),
+    [
+        ("", ["a", "red", "bird"]),
+        ("bl", ["blue", "bird"]),
+        ("bird", ["blue"]),
+        ("lue", ["blue", "a", "red"]),
+        ("nird", ["bird", "a", "red"]),
+        ("zeppelin", ["a", "red", "bird"]),
+    ],
+    ids=["nothing", "a first letter", "a known word", "no first letter", "misspelt", "unlike all"],
+)
+def test_there_are_always_words_to_offer(beginning, offers):
+    assert answers(begun=[beginning])["offers"] == [offers]
 
 
 def test_noise_of_many_seeds_is_numpys_to_the_last_digit():

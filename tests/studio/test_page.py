@@ -131,6 +131,30 @@ def test_unknown_words_are_struck_through_and_known_ones_offered(page):
 
 
 @pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("a zeppelin", "a {}"),
+        ("a xylophone", "a {}"),
+        ("a bird é", "a bird é {}"),
+        ("a bird,", "a bird, {}"),
+        ("a bird", "a bird {}"),
+        ("a bird ", "a bird {}"),
+        ("a bird, Yël", "a bird, {}"),
+        ("red-ye", "red-{}"),
+        ("", "{}"),
+    ],
+)
+def test_an_offered_word_is_a_word_of_its_own(page, typed, taken):
+    sentence = page.get_by_role("textbox", name="Sentence")
+    sentence.fill(typed)
+    first = page.get_by_role("group", name="Known words").get_by_role("button").first
+    word = first.inner_text()
+    first.click()
+    assert sentence.input_value() == taken.format(word) + " "
+    assert word in page.locator("#read span").all_inner_texts()
+
+
+@pytest.mark.parametrize(
     ("sentence", "seed", "field", "message"),
     [
         ("", 1, "Sentence", "Type a sentence first, of words such as: a, bird, and, "),

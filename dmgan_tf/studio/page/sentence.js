@@ -2,6 +2,7 @@
 
 import { byId, element } from "./elements.js";
 import { UserError } from "./errors.js";
+import { tokenize } from "./tokens.js";
 
 const OFFERS = 8;
 
@@ -46,19 +47,24 @@ export class SentenceField {
       ...(words.length ? ["Read: ", ...shown] : []),
       ...(left.length ? [element("span", { className: "hidden" }, `Left out: ${left}.`)] : []),
     );
-    const beginning = /[a-z0-9_]*$/.exec(this.value.toLowerCase())?.[0] ?? "";
+    const begun = /[\p{L}\p{N}_]*$/u.exec(this.value)?.[0] ?? "";
+    const beginning = tokenize(begun).at(-1) ?? "";
     const offers = this.vocabulary.offers(beginning, OFFERS);
     byId("offers").replaceChildren(
-      ...offers.map((word) =>
-        element("button", { type: "button", onclick: () => this.#take(beginning, word) }, word),
-      ),
+      ...offers.map((word) => {
+        const onclick = () => this.#take(begun, beginning, word);
+        return element("button", { type: "button", onclick }, word);
+      }),
     );
   }
 
-  /** Puts a word in the place of what was begun; after a word that is known already, behind it. */
-  #take(beginning, word) {
+  /** Puts a word in the place of what was begun; behind it, where that is a known word or none. */
+  #take(begun, beginning, word) {
     const whole = this.vocabulary.ids.has(beginning) && !word.startsWith(beginning);
-    const kept = whole ? `${this.value} ` : this.value.slice(0, this.value.length - beginning.length);
+    const kept =
+      beginning && !whole
+        ? this.value.slice(0, this.value.length - begun.length)
+        : this.value.replace(/\S$/, "$& ");
     this.value = `${kept}${word} `;
     this.input.focus();
   }
