@@ -201,8 +201,36 @@ def test_link_brings_back_sentence_seed_and_pictures(page, open_page, studio_add
 def test_link_of_another_model_is_told(open_page, studio_address):
     page = open_page(f"{studio_address}#sentence=a+red+bird&seed=1&model=0123456789abcdef")
     message = "The link was made with another model (0123456789abcdef)"
-    page.get_by_role("alert").get_by_text(message).wait_for()
-    assert page.get_by_role("img", name="a red bird").count() == 1
+    alert = page.get_by_role("alert")
+    for _ in range(2):
+        drawn(page)
+        assert alert.inner_text().startswith(message)
+        assert page.get_by_role("img", name="a red bird").count() == 1
+        page.reload()  # it is still that link
+    drawn(page)
+    link = page.get_by_role("link", name="Link to the picture of seed 1").get_attribute("href")
+    assert "0123456789abcdef" not in link  # the picture is this model's
+    page.get_by_role("button", name="Draw").click()
+    page.wait_for_function("!location.hash.includes('0123456789abcdef')")
+    assert alert.inner_text() == ""
+
+
+def test_link_of_another_model_with_words_unknown_here_is_told(open_page, studio_address):
+    page = open_page(f"{studio_address}#sentence=zeppelin&seed=1&model=0123456789abcdef")
+    alert = page.get_by_role("alert")
+    alert.get_by_text("knows none of these words: zeppelin.").wait_for()
+    message = "The link was made with another model (0123456789abcdef); this one is "
+    assert alert.inner_text().startswith(message)
+
+
+def test_link_that_is_followed_again_brings_its_sentence_back(page):
+    draw(page, "a red bird", 7, 1)
+    sentence = page.get_by_role("textbox", name="Sentence")
+    for _ in range(2):
+        sentence.fill("a blue bird")
+        page.get_by_role("link", name="Link to the picture of seed 7").click()
+        drawn(page)
+        assert sentence.input_value() == "a red bird"
 
 
 def test_saved_png_is_the_picture(page, drawing):
@@ -242,3 +270,36 @@ def test_changed_word_shows_before_after_and_difference(page, drawing):
     assert f"Difference of seed 1: {levels.mean():.1f}"[:-2] in told
     bright = pixels(page.get_by_role("img", name="Difference")).sum(axis=-1)
     assert bright[levels > 0.9 * levels.max()].min() > bright[levels < 2].max()
+    status = page.get_by_role("status").get_by_text("Compared: ").inner_text()
+    assert f"{levels.mean():.1f}"[:-2] in status
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save PNG of seed 1, after").click()
+    with Image.open(download.value.path()) as picture:
+        assert within(np.asarray(picture.convert("RGB")), expected) <= 1
+    page.get_by_role("link", name="Link to the picture of seed 1, after").click()
+    page.get_by_role("img", name=changed, exact=True).wait_for()
+    assert page.get_by_role("spinbutton", name="Seed").input_value() == str(SEED)
+    page.get_by_role("status").get_by_text("compare again").wait_for()
+
+
+def test_a_word_can_be_changed_while_more_pictures_are_drawn(page):
+    draw(page, count=1)
+    fill(page, "a red bird", 1, 8)
+    page.get_by_role("button", name="Draw").click()
+    page.get_by_role("img", name="a red bird", exact=True).first.wait_for()
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("status").get_by_text("Compared: ").wait_for()
+    assert page.locator("#compared img").count() == 3
+    page.get_by_role("status").get_by_text("Drawn: 8 pictures.").wait_for()
+    assert page.locator("#compared img").count() == 3
+
+
+def test_comparing_takes_away_what_was_wrong_before(page):
+    draw(page, count=1)
+    page.get_by_role("textbox", name="Sentence").fill("zeppelin")
+    page.get_by_role("button", name="Draw").click()
+    alert = page.get_by_role("alert")
+    alert.get_by_text("zeppelin").wait_for()
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("status").get_by_text("Compared: ").wait_for()
+    assert alert.inner_text() == ""
