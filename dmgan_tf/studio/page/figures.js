@@ -21,8 +21,8 @@ export async function drawnFigure(drawing, model) {
     {
       className: "frame",
       tabIndex: 0,
-      role: "group",
-      "aria-label": `Picture of ${name}; arrow keys: the words that a pixel reads`,
+      role: "application", // screen readers leave the arrow keys to it
+      "aria-label": `Picture of ${name}; arrow keys tell the words that a pixel reads`,
     },
     image,
     overlay,

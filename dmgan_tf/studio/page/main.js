@@ -8,12 +8,13 @@ import { clearFigures, drawnFigure } from "./figures.js";
 import { fetchJson } from "./files.js";
 import { fromFragment, toFragment } from "./link.js";
 import { MemoryView } from "./memory.js";
-import { parseSeed } from "./noise.js";
+import { parseSeed, stepSeed } from "./noise.js";
 import { tell } from "./problem.js";
 import { SentenceField } from "./sentence.js";
 import { ServerEngine } from "./server_engine.js";
 
 const MOST_ROLLED = 2 ** 31;
+const STEPS = { ArrowUp: 1n, ArrowDown: -1n };
 
 class Page {
   /** @param {import("./engine.js").Engine} engine */
@@ -25,6 +26,7 @@ class Page {
     this.turn = 0; // what is drawn for an older question is not shown
     const { name, title } = engine.studio;
     byId("model").textContent = title ?? name;
+    document.title = `${title ?? name} – Studio`;
     byId("form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.draw();
@@ -33,6 +35,7 @@ class Page {
       byId("seed").value = Math.floor(Math.random() * MOST_ROLLED);
       if (!byId("draw").disabled && this.sentence.value) this.draw();
     });
+    byId("seed").addEventListener("keydown", (event) => this.#step(event));
     window.addEventListener("hashchange", () => this.follow());
     document.addEventListener("click", (event) => this.#clickAgain(event));
   }
@@ -41,6 +44,7 @@ class Page {
   start() {
     this.#describe();
     byId("draw").disabled = false;
+    byId("status").textContent = "Ready.";
     this.follow();
   }
 
@@ -59,6 +63,14 @@ class Page {
     const counts = [...byId("count").options].map((option) => Number(option.value));
     byId("count").value = counts.includes(link.count) ? link.count : 1;
     this.draw(link.model);
+  }
+
+  /** The next seed or the one before; a browser counts by doubles, which end at 2 ** 53. */
+  #step(event) {
+    const step = STEPS[/** @type {keyof STEPS} */ (event.key)];
+    if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    byId("seed").value = stepSeed(byId("seed").value, step);
   }
 
   /** A link to where the page is already: the address stays, so no `hashchange` comes. */

@@ -43,3 +43,16 @@ export function parseSeed(text) {
   }
   return seed;
 }
+
+/**
+ * @param {string} text of a seed; empty: 0
+ * @param {bigint} step
+ * @returns {string} the seed so far from it; where there is none, the text as it is
+ */
+export function stepSeed(text, step) {
+  try {
+    return String(parseSeed(String(parseSeed(text || "0") + step)));
+  } catch {
+    return text;
+  }
+}

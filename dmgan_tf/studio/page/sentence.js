@@ -12,8 +12,10 @@ export class SentenceField {
     this.vocabulary = vocabulary;
     this.maxWords = maxWords;
     this.input = byId("sentence");
-    this.input.addEventListener("input", () => this.show());
-    this.show();
+    this.input.addEventListener("input", () => this.#show(true));
+    // Not all of it: offers that are made anew as the field is left would miss the click on one.
+    this.input.addEventListener("change", () => this.#tellLeftOut(this.#words()));
+    this.#show(false);
   }
 
   get value() {
@@ -22,7 +24,7 @@ export class SentenceField {
 
   set value(sentence) {
     this.input.value = sentence;
-    this.show();
+    this.#show(false);
   }
 
   /**
@@ -30,7 +32,7 @@ export class SentenceField {
    * @throws {UserError} when the model can draw nothing of it
    */
   drawable() {
-    const words = this.vocabulary.read(this.value, this.maxWords);
+    const words = this.#words();
     const known = this.vocabulary.words.slice(1, 9).join(", ");
     if (words.some(({ read }) => read)) return this.value;
     if (!words.length) throw new UserError(`Type a sentence first, of words such as: ${known}.`);
@@ -38,17 +40,22 @@ export class SentenceField {
     throw new UserError(`The model knows none of these words: ${unknown}. It knows: ${known}, …`);
   }
 
-  /** Shows which words are read, and offers known ones for the word that is being typed. */
-  show() {
-    const words = this.vocabulary.read(this.value, this.maxWords);
+  #words() {
+    return this.vocabulary.read(this.value, this.maxWords);
+  }
+
+  /**
+   * Shows which words are read, and offers known ones for the word that is being typed.
+   *
+   * @param {boolean} typing the last word may go on
+   */
+  #show(typing) {
+    const words = this.#words();
     const shown = words.flatMap(({ word, read }) => [element(read ? "span" : "s", {}, word), " "]);
-    const left = words.filter(({ read }) => !read).map(({ word }) => word);
-    byId("read").replaceChildren(
-      ...(words.length ? ["Read: ", ...shown] : []),
-      ...(left.length ? [element("span", { className: "hidden" }, `Left out: ${left}.`)] : []),
-    );
+    byId("read").replaceChildren(...(words.length ? ["Read: ", ...shown] : []));
     const begun = /[\p{L}\p{N}_]*$/u.exec(this.value)?.[0] ?? "";
     const beginning = tokenize(begun).at(-1) ?? "";
+    this.#tellLeftOut(typing && beginning ? words.slice(0, -1) : words);
     const offers = this.vocabulary.offers(beginning, OFFERS);
     byId("offers").replaceChildren(
       ...offers.map((word) => {
@@ -56,6 +63,13 @@ export class SentenceField {
         return element("button", { type: "button", onclick }, word);
       }),
     );
+  }
+
+  /** Tells screen readers, only when it changes: they read it aloud. */
+  #tellLeftOut(words) {
+    const left = words.filter(({ read }) => !read).map(({ word }) => word);
+    const text = left.length ? `Left out: ${left.join(", ")}.` : "";
+    if (byId("left-out").textContent !== text) byId("left-out").textContent = text;
   }
 
   /** Puts a word in the place of what was begun; behind it, where that is a known word or none. */
