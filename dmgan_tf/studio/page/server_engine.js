@@ -27,6 +27,10 @@ export class ServerEngine extends Engine {
     if (!response.ok) {
       throw new UserError(`The server refuses: ${answer.error ?? response.status}. Draw again later.`);
     }
+    if (!answer.predictions) {
+      const advice = "Load the page again; if this stays, ask who runs the server";
+      throw new UserError(`The server gives no picture. ${advice}.`);
+    }
     const [found] = answer.predictions;
     if (found.error) throw new UserError(found.error);
     return Object.fromEntries(
