@@ -16,7 +16,8 @@ async function open(path) {
   if (!response.ok) {
     const answer = await response.json().catch(() => null); // a server that draws says why
     if (answer?.error) throw new UserError(answer.error);
-    throw new UserError(`${path} can't be fetched (${response.status}). Copy the whole folder again.`);
+    const reason = `${path} can't be fetched (${response.status})`;
+    throw new UserError(`${reason}. Copy the whole folder again.`);
   }
   return response;
 }

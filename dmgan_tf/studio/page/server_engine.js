@@ -25,7 +25,8 @@ export class ServerEngine extends Engine {
     });
     const answer = await response.json().catch(() => ({}));
     if (!response.ok) {
-      throw new UserError(`The server refuses: ${answer.error ?? response.status}. Draw again later.`);
+      const reason = answer.error ?? response.status;
+      throw new UserError(`The server refuses: ${reason}. Draw again later.`);
     }
     if (!answer.predictions) {
       const advice = "Load the page again; if this stays, ask who runs the server";

@@ -25,7 +25,7 @@ const FAILED = { load: "The model can't be loaded", draw: "The model can't draw"
 /** @type {Promise<{ort: any, session: any, studio: any, manifest: any, provider: string}>} */
 let loaded;
 
-/** WebGPU wants a GPU, a browser that can suspend WebAssembly (JSPI), and the build in the folder. */
+/** WebGPU wants a GPU, a browser that suspends WebAssembly (JSPI), and its build in the folder. */
 async function canUseWebGpu(files) {
   if (!(BUILDS.webgpu.binary in files) || !("Suspending" in WebAssembly)) return false;
   return Boolean(await navigator.gpu?.requestAdapter().catch(() => null));
