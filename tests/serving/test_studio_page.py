@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import shutil
 
 import numpy as np
@@ -52,6 +53,65 @@ def test_pictures_and_memory_are_those_of_generate(server, open_page, tiny_run):
     words.first.hover()
     assert page.locator(".overlay").first.is_visible()
     assert page.locator("#card").inner_text().startswith("Model dmgan, ")
+    assert page.title() == "dmgan – Studio"
+    side = int(np.sqrt(expected.attention[0].shape[1]))
+    pictures.nth(1).scroll_into_view_if_needed()
+    box = pictures.nth(1).bounding_box()
+    page.mouse.move(box["x"] + 2.5 * box["width"] / side, box["y"] + 1.5 * box["height"] / side)
+    told = page.locator("#pixel")
+    check_pixel(told.inner_text(), expected, 1, 1, 2)
+    page.mouse.move(0, 0)
+    page.get_by_role("application", name=f"Picture of seed {SEED};").focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+    check_pixel(told.inner_text(), expected, 0, 1, 1)
+
+
+def check_pixel(told, drawing, picture, row, column):
+    """What the page tells of a pixel; its percents are rounded."""
+    words = drawing.words[picture]
+    side = int(np.sqrt(drawing.attention[0].shape[1]))
+    shares = drawing.attention[0][picture, row * side + column, : len(words)]
+    place = f"Seed {SEED + picture}, row {row + 1}, column {column + 1} of {side} reads "
+    assert told.startswith(place)
+    found = re.findall(r"(\w+) (\d+) %", told.removeprefix(place))
+    assert [int(percent) for _, percent in found] == pytest.approx(
+        [100 * share for share in sorted(shares)[:-4:-1]], abs=0.6
+    )
+    for word, percent in found:  # a word may stand there twice
+        likely = [100 * share for share, name in zip(shares, words, strict=True) if name == word]
+        assert min(abs(int(percent) - value) for value in likely) <= 0.6
+
+
+def test_the_newest_comparison_is_answered_and_waiting_is_told(server, open_page):
+    page = open_page(f"{server.root}/")
+    page.get_by_role("textbox", name="Sentence").fill(SENTENCE)
+    page.get_by_role("combobox", name="Pictures").select_option("1")
+    page.get_by_role("button", name="Draw").click()
+    status = page.get_by_role("status")
+    status.get_by_text("Drawn").wait_for()
+    held = []
+    page.route("**/*:predict", lambda route: held.append(route))
+    page.get_by_role("combobox", name="Word").select_option(label="red")
+    for word in ("blue", "yellow"):
+        page.get_by_role("combobox", name="becomes").select_option(label=word)
+        page.get_by_role("button", name="Compare").click()
+        status.get_by_text(f"Drawing “{SENTENCE.replace('red', word)}” …").wait_for()
+    while len(held) < 2:
+        page.wait_for_timeout(50)
+    newest = page.get_by_role("img", name=f"After: {SENTENCE.replace('red', 'yellow')}")
+    for route in reversed(held):
+        with page.expect_response("**/*:predict"):
+            route.continue_()
+        newest.wait_for()
+    page.wait_for_timeout(500)  # the older answer would be shown by now
+    assert newest.is_visible() and status.get_by_text("Compared: ").is_visible()
+    page.unroute("**/*:predict")
+    page.route("**/*:predict", lambda route: route.fulfill(status=200, body="<!doctype html>"))
+    page.get_by_role("button", name="Compare").click()
+    alert = page.get_by_role("alert")
+    alert.get_by_text("The server gives no picture").wait_for()
+    assert status.get_by_text("Drawing").count() == 0
 
 
 def test_keyboard_mistakes_and_links(server, open_page):

@@ -30,7 +30,9 @@ def studio_address(studio_folder):
 def page(chromium, studio_address):
     """One page for all tests that begin with drawing: to load the runtime takes a second."""
     with visits(chromium) as visit:
-        yield visit(studio_address)
+        page = visit(studio_address)
+        page.get_by_role("status").get_by_text("Ready.").wait_for()
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,11 @@ MOST_WORDS = 5
 ONE_DIGIT = 1.2e-7  # of float32: `log` and `cos` may differ in the last
 
 
-def answers(captions=(), seeds=(), size=1):
+def answers(captions=(), seeds=(), size=1, begun=(), steps=()):
     """What answers.mjs prints."""
     asked = {"words": VOCABULARY.words, "max_words": MOST_WORDS, "size": size}
     asked |= {"captions": list(captions), "seeds": [str(seed) for seed in seeds]}
+    asked |= {"begun": list(begun), "steps": list(steps)}
     process = subprocess.run(
         ["node", Path(__file__).with_name("answers.mjs")],
         input=json.dumps(asked),
@@ -64,6 +65,22 @@ def test_every_kind_of_character_cuts_words_as_python_does():
         assert words == tokenize(caption)
 
 
+@pytest.mark.parametrize(
+    ("beginning", "offers"),
+    [
+        ("", ["a", "red", "bird"]),
+        ("bl", ["blue", "bird"]),
+        ("bird", ["blue"]),
+        ("lue", ["blue", "a", "red"]),
+        ("nird", ["bird", "a", "red"]),
+        ("zeppelin", ["a", "red", "bird"]),
+    ],
+    ids=["nothing", "a first letter", "a known word", "no first letter", "misspelt", "unlike all"],
+)
+def test_there_are_always_words_to_offer(beginning, offers):
+    assert answers(begun=[beginning])["offers"] == [offers]
+
+
 def test_noise_of_many_seeds_is_numpys_to_the_last_digit():
     seeds = [*range(-500, 500), *(k << 32 for k in range(1, 50)), 2**63 - 1, -(2**63)]
     found = np.float32(answers(seeds=seeds, size=200)["noise"])
@@ -76,3 +93,10 @@ def test_noise_of_many_seeds_is_numpys_to_the_last_digit():
 def test_seed_that_is_no_whole_number_of_64_bits_is_refused(seed):
     with pytest.raises(AssertionError, match="The seed must be a whole number from -9223372036854"):
         answers(seeds=[seed])
+
+
+def test_the_next_seed_is_exact_and_stays_within_64_bits():
+    steps = [("4611686018427387905", 1), ("-4611686018427387905", -1), ("", 1), ("7", -1)]
+    expected = ["4611686018427387906", "-4611686018427387906", "1", "6"]
+    ends = [(str(2**63 - 1), 1), (str(-(2**63)), -1), ("1.5", 1)]
+    assert answers(steps=steps + ends)["stepped"] == expected + [text for text, _ in ends]

@@ -1,4 +1,4 @@
-"""The studio's page in Chromium: pictures, memory, keyboard, links, mistakes."""
+"""The studio's page in Chromium: pictures, memory, keyboard, links, changed words."""
 
 import numpy as np
 import pytest
@@ -77,6 +77,30 @@ def test_pointing_at_a_pixel_shows_the_words_that_it_reads(page, drawing):
     assert sum(int(share.split()[1]) for share in shares) == pytest.approx(100, abs=10)
 
 
+def test_pictures_take_the_arrow_keys_from_screen_readers(page):
+    draw(page)
+    frame = page.get_by_role("application", name="Picture of seed 2; arrow keys tell the words")
+    assert frame.get_by_role("img", name=SENTENCE, exact=True).count() == 1
+
+
+def test_pointing_at_another_picture_leaves_the_focus_and_what_is_kept(page, drawing):
+    pictures = draw(page)
+    page.get_by_role("button", name="crown", exact=True).click()
+    word = page.get_by_role("button", name="yellow", exact=True)
+    word.focus()
+    pictures.nth(2).hover()
+    page.locator("#pixel").get_by_text("Seed 3, ").wait_for()
+    assert word.evaluate("button => button === document.activeElement")
+    crown = page.get_by_role("button", name="crown", exact=True)
+    assert crown.get_attribute("aria-pressed") == "true"
+    gates = page.locator("#words meter").evaluate_all("all => all.map(meter => meter.value)")
+    expected = np.stack(drawing.writing_gates)[:, 2, : len(drawing.words[2]), 0].T
+    np.testing.assert_allclose(np.reshape(gates, expected.shape), expected, atol=1e-4)
+    name = page.locator("#words meter").first.get_attribute("aria-label")
+    assert name == f"Writing gate of {drawing.words[2][0]} at 16 px, seed 3"
+    crown.click()
+
+
 def test_everything_goes_by_keyboard_alone(open_page, studio_address, drawing):
     page = open_page(studio_address)
     page.get_by_role("button", name="Draw").and_(page.locator(":enabled")).wait_for()
@@ -116,49 +140,6 @@ def test_everything_goes_by_keyboard_alone(open_page, studio_address, drawing):
     assert crown.get_attribute("aria-pressed") == "true"
 
 
-def test_unknown_words_are_struck_through_and_known_ones_offered(page):
-    sentence = page.get_by_role("textbox", name="Sentence")
-    sentence.fill("a zeppelin yel")
-    assert page.locator("#read s").all_inner_texts() == ["zeppelin", "yel"]
-    offers = page.get_by_role("group", name="Known words").get_by_role("button")
-    assert offers.first.inner_text() == "yellow"
-    offers.first.click()
-    assert sentence.input_value() == "a zeppelin yellow "
-    assert page.locator("#read s").all_inner_texts() == ["zeppelin"]
-    long = " ".join(["bird"] * 30)
-    sentence.fill(long)
-    assert page.locator("#read s").count() == 5
-
-
-@pytest.mark.parametrize(
-    ("sentence", "seed", "field", "message"),
-    [
-        ("", 1, "Sentence", "Type a sentence first, of words such as: a, bird, and, "),
-        ("zeppelin!", 1, "Sentence", "The model knows none of these words: zeppelin. It knows: a,"),
-        ("a bird", "", "Seed", "The seed must be a whole number from -9223372036854775808 to "),
-        ("a bird", 2**63 - 1, "Seed", "The seed must be a whole number from "),
-    ],
-    ids=["empty", "unknown", "no seed", "beyond 64 bits"],
-)
-def test_mistake_says_what_to_do(page, sentence, seed, field, message):
-    page.get_by_role("button", name="Draw").and_(page.locator(":enabled")).wait_for()
-    fill(page, sentence, seed)
-    page.get_by_role("button", name="Draw").click()
-    alert = page.get_by_role("alert")
-    alert.get_by_text(message).wait_for()
-    assert page.get_by_label(field, exact=True).get_attribute("aria-invalid") == "true"
-    draw(page, "a red bird", 3, 1)
-    assert alert.inner_text() == ""
-
-
-def test_text_of_a_sentence_is_never_html(page):
-    page.get_by_role("textbox", name="Sentence").fill("<img src=x onerror=alert(1)> bird")
-    assert page.locator("#read s").all_inner_texts()[:2] == ["img", "src"]
-    draw(page, "<b>red</b> bird <img src=x>", 1, 1)
-    assert page.locator("main b").count() == 0
-    assert page.get_by_role("img").count() == 1
-
-
 def test_link_brings_back_sentence_seed_and_pictures(page, open_page, studio_address):
     first = [pixels(picture) for picture in draw(page).all()]
     address = page.url
@@ -177,8 +158,36 @@ def test_link_brings_back_sentence_seed_and_pictures(page, open_page, studio_add
 def test_link_of_another_model_is_told(open_page, studio_address):
     page = open_page(f"{studio_address}#sentence=a+red+bird&seed=1&model=0123456789abcdef")
     message = "The link was made with another model (0123456789abcdef)"
-    page.get_by_role("alert").get_by_text(message).wait_for()
-    assert page.get_by_role("img", name="a red bird").count() == 1
+    alert = page.get_by_role("alert")
+    for _ in range(2):
+        drawn(page)
+        assert alert.inner_text().startswith(message)
+        assert page.get_by_role("img", name="a red bird").count() == 1
+        page.reload()  # it is still that link
+    drawn(page)
+    link = page.get_by_role("link", name="Link to the picture of seed 1").get_attribute("href")
+    assert "0123456789abcdef" not in link  # the picture is this model's
+    page.get_by_role("button", name="Draw").click()
+    page.wait_for_function("!location.hash.includes('0123456789abcdef')")
+    assert alert.inner_text() == ""
+
+
+def test_link_of_another_model_with_words_unknown_here_is_told(open_page, studio_address):
+    page = open_page(f"{studio_address}#sentence=zeppelin&seed=1&model=0123456789abcdef")
+    alert = page.get_by_role("alert")
+    alert.get_by_text("knows none of these words: zeppelin.").wait_for()
+    message = "The link was made with another model (0123456789abcdef); this one is "
+    assert alert.inner_text().startswith(message)
+
+
+def test_link_that_is_followed_again_brings_its_sentence_back(page):
+    draw(page, "a red bird", 7, 1)
+    sentence = page.get_by_role("textbox", name="Sentence")
+    for _ in range(2):
+        sentence.fill("a blue bird")
+        page.get_by_role("link", name="Link to the picture of seed 7").click()
+        drawn(page)
+        assert sentence.input_value() == "a red bird"
 
 
 def test_saved_png_is_the_picture(page, drawing):
@@ -218,3 +227,36 @@ def test_changed_word_shows_before_after_and_difference(page, drawing):
     assert f"Difference of seed 1: {levels.mean():.1f}"[:-2] in told
     bright = pixels(page.get_by_role("img", name="Difference")).sum(axis=-1)
     assert bright[levels > 0.9 * levels.max()].min() > bright[levels < 2].max()
+    status = page.get_by_role("status").get_by_text("Compared: ").inner_text()
+    assert f"{levels.mean():.1f}"[:-2] in status
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save PNG of seed 1, after").click()
+    with Image.open(download.value.path()) as picture:
+        assert within(np.asarray(picture.convert("RGB")), expected) <= 1
+    page.get_by_role("link", name="Link to the picture of seed 1, after").click()
+    page.get_by_role("img", name=changed, exact=True).wait_for()
+    assert page.get_by_role("spinbutton", name="Seed").input_value() == str(SEED)
+    page.get_by_role("status").get_by_text("compare again").wait_for()
+
+
+def test_a_word_can_be_changed_while_more_pictures_are_drawn(page):
+    draw(page, count=1)
+    fill(page, "a red bird", 1, 8)
+    page.get_by_role("button", name="Draw").click()
+    page.get_by_role("img", name="a red bird", exact=True).first.wait_for()
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("status").get_by_text("Compared: ").wait_for()
+    assert page.locator("#compared img").count() == 3
+    page.get_by_role("status").get_by_text("Drawn: 8 pictures.").wait_for()
+    assert page.locator("#compared img").count() == 3
+
+
+def test_comparing_takes_away_what_was_wrong_before(page):
+    draw(page, count=1)
+    page.get_by_role("textbox", name="Sentence").fill("zeppelin")
+    page.get_by_role("button", name="Draw").click()
+    alert = page.get_by_role("alert")
+    alert.get_by_text("zeppelin").wait_for()
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("status").get_by_text("Compared: ").wait_for()
+    assert alert.inner_text() == ""

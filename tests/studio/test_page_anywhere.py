@@ -1,5 +1,6 @@
 """The studio's page on every screen, for everyone, on any host, without a network, and damaged."""
 
+import hashlib
 import io
 import json
 import os
@@ -116,6 +117,56 @@ def test_damaged_file_is_told(open_page, studio_folder, tmp_path, damage, messag
         page.get_by_role("alert").get_by_text(f"{name} {message}").wait_for()
         assert page.get_by_role("button", name="Draw").is_disabled()
         assert not page.get_by_role("progressbar").is_visible()
+
+
+FILES = (
+    *("studio.json", "model/manifest.json"),
+    *("runtime/ort.wasm.min.mjs", "runtime/ort-wasm-simd-threaded.mjs"),
+)
+AGAIN = "opy the whole folder again."
+
+
+@pytest.mark.parametrize("content", [None, "<!doctype html>"], ids=["missing", "another page"])
+@pytest.mark.parametrize("name", FILES)
+def test_file_that_is_not_the_one_is_told_with_what_to_do(
+    open_page, studio_folder, tmp_path, name, content
+):
+    copy = shutil.copytree(studio_folder, tmp_path / "studio")
+    (copy / name).unlink()
+    if content:
+        (copy / name).write_text(content)  # as hosts do that answer everything with one page
+    told = refused(open_page, copy)
+    assert told.startswith(f"{name} " if name.endswith(".json") else "The model can't be loaded: ")
+    assert told.endswith(AGAIN) and told.count(AGAIN) == 1
+    if name.endswith(".json") and content:
+        assert told == (
+            f"{name} is no JSON: it is damaged, or the host answers with another page. C{AGAIN}"
+        )
+
+
+def test_model_that_the_runtime_cannot_read_is_told_with_what_to_do(
+    open_page, studio_folder, tmp_path
+):
+    copy = shutil.copytree(studio_folder, tmp_path / "studio")
+    manifest = json.loads((copy / "model" / "manifest.json").read_text(encoding="utf-8"))
+    content = b"no graph"
+    described = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest["files"]["stages_float32.onnx"] |= described
+    (copy / "model" / "stages_float32.onnx").write_bytes(content)
+    (copy / "model" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    told = refused(open_page, copy)
+    assert told.startswith("The model can't be loaded: ") and "ERROR_CODE" in told
+    assert told.endswith(f"Load the page again; if this stays, c{AGAIN}")
+
+
+def refused(open_page, directory):
+    """What the page of a folder that can't draw tells."""
+    with served(directory) as address:
+        page = open_page(address, expect_errors=True)
+        page.locator("#problem:not(:empty)").wait_for()
+        assert page.get_by_role("button", name="Draw").is_disabled()
+        assert not page.get_by_role("progressbar").is_visible()
+        return page.get_by_role("alert").inner_text()
 
 
 def test_loading_shows_how_far_it_is(open_page, studio_address):

@@ -11,6 +11,7 @@ import sys
 import threading
 
 import pytest
+from browser import lack
 from command_lines import environment, refuse
 
 from dmgan_tf.inference import presets
@@ -196,7 +197,7 @@ def test_page_fetches_nothing_from_elsewhere():
 @pytest.mark.slow
 def test_command_serves_until_it_is_told_to_stop_and_leaves_nothing(parts, tmp_path):
     if not (folder.HERE / "runtime").is_dir():
-        pytest.skip("ONNX Runtime Web isn't there: make studio.")
+        lack("ONNX Runtime Web isn't there: make studio.")
     command = [sys.executable, "-m", "dmgan_tf.studio", "--model", str(parts)]
     process = subprocess.Popen(
         [*command, "--serve", "--port", "0"],

@@ -34,7 +34,7 @@ def test_it_draws_the_same_by_webgpu(open_with_gpu, studio_address, drawing):
 def test_drawings_that_overlap_come_one_after_the_other(open_with_gpu, studio_address):
     page = open_with_gpu(studio_address)
     draw(page, count=1)
-    page.get_by_role("status").evaluate("status => { status.textContent = ''; }")
+    page.locator("#status").evaluate("status => { status.textContent = ''; }")
     for _ in range(2):
         page.get_by_role("button", name="Roll").click()
     drawn(page)

@@ -1,6 +1,7 @@
 /** Draws in this browser, in a worker. */
 
 import { Engine } from "./engine.js";
+import { UserError, told } from "./errors.js";
 import { fetchChecked, fetchJson } from "./files.js";
 import { Vocabulary } from "./tokens.js";
 
@@ -36,7 +37,7 @@ export class BrowserEngine extends Engine {
     this.worker.onerror = (event) => {
       const reason = event.message || "its script could not be loaded";
       for (const { reject } of this.calls.values()) {
-        reject(new Error(`Drawing failed: ${reason}. Load the page again.`));
+        reject(new UserError(told(reason, "Drawing failed")));
       }
     };
   }
@@ -53,7 +54,7 @@ export class BrowserEngine extends Engine {
     const { resolve, reject } = this.calls.get(id);
     this.calls.delete(id);
     if (error === undefined) resolve(result);
-    else reject(new Error(error));
+    else reject(new UserError(error));
   }
 
   #call(method, argument) {

@@ -1,5 +1,7 @@
 /** The files beside the page: fetched with progress, and checked against what was written. */
 
+import { UserError } from "./errors.js";
+
 /** @typedef {{bytes: number, sha256: string}} Described what a manifest says of a file */
 
 /** @param {string} path relative to the page */
@@ -8,12 +10,14 @@ async function open(path) {
   try {
     response = await fetch(new URL(path, import.meta.url));
   } catch {
-    throw new Error(`${path} can't be fetched. Is the server still running? Then load the page again.`);
+    const advice = "Is the server still running? Then load the page again.";
+    throw new UserError(`${path} can't be fetched. ${advice}`);
   }
   if (!response.ok) {
-    const told = await response.json().catch(() => null); // a server that draws says why
-    if (told?.error) throw new Error(told.error);
-    throw new Error(`${path} can't be fetched (${response.status}). Copy the whole folder again.`);
+    const answer = await response.json().catch(() => null); // a server that draws says why
+    if (answer?.error) throw new UserError(answer.error);
+    const reason = `${path} can't be fetched (${response.status})`;
+    throw new UserError(`${reason}. Copy the whole folder again.`);
   }
   return response;
 }
@@ -23,7 +27,11 @@ async function open(path) {
  * @returns {Promise<any>}
  */
 export async function fetchJson(path) {
-  return (await open(path)).json();
+  const response = await open(path);
+  return response.json().catch(() => {
+    const reason = "is no JSON: it is damaged, or the host answers with another page";
+    throw new UserError(`${path} ${reason}. Copy the whole folder again.`);
+  });
 }
 
 /**
@@ -31,7 +39,7 @@ export async function fetchJson(path) {
  * @param {Described} described
  * @param {(bytes: number) => void} [onBytes] told of each part that has come
  * @returns {Promise<Uint8Array>}
- * @throws {Error} when it isn't the file that was written
+ * @throws {UserError} when it isn't the file that was written
  */
 export async function fetchChecked(path, described, onBytes = () => {}) {
   const content = new Uint8Array(described.bytes);
@@ -44,7 +52,8 @@ export async function fetchChecked(path, described, onBytes = () => {}) {
     onBytes(part.value.length);
   }
   if (!crypto.subtle) {
-    throw new Error("Browsers can check files only by HTTPS or on localhost: open this page there.");
+    const reason = "Browsers can check files only by HTTPS or on localhost";
+    throw new UserError(`${reason}: open this page there.`);
   }
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
   const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -63,5 +72,5 @@ export function unzip(content) {
 
 /** @param {string} path */
 function damaged(path) {
-  return new Error(`${path} is damaged or was changed (SHA-256). Copy the whole folder again.`);
+  return new UserError(`${path} is damaged or was changed (SHA-256). Copy the whole folder again.`);
 }

@@ -2,64 +2,19 @@
 
 import { BrowserEngine } from "./browser_engine.js";
 import { Comparison } from "./comparison.js";
-import { byId, element } from "./elements.js";
+import { byId } from "./elements.js";
+import { told } from "./errors.js";
+import { clearFigures, drawnFigure } from "./figures.js";
 import { fetchJson } from "./files.js";
 import { fromFragment, toFragment } from "./link.js";
 import { MemoryView } from "./memory.js";
-import { parseSeed } from "./noise.js";
-import { toCanvas, toImage, toPng } from "./pictures.js";
+import { parseSeed, stepSeed } from "./noise.js";
+import { tell } from "./problem.js";
 import { SentenceField } from "./sentence.js";
 import { ServerEngine } from "./server_engine.js";
 
 const MOST_ROLLED = 2 ** 31;
-
-/** @param {unknown} error */
-function tell(error) {
-  byId("problem").textContent = error instanceof Error ? error.message : String(error);
-}
-
-/** A picture with what belongs to it. */
-async function shown(drawing, link) {
-  const last = drawing.stages.at(-1);
-  const canvas = toCanvas(last);
-  const image = await toImage(canvas, drawing.sentence);
-  const overlay = element("canvas", { className: "overlay", hidden: true, "aria-hidden": true });
-  const frame = element(
-    "div",
-    {
-      className: "frame",
-      tabIndex: 0,
-      role: "group",
-      "aria-label": `Picture of seed ${drawing.seed}; arrow keys: the words that a pixel reads`,
-    },
-    image,
-    overlay,
-  );
-  const stages = drawing.stages.map((stage) => {
-    const small = toCanvas(stage);
-    small.setAttribute("aria-hidden", "true");
-    return element("li", {}, small, `${stage.side} px`);
-  });
-  const save = element("button", { type: "button", onclick: () => download(canvas, drawing) });
-  save.append("Save PNG", element("span", { className: "hidden" }, ` of seed ${drawing.seed}`));
-  const anchor = element("a", { href: link }, "Link");
-  anchor.append(element("span", { className: "hidden" }, ` to the picture of seed ${drawing.seed}`));
-  const figure = element(
-    "figure",
-    {},
-    frame,
-    element("figcaption", {}, `Seed ${drawing.seed}`, save, anchor),
-    element("ol", { className: "stages", "aria-label": "Stages" }, ...stages),
-  );
-  return { figure, drawing, frame, overlay };
-}
-
-async function download(canvas, { sentence, seed }) {
-  const name = sentence.replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 80);
-  const href = URL.createObjectURL(await toPng(canvas));
-  element("a", { href, download: `${name}_seed_${seed}.png` }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 60_000);
-}
+const STEPS = { ArrowUp: 1n, ArrowDown: -1n };
 
 class Page {
   /** @param {import("./engine.js").Engine} engine */
@@ -67,10 +22,11 @@ class Page {
     this.engine = engine;
     this.sentence = new SentenceField(engine.vocabulary, engine.maxWords);
     this.memory = new MemoryView();
-    this.comparison = new Comparison(engine, tell);
+    this.comparison = new Comparison(engine);
     this.turn = 0; // what is drawn for an older question is not shown
     const { name, title } = engine.studio;
     byId("model").textContent = title ?? name;
+    document.title = `${title ?? name} – Studio`;
     byId("form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.draw();
@@ -79,13 +35,16 @@ class Page {
       byId("seed").value = Math.floor(Math.random() * MOST_ROLLED);
       if (!byId("draw").disabled && this.sentence.value) this.draw();
     });
+    byId("seed").addEventListener("keydown", (event) => this.#step(event));
     window.addEventListener("hashchange", () => this.follow());
+    document.addEventListener("click", (event) => this.#clickAgain(event));
   }
 
   /** Lets draw, from now on: what draws is loaded. */
   start() {
     this.#describe();
     byId("draw").disabled = false;
+    byId("status").textContent = "Ready.";
     this.follow();
   }
 
@@ -106,12 +65,30 @@ class Page {
     this.draw(link.model);
   }
 
+  /** The next seed or the one before; a browser counts by doubles, which end at 2 ** 53. */
+  #step(event) {
+    const step = STEPS[/** @type {keyof STEPS} */ (event.key)];
+    if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    byId("seed").value = stepSeed(byId("seed").value, step);
+  }
+
+  /** A link to where the page is already: the address stays, so no `hashchange` comes. */
+  #clickAgain({ target, ctrlKey, metaKey, shiftKey }) {
+    const link = target instanceof Element && target.closest("a");
+    const elsewhere = ctrlKey || metaKey || shiftKey; // in a tab or a window of its own
+    if (link && !elsewhere && link.hash === location.hash) this.follow();
+  }
+
   /** @param {string} [model] that a link was made with */
   async draw(model) {
     const turn = ++this.turn;
-    tell("");
-    for (const id of ["sentence", "seed"]) byId(id).removeAttribute("aria-invalid");
     const { fingerprint } = this.engine.studio;
+    const foreign = model && model !== fingerprint;
+    const notice = foreign
+      ? `The link was made with another model (${model}); this one is ${fingerprint}. `
+      : "";
+    tell(notice);
     let field = "sentence"; // which is wrong, if one is
     try {
       const sentence = this.sentence.drawable();
@@ -120,46 +97,40 @@ class Page {
       const count = Number(byId("count").value);
       parseSeed(String(first + BigInt(count - 1)));
       field = "";
+      // The address goes on naming the model of the link: opened again, it tells so again.
+      const seed = String(first);
+      const address = toFragment({ sentence, seed, count, model: model || fingerprint });
+      history.replaceState(null, "", address);
       await this.#draw(turn, sentence, first, count);
-      if (model && model !== fingerprint && turn === this.turn) {
-        tell(`The link was made with another model (${model}); this one is ${fingerprint}.`);
-      }
     } catch (error) {
       if (turn !== this.turn) return;
       byId("status").textContent = "";
-      if (field) {
-        byId(field).setAttribute("aria-invalid", "true");
-        byId(field).focus();
-      }
-      tell(error);
+      tell(notice + told(error, "Drawing failed"), field);
     }
   }
 
   async #draw(turn, sentence, first, count) {
     const { fingerprint: model } = this.engine.studio;
-    const seeds = Array.from({ length: count }, (_, i) => first + BigInt(i));
-    const link = (seed, pictures) =>
-      toFragment({ sentence, seed: String(seed), count: pictures, model });
-    history.replaceState(null, "", link(first, count));
     const pictures = [];
-    for (const seed of seeds) {
-      byId("status").textContent = `Drawing ${pictures.length + 1} of ${count} …`;
-      const picture = await shown(await this.engine.draw(sentence, seed), link(seed, 1));
+    for (let place = 0; place < count; place++) {
+      byId("status").textContent = `Drawing ${place + 1} of ${count} …`;
+      const drawing = await this.engine.draw(sentence, first + BigInt(place));
+      const picture = await drawnFigure(drawing, model);
       if (turn !== this.turn) return;
-      if (!pictures.length) this.#clear();
+      if (!place) this.#begin(drawing);
       pictures.push(picture);
       byId("drawn").append(picture.figure);
     }
     this.#describe();
     byId("status").textContent = count === 1 ? "Drawn." : `Drawn: ${count} pictures.`;
     this.memory.show(pictures);
-    this.comparison.offer(pictures[0].drawing);
   }
 
-  #clear() {
-    for (const image of document.querySelectorAll("img")) URL.revokeObjectURL(image.src);
-    byId("drawn").replaceChildren();
+  /** The first picture is there: its words can be changed while the others are drawn. */
+  #begin(drawing) {
+    clearFigures("drawn");
     byId("drawn").hidden = false;
+    this.comparison.offer(drawing);
   }
 }
 
@@ -174,6 +145,6 @@ try {
   page.start();
   if (!studio.model) navigator.serviceWorker?.register("offline.js").catch(() => {});
 } catch (error) {
-  tell(error);
+  tell(told(error, "The page can't be made ready"));
 }
 byId("loading").hidden = true;

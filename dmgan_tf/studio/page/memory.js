@@ -48,6 +48,7 @@ export class MemoryView {
     );
     shown.forEach((_, place) => this.#listen(place));
     this.#words();
+    this.#fillBars();
     this.#choose(this.refinement);
   }
 
@@ -61,9 +62,9 @@ export class MemoryView {
     return drawing.refinements[this.refinement];
   }
 
-  /** The list of words with a bar per stage, of the current picture. */
+  /** The list of words, with an empty bar per stage. */
   #words() {
-    const { words, refinements, seed } = this.shown[this.current].drawing;
+    const { words, refinements } = this.shown[0].drawing;
     byId("words-title").textContent = "Words";
     byId("words").replaceChildren(
       ...words.map((word, place) => {
@@ -80,19 +81,28 @@ export class MemoryView {
           },
           word,
         );
-        const bars = refinements.map(({ side, writingGate }) => {
-          const value = writingGate[place];
-          const name = `Writing gate of ${word} at ${side} px, seed ${seed}`;
-          return element(
-            "span",
-            { className: "bar" },
-            element("meter", { min: 0, max: 1, value, "aria-label": name }),
-            element("span", {}, `${side} px ${value.toFixed(2)}`),
-          );
+        const bars = refinements.map(() => {
+          const meter = element("meter", { min: 0, max: 1 });
+          return element("span", { className: "bar" }, meter, element("span"));
         });
         return element("li", {}, button, ...bars, element("span", { className: "share" }));
       }),
     );
+  }
+
+  /** Fills the bars with the current picture's gates. The words stay: one may have the focus. */
+  #fillBars() {
+    const { words, refinements, seed } = this.shown[this.current].drawing;
+    for (const [place, item] of [...byId("words").children].entries()) {
+      for (const [stage, bar] of [...item.querySelectorAll(".bar")].entries()) {
+        const { side, writingGate } = refinements[stage];
+        const [meter, text] = bar.children;
+        const name = `Writing gate of ${words[place]} at ${side} px, seed ${seed}`;
+        meter.setAttribute("aria-label", name);
+        meter.value = writingGate[place];
+        text.textContent = `${side} px ${meter.value.toFixed(2)}`;
+      }
+    }
   }
 
   #point(word) {
@@ -171,10 +181,7 @@ export class MemoryView {
     const { frame, drawing } = this.shown[place];
     if (place !== this.current) {
       this.current = place;
-      const { pinned } = this;
-      this.#words();
-      this.pinned = null;
-      if (pinned !== null) this.#pin(pinned);
+      this.#fillBars();
     }
     const { side, attention, responseGate } = drawing.refinements[this.refinement];
     const pixel = row * side + column;

@@ -1,5 +1,7 @@
 /** Noise from a seed, as `dmgan_tf/inference/noise.py` describes and makes it. */
 
+import { UserError } from "./errors.js";
+
 /** @param {number} x 32 bits */
 function hash(x) {
   x ^= x >>> 16;
@@ -32,12 +34,25 @@ const MOST = 2n ** 63n - 1n;
 /**
  * @param {string} text
  * @returns {bigint}
- * @throws {Error} when it is no whole number of 64 bits
+ * @throws {UserError} when it is no whole number of 64 bits
  */
 export function parseSeed(text) {
   const seed = /^\s*[+-]?\d+\s*$/.test(text) ? BigInt(text.replace("+", "")) : MOST + 1n;
   if (seed < LEAST || seed > MOST) {
-    throw new Error(`The seed must be a whole number from ${LEAST} to ${MOST}.`);
+    throw new UserError(`The seed must be a whole number from ${LEAST} to ${MOST}.`);
   }
   return seed;
+}
+
+/**
+ * @param {string} text of a seed; empty: 0
+ * @param {bigint} step
+ * @returns {string} the seed so far from it; where there is none, the text as it is
+ */
+export function stepSeed(text, step) {
+  try {
+    return String(parseSeed(String(parseSeed(text || "0") + step)));
+  } catch {
+    return text;
+  }
 }

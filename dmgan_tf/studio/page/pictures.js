@@ -1,5 +1,7 @@
 /** Arrays of pixels as pictures that a page can show and save. */
 
+import { UserError } from "./errors.js";
+
 /** Colours of a heat map, from nothing to the most: dark violet, red, yellow. */
 const COLOURS = [
   [0, 0, 4],
@@ -59,7 +61,11 @@ export function paintHeat(canvas, side, shares) {
  */
 export function toPng(canvas) {
   return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("No memory for a PNG."))));
+    canvas.toBlob((blob) => {
+      const advice = "Close other pages, or draw fewer pictures";
+      if (blob) resolve(blob);
+      else reject(new UserError(`The browser has no memory left for a PNG. ${advice}.`));
+    });
   });
 }
 

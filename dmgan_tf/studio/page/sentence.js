@@ -1,6 +1,8 @@
 /** The field of the sentence: what the model reads of it as one types, and the words it knows. */
 
 import { byId, element } from "./elements.js";
+import { UserError } from "./errors.js";
+import { tokenize } from "./tokens.js";
 
 const OFFERS = 8;
 
@@ -10,8 +12,10 @@ export class SentenceField {
     this.vocabulary = vocabulary;
     this.maxWords = maxWords;
     this.input = byId("sentence");
-    this.input.addEventListener("input", () => this.show());
-    this.show();
+    this.input.addEventListener("input", () => this.#show(true));
+    // Not all of it: offers that are made anew as the field is left would miss the click on one.
+    this.input.addEventListener("change", () => this.#tellLeftOut(this.#words()));
+    this.#show(false);
   }
 
   get value() {
@@ -20,44 +24,61 @@ export class SentenceField {
 
   set value(sentence) {
     this.input.value = sentence;
-    this.show();
+    this.#show(false);
   }
 
   /**
    * @returns {string} the sentence
-   * @throws {Error} when the model can draw nothing of it
+   * @throws {UserError} when the model can draw nothing of it
    */
   drawable() {
-    const words = this.vocabulary.read(this.value, this.maxWords);
+    const words = this.#words();
     const known = this.vocabulary.words.slice(1, 9).join(", ");
     if (words.some(({ read }) => read)) return this.value;
-    if (!words.length) throw new Error(`Type a sentence first, of words such as: ${known}.`);
+    if (!words.length) throw new UserError(`Type a sentence first, of words such as: ${known}.`);
     const unknown = words.map(({ word }) => word).join(", ");
-    throw new Error(`The model knows none of these words: ${unknown}. It knows: ${known}, …`);
+    throw new UserError(`The model knows none of these words: ${unknown}. It knows: ${known}, …`);
   }
 
-  /** Shows which words are read, and offers known ones for the word that is being typed. */
-  show() {
-    const words = this.vocabulary.read(this.value, this.maxWords);
+  #words() {
+    return this.vocabulary.read(this.value, this.maxWords);
+  }
+
+  /**
+   * Shows which words are read, and offers known ones for the word that is being typed.
+   *
+   * @param {boolean} typing the last word may go on
+   */
+  #show(typing) {
+    const words = this.#words();
     const shown = words.flatMap(({ word, read }) => [element(read ? "span" : "s", {}, word), " "]);
-    const left = words.filter(({ read }) => !read).map(({ word }) => word);
-    byId("read").replaceChildren(
-      ...(words.length ? ["Read: ", ...shown] : []),
-      ...(left.length ? [element("span", { className: "hidden" }, `Left out: ${left}.`)] : []),
-    );
-    const beginning = /[a-z0-9_]*$/.exec(this.value.toLowerCase())?.[0] ?? "";
+    byId("read").replaceChildren(...(words.length ? ["Read: ", ...shown] : []));
+    const begun = /[\p{L}\p{N}_]*$/u.exec(this.value)?.[0] ?? "";
+    const beginning = tokenize(begun).at(-1) ?? "";
+    this.#tellLeftOut(typing && beginning ? words.slice(0, -1) : words);
     const offers = this.vocabulary.offers(beginning, OFFERS);
     byId("offers").replaceChildren(
-      ...offers.map((word) =>
-        element("button", { type: "button", onclick: () => this.#take(beginning, word) }, word),
-      ),
+      ...offers.map((word) => {
+        const onclick = () => this.#take(begun, beginning, word);
+        return element("button", { type: "button", onclick }, word);
+      }),
     );
   }
 
-  /** Puts a word in the place of what was begun; after a word that is known already, behind it. */
-  #take(beginning, word) {
+  /** Tells screen readers, only when it changes: they read it aloud. */
+  #tellLeftOut(words) {
+    const left = words.filter(({ read }) => !read).map(({ word }) => word);
+    const text = left.length ? `Left out: ${left.join(", ")}.` : "";
+    if (byId("left-out").textContent !== text) byId("left-out").textContent = text;
+  }
+
+  /** Puts a word in the place of what was begun; behind it, where that is a known word or none. */
+  #take(begun, beginning, word) {
     const whole = this.vocabulary.ids.has(beginning) && !word.startsWith(beginning);
-    const kept = whole ? `${this.value} ` : this.value.slice(0, this.value.length - beginning.length);
+    const kept =
+      beginning && !whole
+        ? this.value.slice(0, this.value.length - begun.length)
+        : this.value.replace(/\S$/, "$& ");
     this.value = `${kept}${word} `;
     this.input.focus();
   }

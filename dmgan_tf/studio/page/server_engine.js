@@ -1,6 +1,7 @@
 /** Draws by the server that the page comes from, through its REST interface. */
 
 import { Engine } from "./engine.js";
+import { UserError } from "./errors.js";
 import { Vocabulary } from "./tokens.js";
 
 export class ServerEngine extends Engine {
@@ -20,14 +21,19 @@ export class ServerEngine extends Engine {
       headers: { "Content-Type": "application/json" },
       body: `{"signature_name": "stages", "instances": [${instance}]}`,
     }).catch(() => {
-      throw new Error("The server can't be reached. Is it still running? Then draw again.");
+      throw new UserError("The server can't be reached. Is it still running? Then draw again.");
     });
     const answer = await response.json().catch(() => ({}));
     if (!response.ok) {
-      throw new Error(`The server refuses: ${answer.error ?? response.status}. Draw again later.`);
+      const reason = answer.error ?? response.status;
+      throw new UserError(`The server refuses: ${reason}. Draw again later.`);
+    }
+    if (!answer.predictions) {
+      const advice = "Load the page again; if this stays, ask who runs the server";
+      throw new UserError(`The server gives no picture. ${advice}.`);
     }
     const [found] = answer.predictions;
-    if (found.error) throw new Error(found.error);
+    if (found.error) throw new UserError(found.error);
     return Object.fromEntries(
       Object.entries(found).map(([name, value]) => [name, flat(name, value, ids.length)]),
     );

@@ -13,6 +13,18 @@ export function tokenize(caption) {
   return words.map((word) => word.replace(/[^\x00-\x7f]+/g, "")).filter(Boolean);
 }
 
+/** How many first letters two words share. */
+function firstShared(word, other) {
+  let length = 0;
+  while (length < word.length && word[length] === other[length]) length++;
+  return length;
+}
+
+/** Neighbouring letters of a word, two by two. */
+function pairs(word) {
+  return Array.from({ length: Math.max(word.length - 1, 0) }, (_, i) => word.slice(i, i + 2));
+}
+
 /** The words that a model knows; a word's id is its place. */
 export class Vocabulary {
   /** @param {string[]} words the first is the end of a caption */
@@ -46,22 +58,25 @@ export class Vocabulary {
 
   /**
    * Known words to offer for what somebody begins to type: those that share its first letters.
+   * Where none does, all may be: those that look like it first, then the model's first words.
    *
    * @param {string} beginning of a word; empty: the model's first words
    * @param {number} count at most
    * @returns {string[]} the best first
    */
   offers(beginning, count) {
-    const shared = (/** @type {string} */ word) => {
-      let length = 0;
-      while (length < beginning.length && word[length] === beginning[length]) length++;
-      return length;
-    };
-    return this.words
+    const begun = new Set(pairs(beginning));
+    const others = this.words
       .slice(1)
-      .map((word) => ({ word, length: shared(word) }))
-      .filter(({ word, length }) => word !== beginning && (length > 0 || beginning === ""))
-      .sort((one, other) => other.length - one.length)
+      .filter((word) => word !== beginning)
+      .map((word) => ({
+        word,
+        first: firstShared(word, beginning),
+        alike: pairs(word).filter((pair) => begun.has(pair)).length,
+      }));
+    const near = others.filter(({ first }) => first > 0);
+    return (near.length ? near : others)
+      .sort((one, other) => other.first - one.first || other.alike - one.alike)
       .slice(0, count)
       .map(({ word }) => word);
   }

@@ -1,5 +1,6 @@
 /** Draws in a thread of its own, by ONNX Runtime: the page stays responsive. */
 
+import { told } from "./errors.js";
 import { fetchChecked, unzip } from "./files.js";
 import { seededNoise } from "./noise.js";
 
@@ -9,14 +10,22 @@ const THREADS_FROM_BYTES = 8 * 2 ** 20; // of a model: smaller ones gain nothing
 
 /** The builds of ONNX Runtime by what they draw with, as `build.mjs` copies them. */
 const BUILDS = {
-  webgpu: { api: "./runtime/ort.jspi.min.mjs", binary: "runtime/ort-wasm-simd-threaded.jspi.wasm.gzip" },
-  wasm: { api: "./runtime/ort.wasm.min.mjs", binary: "runtime/ort-wasm-simd-threaded.wasm.gzip" },
+  webgpu: {
+    api: "./runtime/ort.jspi.min.mjs",
+    binary: "runtime/ort-wasm-simd-threaded.jspi.wasm.gzip",
+  },
+  wasm: {
+    api: "./runtime/ort.wasm.min.mjs",
+    binary: "runtime/ort-wasm-simd-threaded.wasm.gzip",
+  },
 };
+
+const FAILED = { load: "The model can't be loaded", draw: "The model can't draw" };
 
 /** @type {Promise<{ort: any, session: any, studio: any, manifest: any, provider: string}>} */
 let loaded;
 
-/** WebGPU wants a GPU, a browser that can suspend WebAssembly (JSPI), and the build in the folder. */
+/** WebGPU wants a GPU, a browser that suspends WebAssembly (JSPI), and its build in the folder. */
 async function canUseWebGpu(files) {
   if (!(BUILDS.webgpu.binary in files) || !("Suspending" in WebAssembly)) return false;
   return Boolean(await navigator.gpu?.requestAdapter().catch(() => null));
@@ -88,7 +97,7 @@ async function answer({ id, method, argument }) {
     if (method === "load") await (loaded = load(argument));
     postMessage({ id, result: method === "draw" ? await draw(argument) : null });
   } catch (error) {
-    postMessage({ id, error: String(error?.message ?? error) });
+    postMessage({ id, error: told(error, FAILED[method]) });
   }
 }
 
