@@ -21,12 +21,12 @@ from random_model import VOCABULARY_SIZE, random_artist
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.config_file import find_config, load_config
+from dmgan_tf.errors import UserError
 from dmgan_tf.inference.edge_runtimes import RUNTIMES
 from dmgan_tf.inference.presets import locate
 
 _CAPTIONS, _REPEATS = 64, 5
 _JUDGED, _FIRST_SEED = 16, 1000  # captions of the report; seed of those held out
-_FORMS = {"litert": "litert"}  # of exports; of other runtimes: onnx
 
 
 def main() -> int:
@@ -67,12 +67,15 @@ def main() -> int:
         print(edge_report.table(rows))
         if count := arguments.held_out:
             judged = edge_folder.captions(artist, model, captions, _JUDGED + count)[1][_JUDGED:]
+            if not judged:
+                raise UserError(f"--held-out {count}: there are no captions beyond the table's.")
             reference = edge_report.reference(artist, judged, _FIRST_SEED)
             print(f"{len(judged)} held out:")
             kinds = [(row["runtime"], row["precision"]) for row in rows]
+            forms = ("litert" if runtime == "litert" else "onnx" for runtime, _ in kinds)
             again = [
-                edge_report.rows(folder / _FORMS.get(kind[0], "onnx"), [kind], reference)[0]
-                for kind in kinds
+                edge_report.rows(folder / form, [kind], reference)[0]
+                for form, kind in zip(forms, kinds, strict=True)
             ]
             print(edge_report.table(again))
     return 0

@@ -65,7 +65,9 @@ class EdgeModel:
         directory = Path(directory)
         form = "litert" if runtime == "litert" else "onnx"
         manifest = read_manifest(directory, form)
-        files = _ort_files(directory) if ort else manifest["files"]
+        files = manifest["files"]
+        if ort and (directory / ORT).is_file():
+            files = files | read_json(directory / ORT)
         bfloat16 = precision == "bfloat16"
         suffix = ".ort" if ort else edge_runtimes.SUFFIXES[runtime]
         name = f"dmgan_{'float32' if bfloat16 else precision}{suffix}"
@@ -120,13 +122,6 @@ def read_manifest(directory: Path, form: str = "onnx") -> dict:
     ):
         raise UserError(f"{path}: is damaged. Copy or export it again.")
     return manifest
-
-
-def _ort_files(directory):
-    path = directory / ORT
-    if not path.is_file():
-        raise UserError(f"{path}: is missing. {_how_to_export(directory, 'onnx')}")
-    return read_json(path)
 
 
 def _how_to_export(directory, form):

@@ -9,6 +9,7 @@ NOTEBOOK = TUTORIAL.with_suffix(".ipynb")
 _BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 # The notebook is opened alone: it draws its own pictures, and relative links would lead nowhere.
 _PICTURES = re.compile(r"^!\[.*?\n\n", re.MULTILINE | re.DOTALL)  # paragraphs
+_ONLY_A_LINK = re.compile(r"\s+\(\[[^]]*\]\((?!https?:)[^)]*\)\)")  # in parentheses
 _LINK = re.compile(r"\[([^]]*)\]\((?!https?:)[^)]*\)")
 _PICTURE = """\
 from IPython.display import Image
@@ -65,7 +66,7 @@ def notebook() -> str:
 
 
 def _alone(text):
-    return _LINK.sub(r"\1", _PICTURES.sub("", text))
+    return _LINK.sub(r"\1", _ONLY_A_LINK.sub("", _PICTURES.sub("", text)))
 
 
 def _cell(kind, text):

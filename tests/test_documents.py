@@ -43,7 +43,6 @@ def test_api_reference_has_every_name_of_the_package():
 def test_notebook_needs_no_file_beside_it():
     cells = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
     text = "".join(line for c in cells if c["cell_type"] == "markdown" for line in c["source"])
-    assert "data.md has the other forms" in text and "earlier run" not in text
     assert not re.findall(r"\]\((?!https?:)[^)]*\)", text)
 
 

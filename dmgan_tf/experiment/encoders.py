@@ -12,6 +12,7 @@ from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.run import Task, run
 from dmgan_tf.experiment.watchers import progress, retrieval
 from dmgan_tf.inference.model_directory import load_metadata, model_in, resolve, save_model
+from dmgan_tf.models.image_encoder import CompactEncoder
 from dmgan_tf.models.text_encoder import TextEncoder
 from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.replicas import every_worker
@@ -128,8 +129,13 @@ def _named(config):
     return next(((key, named) for key, named in keys.items() if named), ("--run-dir", None))
 
 
-def check_encoders(config: Config, text: TextEncoder, image: keras.Model, directory: Path) -> None:
-    """Raises UserError when the encoders of a directory are others than the config asks for."""
+def check_encoders(
+    config: Config, text: TextEncoder, image: keras.Model, directory: Path, run_folder: Path
+) -> None:
+    """Raises UserError when the encoders of a directory are others than the config asks for.
+
+    A run that goes on keeps its image encoder, whatever its config says of that.
+    """
     wanted, found = config.text_encoder.feature_size, text.feature_size
     if wanted != found:
         raise UserError(
@@ -140,15 +146,20 @@ def check_encoders(config: Config, text: TextEncoder, image: keras.Model, direct
         build.check_feature_maps(config, image)
     except UserError as error:
         raise UserError(f"`{_named(config)[0]}`, {directory}: {error}") from error
+    if directory.is_relative_to(working_folder(run_folder)):
+        return
     section = config.image_encoder
-    asked = {"kind": section.kind}
-    has = {"kind": next(k for k, kind in build.IMAGE_ENCODERS.items() if type(image) is kind)}
-    if section.kind == has["kind"] == "compact":
-        asked |= {key: getattr(section, key) for key in build.COMPACT_KEYS}
-        has |= {key: getattr(image, key) for key in build.COMPACT_KEYS}
-    for key, value in asked.items():
-        if value != has[key]:
-            raise UserError(
-                f"`image_encoder.{key}` must be that of the encoders that training takes. "
-                f"Received: {value}, but {directory} has {has[key]}."
-            )
+    there, asked = type(image), build.IMAGE_ENCODERS[section.kind]
+    if there is not asked:
+        found = next(kind for kind, made in build.IMAGE_ENCODERS.items() if made is there)
+        raise _other(config, "kind", section.kind, found, directory)
+    for key in build.COMPACT_KEYS if there is CompactEncoder else ():
+        if getattr(section, key) != getattr(image, key):
+            raise _other(config, key, getattr(section, key), getattr(image, key), directory)
+
+
+def _other(config, key, wanted, found, directory):
+    return UserError(
+        f"`image_encoder.{key}` is {wanted}, but the encoders of {directory} have {found}. "
+        f"Set it to that, or name other encoders by `{_named(config)[0]}`."
+    )

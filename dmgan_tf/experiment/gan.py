@@ -42,7 +42,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     with strategy.scope():
         text = load_network(encoders, "text_encoder")
         image = load_network(encoders, "image_encoder")
-        check_encoders(config, text, image, encoders)
+        check_encoders(config, text, image, encoders, directory)
         trainer = build.dmgan_trainer(config, text, image)
     every_worker(strategy, True)  # the chief writes over what the others have now read
     average, max_words = trainer.average_generator, config.data.max_words_evaluation

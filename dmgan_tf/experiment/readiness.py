@@ -61,7 +61,7 @@ def _find_encoders(config, directory, resume):
         return
     load_vocabulary(encoders)
     networks = [load_network(encoders, name) for name in ("text_encoder", "image_encoder")]
-    check_encoders(config, *networks, encoders)
+    check_encoders(config, *networks, encoders, directory)
 
 
 def _take_initial_weights(config, directory):

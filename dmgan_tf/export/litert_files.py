@@ -77,8 +77,9 @@ def export(
             artist, judged
         )  # before `trace`, which changes how it draws
         graph = trace(artist, uint8=not float_images)
+        properties = edge_folder.properties(model, artist)
         for kind in tqdm(precision, desc="precisions", leave=False):
-            content = convert(graph, kind, edge_folder.properties(model, artist))
+            content = convert(graph, kind, properties)
             (partial / f"dmgan_{kind}.tflite").write_bytes(content)
         edge_folder.write_manifest(model, artist, partial, lambda _: {})
         rows = edge_report.rows(partial, [("litert", p) for p in precision], reference)

@@ -198,7 +198,7 @@ def draw_grid(model: str | Path) -> np.ndarray:
     from dmgan_tf.inference.model_directory import resolve
     from dmgan_tf.inference.text_to_image import TextToImage
 
-    folder = resolve(presets.locate(model))
+    folder = resolve(model)
     rows = build.captions(load_config(folder / "config.yaml"), "test")
     count = min(_GRID_PICTURES, len(rows))
     captions = [rows[i * len(rows) // count][0] for i in range(count)]

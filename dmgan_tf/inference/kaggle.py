@@ -60,8 +60,9 @@ def download(named: str | Path) -> Path:
         folder = load(match["handle"], "metadata.json").parent
         # From here on of the version that it is, whatever is published meanwhile.
         handle = "/".join([*match["handle"].split("/")[:4], folder.name])
+        known = _known(folder)
         _download(folder, functools.partial(load, handle))
-        _check(folder)
+        _check(folder, known)
         return folder
     except requests.HTTPError as error:
         raise UserError(f"{name}: {_refusal(error)}") from error
@@ -92,13 +93,24 @@ def _download(folder: Path, load: Callable[[str], Path]) -> None:
             load(f"{name}{_HDF5}")
 
 
-def _check(folder):
-    """Holds the files against the hashes that they had when they were first loaded.
+def _record(folder):
+    return folder.with_name(f"{folder.name}.sha256.json")
+
+
+def _known(folder):
+    """The hashes that the files here had when they were loaded: a file that is gone has none."""
+    try:
+        known = read_json(_record(folder))
+    except UserError:  # there is none yet, or it is damaged
+        return {}
+    return {name: found for name, found in known.items() if (folder / name).is_file()}
+
+
+def _check(folder, known):
+    """Holds the files against the hashes that they had when they were loaded.
 
     A download alone knows Kaggle's MD5; what happens to the cache later is found by these.
     """
-    record = folder.with_name(f"{folder.name}.sha256.json")
-    known = read_json(record) if record.exists() else {}
     files = (path for pattern in FILES for path in folder.glob(pattern))
     found = {path.name: _sha256(path) for path in files if path.is_file()}
     for name in found.keys() & known.keys():
@@ -106,9 +118,9 @@ def _check(folder):
             raise UserError(
                 f"{name} is not what was loaded: remove {folder / name}, and load it again."
             )
-    if found.keys() - known.keys():
+    if found != known:
         with contextlib.suppress(OSError, UserError):  # a cache that may only be read
-            write_text(record, json.dumps(known | found))
+            write_text(_record(folder), json.dumps(found))
 
 
 def _sha256(path):

@@ -256,8 +256,8 @@ def _load(path, readable, metadata, name, dtype, expected):
         network = make()
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(
-            f"{directory}/metadata.json: describes no {name} that this version of dmgan_tf knows: "
-            f"{error!r}. Use the version that wrote it."
+            f"{directory}/metadata.json: describes no {name} that can be built: {error!r}. "
+            "It is damaged, or of another version of dmgan_tf."
         ) from error
     with _loading(path, name):
         network.load_weights(readable)

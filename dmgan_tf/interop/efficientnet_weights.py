@@ -36,7 +36,7 @@ def load_efficientnet_weights(backbone: EfficientNetLiteBackbone, path: str | No
     try:
         read_efficientnet_weights(Path(path), backbone)
     except UserError as error:
-        raise UserError(f"{wanted} {error}") from error
+        raise UserError(f"{error} {wanted}") from error
 
 
 def read_efficientnet_weights(

@@ -108,8 +108,7 @@ def change_color(images, noise):
     """
     if images.shape[-1] != 3:
         raise ValueError(
-            "`augmentation.color` needs pictures of 3 channels; set it to false. "
-            f"Received: {images.shape[-1]}."
+            f"`color` needs pictures of 3 channels; set it to false. Received: {images.shape[-1]}."
         )
     wide = noise[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
     brightness, saturation, contrast = tf.unstack(wide, axis=1)  # [B, 1, 1, 1] each

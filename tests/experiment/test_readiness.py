@@ -54,15 +54,14 @@ LIKE_TOY_BIRDS = (
         (("damsm.directory=toy_birds",), "`text_encoder.feature_size` must be that of the encode"),
         (
             ("damsm.directory=toy_birds_judge", "text_encoder.feature_size=128"),
-            "`image_encoder.widths` must be that of the encoders that training takes. Received: (",
+            "`image_encoder.widths` is (4, 4, 4, 4, 4), but the encoders of ",
         ),
         (
             (
                 *("damsm.directory=toy_birds_judge", "text_encoder.feature_size=128"),
                 "image_encoder.kind=efficientnet_lite0",
             ),
-            "`image_encoder.kind` must be that of the encoders that training takes. Received: "
-            "efficientnet_lite0, but ",
+            "`image_encoder.kind` is efficientnet_lite0, but the encoders of ",
         ),
         (
             ("training.initial_model=toy_birds", *LIKE_TOY_BIRDS),
@@ -89,6 +88,11 @@ def test_what_is_not_there_is_named(settings, told, tmp_path):
 
 def test_ready_encoders_need_no_groups(tiny_judge, tmp_path):
     assert not lacking(tmp_path / "run", *GROUPS, f"damsm.directory={tiny_judge}")
+
+
+def test_run_that_goes_on_keeps_an_image_encoder_unlike_its_config(tiny_judge, tmp_path):
+    shutil.copytree(tiny_judge / "model", tmp_path / "run" / "model")
+    assert not lacking(tmp_path / "run", "image_encoder.widths=[8,8,8,8,8]", resume=True)
 
 
 def test_pretraining_lacks_pictures_for_groups_as_well(tmp_path):

@@ -162,8 +162,8 @@ def test_class_that_is_not_ours_is_never_built(directory, named):
     message = refused(load_network, directory, "generator")
     # The name is looked up and not found: it never comes to a call.
     assert message == (
-        f"{directory}/metadata.json: describes no generator that this version of dmgan_tf knows: "
-        f"KeyError({named!r}). Use the version that wrote it."
+        f"{directory}/metadata.json: describes no generator that can be built: "
+        f"KeyError({named!r}). It is damaged, or of another version of dmgan_tf."
     )
 
 

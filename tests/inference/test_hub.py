@@ -123,7 +123,7 @@ def test_large_file_is_held_against_its_sha256_wherever_the_cache_has_it(server,
     content = pushed["generator.safetensors"]
     blob = (model / "generator.safetensors").resolve()
     assert blob.name == hashlib.sha256(content).hexdigest()
-    # As huggingface_hub does with hf_xet, whose hash is another one.
+    # huggingface_hub keeps files of hf_xet apart in a similar way, by a hash of another kind.
     shared = blob.parents[2] / "shared-blobs" / ("0" * 64)
     shared.parent.mkdir()
     blob.rename(shared)

@@ -4,6 +4,7 @@ For each file kagglehub looks through its callers and all modules, which takes l
 TensorFlow: most tests are slow ones.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -172,6 +173,14 @@ def test_file_that_is_damaged_in_the_cache_is_refused_until_it_is_loaded_again(s
     assert refused(resolve, URL) == told
     path.unlink()
     assert resolve(URL) == model and path.read_bytes() == content
+    record = model.with_name(f"{model.name}.sha256.json")
+    hashes = record.read_text()
+    record.write_text(json.dumps(json.loads(hashes) | {path.name: "0" * 64}))  # was wrong at first
+    assert refused(resolve, URL) == told
+    path.unlink()
+    assert resolve(URL) == model and record.read_text() == hashes
+    record.write_text(hashes[:9])
+    assert resolve(URL) == model and record.read_text() == hashes
 
 
 @pytest.mark.slow

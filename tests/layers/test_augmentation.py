@@ -99,7 +99,7 @@ def test_maps_of_features_are_shifted_and_cut_as_well():
 @pytest.mark.parametrize("channels", [1, 5])
 def test_color_of_other_than_three_channels_is_refused(channels):
     noise = np.full((3, NOISE_SIZE), 0.5, "float32")
-    told = rf"needs pictures of 3 channels; set it to false\. Received: {channels}\.$"
+    told = rf"^`color` needs pictures of 3 channels; set it to false\. Received: {channels}\.$"
     with pytest.raises(ValueError, match=told):
         augment(pictures(channels=channels), noise, Augmentation(color=True))
 

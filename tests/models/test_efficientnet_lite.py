@@ -60,7 +60,7 @@ def test_another_networks_file_is_told_by_name(state, backbone, tmp_path, change
 def test_what_is_no_weight_file_is_told_with_the_key_that_names_it(backbone, tmp_path):
     path = tmp_path / "lite2.pth"
     path.write_bytes(b"<!DOCTYPE html>")
-    with pytest.raises(UserError, match=r"^`image_encoder.weights` .*lite2\.pth: is no PyTorch"):
+    with pytest.raises(UserError, match=r"lite2\.pth: is no PyTorch.*`image_encoder.weights` must"):
         load_efficientnet_weights(backbone, str(path))
 
 

@@ -97,7 +97,9 @@ def test_the_newest_comparison_is_answered_and_waiting_is_told(server, open_page
         page.get_by_role("combobox", name="becomes").select_option(label=word)
         page.get_by_role("button", name="Compare").click()
         status.get_by_text(f"Drawing “{SENTENCE.replace('red', word)}” …").wait_for()
-    while len(held) < 2:
+    for _ in range(200):
+        if len(held) == 2:
+            break
         page.wait_for_timeout(50)
     newest = page.get_by_role("img", name=f"After: {SENTENCE.replace('red', 'yellow')}")
     for route in reversed(held):

@@ -54,6 +54,7 @@ export class Comparison {
     this.#say(`Drawing “${changed}” …`);
     try {
       const after = await this.engine.draw(changed, before.seed);
+      if (turn !== this.turn) return;
       const { figures, levels } = await this.#figures(before, after);
       if (turn !== this.turn) return;
       clearFigures("compared");

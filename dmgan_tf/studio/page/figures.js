@@ -16,17 +16,7 @@ export async function drawnFigure(drawing, model) {
   const image = await toImage(canvas, drawing.sentence);
   const overlay = element("canvas", { className: "overlay", hidden: true, "aria-hidden": true });
   const name = `seed ${drawing.seed}`;
-  const frame = element(
-    "div",
-    {
-      className: "frame",
-      tabIndex: 0,
-      role: "application", // screen readers leave the arrow keys to it
-      "aria-label": `Picture of ${name}; arrow keys tell the words that a pixel reads`,
-    },
-    image,
-    overlay,
-  );
+  const frame = element("div", { className: "frame" }, image, overlay);
   const stages = drawing.stages.map((stage) => {
     const small = toCanvas(stage);
     small.setAttribute("aria-hidden", "true");
@@ -53,7 +43,9 @@ export function saveAndLink(canvas, drawing, model, name) {
   const { sentence, seed } = drawing;
   const href = toFragment({ sentence, seed: String(seed), count: 1, model });
   const onclick = () =>
-    save(canvas, drawing).catch((error) => tell(told(error, "The picture can't be saved")));
+    save(canvas, drawing).catch((error) =>
+      tell(told(error, "The picture can't be saved", "Draw fewer pictures, and save it again")),
+    );
   const hidden = (/** @type {string} */ text) => element("span", { className: "hidden" }, text);
   return [
     element("button", { type: "button", onclick }, "Save PNG", hidden(` of ${name}`)),

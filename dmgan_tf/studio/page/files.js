@@ -28,7 +28,8 @@ async function open(path) {
  */
 export async function fetchJson(path) {
   const response = await open(path);
-  return response.json().catch(() => {
+  return response.json().catch((error) => {
+    if (!(error instanceof SyntaxError)) throw error;
     const reason = "is no JSON: it is damaged, or the host answers with another page";
     throw new UserError(`${path} ${reason}. Copy the whole folder again.`);
   });

@@ -68,15 +68,16 @@ class Page {
   /** The next seed or the one before; a browser counts by doubles, which end at 2 ** 53. */
   #step(event) {
     const step = STEPS[/** @type {keyof STEPS} */ (event.key)];
-    if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!step || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     byId("seed").value = stepSeed(byId("seed").value, step);
   }
 
   /** A link to where the page is already: the address stays, so no `hashchange` comes. */
-  #clickAgain({ target, ctrlKey, metaKey, shiftKey }) {
+  #clickAgain({ target, ctrlKey, metaKey, shiftKey, altKey, defaultPrevented }) {
     const link = target instanceof Element && target.closest("a");
-    const elsewhere = ctrlKey || metaKey || shiftKey; // in a tab or a window of its own
+    // In a tab or a window of its own, or as a download.
+    const elsewhere = ctrlKey || metaKey || shiftKey || altKey || defaultPrevented;
     if (link && !elsewhere && link.hash === location.hash) this.follow();
   }
 

@@ -141,7 +141,11 @@ export class MemoryView {
   }
 
   #listen(place) {
-    const { frame } = this.shown[place];
+    const { frame, drawing } = this.shown[place];
+    const name = `Picture of seed ${drawing.seed}; arrow keys tell the words that a pixel reads`;
+    frame.tabIndex = 0;
+    frame.setAttribute("role", "application"); // screen readers leave the arrow keys to it
+    frame.setAttribute("aria-label", name);
     let row = 0;
     let column = 0;
     const read = () => this.#readPixel(place, row, column);

@@ -25,8 +25,9 @@ export class ServerEngine extends Engine {
     });
     const answer = await response.json().catch(() => ({}));
     if (!response.ok) {
-      const reason = answer.error ?? response.status;
-      throw new UserError(`The server refuses: ${reason}. Draw again later.`);
+      const reason = String(answer.error ?? response.status).replace(/\.?\s*$/, "");
+      const advice = response.status === 429 || response.status >= 500 ? " Draw again later." : "";
+      throw new UserError(`The server refuses: ${reason}.${advice}`);
     }
     if (!answer.predictions) {
       const advice = "Load the page again; if this stays, ask who runs the server";
