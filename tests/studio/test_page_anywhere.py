@@ -47,6 +47,7 @@ def test_it_fits_every_screen(open_page, studio_address, tmp_path, width, height
     size = {"width": width, "height": height}
     page = open_page(studio_address, viewport=size, color_scheme=scheme)
     draw(page)
+    page.get_by_role("radio", name="32 → 64 px").check()
     page.get_by_role("button", name="yellow", exact=True).click()
     page.mouse.move(0, 0)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
