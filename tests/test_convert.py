@@ -105,7 +105,7 @@ def test_full_size_encoders_are_evaluated_and_trained_with(tmp_path):
     succeed("evaluate", "--model", model, "--judge", model, "--images", 100)
     assert json.loads((model / "evaluation.json").read_text())["judge_is_own"]
     sets = [f"damsm.directory={model}", "training.steps=2", "discriminator.feature_maps=[]"]
-    sets += ["training.perceptual_weight=0"]
+    sets += ["training.perceptual_weight=0", "image_encoder.kind=inception_v3"]
     sets += [f"text_encoder.feature_size={reference['dims']['e']}", *authors]
     options = [part for value in sets for part in ("--set", value)]
     succeed("train", *TINY, *options, "--run-dir", tmp_path / "run")
