@@ -10,7 +10,8 @@ import keras
 import pytest
 import tensorflow as tf
 from browser import chromium, open_page, playwright  # noqa: F401 - fixtures
-from command_lines import CARD_TEXTS, TINY, call, run, succeed
+from command_lines import CARD_TEXTS, TINY, call, succeed
+from filelock import FileLock
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -30,19 +31,33 @@ def seeded():
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory):
-    """The folder of the smallest run, trained once through the real command line."""
-    folder = tmp_path_factory.mktemp("tiny") / "run"
-    succeed("train", *TINY, "--run-dir", folder)
-    return folder
+def make_once(tmp_path_factory):
+    """Makes a folder that all test processes read: the first that asks for its name fills it."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def made(name, fill):
+        folder, full = root / name, root / f"{name}.full"
+        with FileLock(root / f"{name}.lock"):
+            if not full.exists():
+                fill(folder)
+                full.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")
-def tiny_judge(tmp_path_factory):
+def tiny_run(make_once):
+    """The folder of the smallest run, trained once through the real command line."""
+    return make_once("run", lambda folder: succeed("train", *TINY, "--run-dir", folder))
+
+
+@pytest.fixture(scope="session")
+def tiny_judge(make_once):
     """Encoders of another seed than those of `tiny_run`."""
-    folder = tmp_path_factory.mktemp("tiny") / "judge"
-    succeed("pretrain_damsm", *TINY, "--set", "training.seed=1", "--run-dir", folder)
-    return folder
+    other = *TINY, "--set", "training.seed=1"
+    return make_once("judge", lambda folder: succeed("pretrain_damsm", *other, "--run-dir", folder))
 
 
 @pytest.fixture(scope="session")
@@ -68,32 +83,34 @@ def box(tiny_run, tiny_judge, strategy, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def exported(tiny_run, tmp_path_factory):
+def exported(make_once, tiny_run):
     """The folder of a served model: version 7 of `tiny_run`, exported by the command line."""
-    out = tmp_path_factory.mktemp("export") / "dmgan"
-    process = run("export.saved_model", "--model", tiny_run, "--out", out, "--version", 7)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.strip() == f"SavedModel: {out / '7'}"
-    return out
+
+    def fill(folder):
+        out = folder / "dmgan"
+        printed = succeed("export.saved_model", "--model", tiny_run, "--out", out, "--version", 7)
+        assert printed.strip() == f"SavedModel: {out / '7'}"
+
+    return make_once("saved_model", fill) / "dmgan"
 
 
 @pytest.fixture(scope="session")
-def litert_folder(tiny_run, tmp_path_factory):
+def litert_folder(make_once, tiny_run):
     """`tiny_run` as LiteRT in all precisions, exported by the command line."""
-    out = tmp_path_factory.mktemp("export") / "litert"
-    options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8"
-    process = run("export.to_litert", *options)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.endswith(f"LiteRT: {out}\n")
-    return out
+
+    def fill(out):
+        options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8"
+        assert succeed("export.to_litert", *options).endswith(f"LiteRT: {out}\n")
+
+    return make_once("litert", fill)
 
 
 @pytest.fixture(scope="session")
-def onnx_folder(tiny_run, tmp_path_factory):
+def onnx_folder(make_once, tiny_run):
     """`tiny_run` as ONNX in all precisions, with its stages, exported by the command line."""
-    out = tmp_path_factory.mktemp("export") / "onnx"
-    options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8", "--stages"
-    process = run("export.to_onnx", *options)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.endswith(f"ONNX: {out}\n")
-    return out
+
+    def fill(out):
+        options = "--model", tiny_run, "--out", out, "--precision", "float32,float16,int8"
+        assert succeed("export.to_onnx", *options, "--stages").endswith(f"ONNX: {out}\n")
+
+    return make_once("onnx", fill)

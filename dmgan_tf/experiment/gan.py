@@ -1,5 +1,6 @@
 """Training of DM-GAN around encoders that are there."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from dmgan_tf.models.generator import Generator
 from dmgan_tf.training.replicas import every_worker, take_from_first_replica
 from dmgan_tf.training.run_folder import RunFolder, settle
 
+_LOGGER = logging.getLogger(__name__)
+
 
 def train(config: Config, directory: str | Path, strategy, resume: bool = False) -> Path:
     """Trains DM-GAN into a run's folder; returns its model directory.
@@ -35,6 +38,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     settle(directory, strategy)
     build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
     build.check_feature_maps(config)
+    _warn_of_moved_targets(config)
     folder = RunFolder(config, directory, resume)
     pictures = build.pictures(config, "train")
     encoders = encoders_of(config, directory, strategy, resume)
@@ -99,6 +103,17 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
 
     run(task, save, watchers, begin)
     return folder.path / "model"
+
+
+def _warn_of_moved_targets(config):
+    data, section = config.data, config.training
+    compared = section.picture_weight or section.perceptual_weight
+    if compared and (data.horizontal_flip or data.load_side_ratio > 1):
+        _LOGGER.warning(
+            "`training.picture_weight` and `perceptual_weight` compare with real pictures, and "
+            "here these are flipped or cropped at random, which blurs what is drawn. Set "
+            "data.horizontal_flip=false and data.load_side_ratio=1."
+        )
 
 
 def take_weights(
