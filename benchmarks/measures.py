@@ -85,18 +85,23 @@ def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> l
     return take_turns("a picture from a caption", count, forms, _SECONDS.get(count, 10.0))
 
 
-def training(references: str, batch: str = "4", config: str = "cub.yaml") -> list[dict]:
-    """A training step, and what of this form's step is spent where."""
+def training(
+    references: str, batch: str = "4", config: str = "cub.yaml", *overrides: str
+) -> list[dict]:
+    """A training step, and what of this form's step is spent where; overrides: `section.key=value`."""
     import tensorflow as tf
 
+    from dmgan_tf import build
+    from dmgan_tf.config_file import find_config, load_config
     from dmgan_tf.training.devices import has_bfloat16
 
-    trainer, data = _trainer(config, int(batch))
+    build.strategy(load_config(find_config(config), overrides))
+    trainer, data = _trainer(config, int(batch), "this", *overrides)
     forms = {"this": _step(trainer, data)}
     if "plain" in references:
-        forms["plain"] = _step(_trainer(config, int(batch), "plain")[0], data)
+        forms["plain"] = _step(_trainer(config, int(batch), "plain", *overrides)[0], data)
     if has_bfloat16():
-        forms["bfloat16"] = _step(_trainer(config, int(batch), "bfloat16")[0], data)
+        forms["bfloat16"] = _step(_trainer(config, int(batch), "bfloat16", *overrides)[0], data)
     rows = take_turns("training step", int(batch), forms, 40.0)
     text = trainer.encode_text(data)
     noise = data["noise"], data["condition_noise"]
@@ -110,11 +115,14 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
         return tape.gradient(loss, trainer.generator.trainable_variables)
 
     output = generate()
+    drawn, real_maps = [*output.images], []
+    if trainer.feature_discriminators:
+        drawn += trainer._encode_image(output.images[-1], data)[1]
+        real_maps = trainer._real_maps(data)
+    real = list(trainer._real(data, real_maps))
 
     def judge(place):
-        return lambda: trainer._discriminator_step(
-            place, data["images"][place], output.images[place], text
-        )
+        return lambda: trainer._discriminator_step(place, real[place], drawn[place], text)
 
     def match():
         with tf.GradientTape() as tape:
@@ -127,7 +135,7 @@ def training(references: str, batch: str = "4", config: str = "cub.yaml") -> lis
         "text encoder (and image encoder, for a prior)": lambda: trainer.encode_text(data),
         "generator, forward": generate,
         "generator, forward and backward": generate_and_learn,
-        **{f"discriminator {n.side}": judge(i) for i, n in enumerate(trainer.discriminators)},
+        **{n.name.replace("_", " "): judge(i) for i, n in enumerate(trainer.all_discriminators)},
         "image encoder and DAMSM, forward and backward": match,
     }
     for name, part in parts.items():
@@ -247,8 +255,9 @@ def _like(artist, generator, max_words=None):
     return TextToImage(generator, artist.text_encoder, artist.vocabulary, words)
 
 
-def _trainer(config, batch, form="this"):
-    overrides = ("training.mixed_precision=bfloat16",) if form == "bfloat16" else ()
+def _trainer(config, batch, form="this", *overrides):
+    if form == "bfloat16":
+        overrides = *overrides, "training.mixed_precision=bfloat16"
     make = _plain_trainer if form == "plain" else None
     return random_trainer(config, batch, *overrides, make=make)
 
