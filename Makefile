@@ -67,7 +67,7 @@ test-slow: setup
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m slow
 
 test-all: setup
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "slow or not slow" --durations=40
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "slow or not slow" --durations=40 --maxfail=5
 
 # The quick tests with the lowest versions that setup.py allows.
 test-lowest: $(LOWEST_VENV)/installed

@@ -88,14 +88,14 @@ def generation(references: str, batch: str = "1", config: str = "cub.yaml") -> l
 def training(
     references: str, batch: str = "4", config: str = "cub.yaml", *overrides: str
 ) -> list[dict]:
-    """A training step, and what of this form's step is spent where; overrides: `section.key=value`."""
+    """A training step, and where its time is spent; overrides: `section.key=value`."""
     import tensorflow as tf
 
-    from dmgan_tf import build
     from dmgan_tf.config_file import find_config, load_config
     from dmgan_tf.training.devices import has_bfloat16
 
-    build.strategy(load_config(find_config(config), overrides))
+    threads = load_config(find_config(config), overrides).training.threads_per_operation
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     trainer, data = _trainer(config, int(batch), "this", *overrides)
     forms = {"this": _step(trainer, data)}
     if "plain" in references:
@@ -115,7 +115,8 @@ def training(
         return tape.gradient(loss, trainer.generator.trainable_variables)
 
     output = generate()
-    drawn, real_maps = [*output.images], []
+    drawn = [trainer._augmented(output.images[i], data, i, 1) for i in trainer._stages]
+    real_maps = []
     if trainer.feature_discriminators:
         drawn += trainer._encode_image(output.images[-1], data)[1]
         real_maps = trainer._real_maps(data)

@@ -1,9 +1,12 @@
 """What each switch costs: a training step of a config, and with one setting changed, in turns.
 
-`python benchmarks/switches.py --config toy_birds.yaml training.gradient_penalty=0 …`
+`PYTHONPATH=. python benchmarks/switches.py --config toy_birds.yaml generator.prior_size=0 …`
 """
 
 import argparse
+
+# Of the process, of `--batch`, or of what compiles the step: alike for all forms here.
+_FIXED = "training.threads_per_operation", "training.tf32", "training.batch_size", "training.xla"
 
 
 def main():
@@ -14,6 +17,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=12, help="how long, of each form")
     parser.add_argument("changes", nargs="+", metavar="SECTION.KEY=VALUE", help="one at a time")
     arguments = parser.parse_args()
+    if fixed := [change for change in arguments.changes if change.startswith(_FIXED)]:
+        parser.error(f"All forms have the same value of {fixed[0].partition('=')[0]} here.")
 
     import tensorflow as tf
     from random_model import random_trainer

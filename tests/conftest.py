@@ -1,6 +1,7 @@
 """Two logical CPUs for every test process, and the one strategy that it may have."""
 
 import os
+import shutil
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -31,15 +32,19 @@ def seeded():
 
 
 @pytest.fixture(scope="session")
-def make_once(tmp_path_factory):
-    """Makes a folder that all test processes read: the first that asks for its name fills it."""
+def make_once(tmp_path_factory, request):
+    """A function (name, fill) → folder, one for all test processes, which none may change.
+
+    The first process that asks for the name fills it.
+    """
     root = tmp_path_factory.getbasetemp()
-    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    root = root.parent if hasattr(request.config, "workerinput") else root
 
     def made(name, fill):
         folder, full = root / name, root / f"{name}.full"
         with FileLock(root / f"{name}.lock"):
             if not full.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
                 fill(folder)
                 full.touch()
         return folder

@@ -38,7 +38,8 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     settle(directory, strategy)
     build.check_batch_size("training.batch_size", section.batch_size, strategy.num_replicas_in_sync)
     build.check_feature_maps(config)
-    _warn_of_moved_targets(config)
+    if is_chief():
+        _warn_of_flips_and_crops(config)
     folder = RunFolder(config, directory, resume)
     pictures = build.pictures(config, "train")
     encoders = encoders_of(config, directory, strategy, resume)
@@ -105,13 +106,13 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     return folder.path / "model"
 
 
-def _warn_of_moved_targets(config):
+def _warn_of_flips_and_crops(config):
     data, section = config.data, config.training
     compared = section.picture_weight or section.perceptual_weight
     if compared and (data.horizontal_flip or data.load_side_ratio > 1):
         _LOGGER.warning(
-            "`training.picture_weight` and `perceptual_weight` compare with real pictures, and "
-            "here these are flipped or cropped at random, which blurs what is drawn. Set "
+            "`training.picture_weight` and `training.perceptual_weight` compare drawn pictures "
+            "with real ones. These are flipped or cropped at random, which no caption tells. Set "
             "data.horizontal_flip=false and data.load_side_ratio=1."
         )
 

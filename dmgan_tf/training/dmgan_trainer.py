@@ -64,8 +64,8 @@ class DMGANTrainer(Trainer):
         damsm_weight: float ≥ 0, λ2 (5 CUB, 50 COCO). kl_weight: float ≥ 0, λ1.
         damsm_gammas: (γ1, γ2, γ3). ema_decay: float in [0, 1). ema_warm_up: bool.
         feature_discriminators: one for each of `feature_maps`, numbers of the image encoder's maps
-            from 1: D_l judges F_l(x), map l of DAMSM's own frozen encoder, with both heads and the
-            loss of the others. L = Σ_s L(D_s(x_s)) + Σ_l L(D_l(F_l(x))), x the largest picture
+            from 1: D_l sees F_l(x), map l of the frozen encoder for the largest picture x, and has
+            the loss ℓ of those of pictures: adversarial loss Σ_s ℓ(D_s(x_s)) + Σ_l ℓ(D_l(F_l(x)))
             (after Projected GAN, Sauer et al., 2021, arXiv:2111.01007, Eq. 2).
         augmentation: Augmentation of real and drawn pictures before a discriminator.
         damsm_augmentation: Augmentation of the drawn pictures before the image encoder, and of the

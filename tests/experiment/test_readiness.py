@@ -179,6 +179,7 @@ def test_encoders_that_were_trained_apart_are_taken(tiny_judge, tmp_path):
     assert ready_encoders(config("damsm.steps=9"), tmp_path, False) is None
 
 
+CROPS = "data.load_side_ratio=1.2"
 NO_TARGETS = "training.picture_weight=0", "training.perceptual_weight=0"
 
 
@@ -186,15 +187,15 @@ NO_TARGETS = "training.picture_weight=0", "training.perceptual_weight=0"
     ("settings", "warned"),
     [
         (("training.picture_weight=1", "data.horizontal_flip=true"), True),
-        (("training.picture_weight=0", "data.load_side_ratio=1.2"), True),
+        (("training.picture_weight=0", "training.perceptual_weight=1", CROPS), True),
         (("training.picture_weight=1",), False),
         ((*NO_TARGETS, "data.horizontal_flip=true"), False),
     ],
 )
-def test_real_pictures_that_move_are_warned_of_where_drawn_ones_are_held_to_them(
+def test_flips_and_crops_are_warned_of_with_losses_against_real_pictures(
     settings, warned, tmp_path, strategy, caplog
 ):
     missing = f"training.initial_model={tmp_path}"  # ends the run before it begins
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="holds no model"):
         experiment.train(config(*settings, missing), tmp_path / "run", strategy)
     assert ("Set data.horizontal_flip=false and data.load_side_ratio=1." in caplog.text) == warned
