@@ -23,12 +23,12 @@ from dmgan_tf.data.toy_birds import (
     SURROUNDINGS,
     background_spectra,
     birds,
-    color_share,
     draw_all,
     draw_surroundings,
     hatching,
     judge_colors,
     judge_surroundings,
+    named_share,
     variety,
 )
 
@@ -51,8 +51,11 @@ def main() -> int:
         flock, reference = (birds("test", _IMAGES_PER_CLASS, seed) for seed in _SEEDS)
         images = draw_all(flock, side, processes=1)
         named = [{part: getattr(bird.species, part) for part in PARTS} for bird in flock]
-        shares = {part: round(share, 3) for part, share in color_share(images, named).items()}
-        print(f"  real: colours {shares}, fit {judge_colors(images).fit.mean():.2f}")
+        judged = judge_colors(images)
+        shares = {
+            part: round(share, 3) for part, share in named_share(judged.colors, named).items()
+        }
+        print(f"  real: colours {shares}, fit {judged.fit.mean():.2f}")
         _surroundings(images, [bird.surroundings for bird in flock])
         spectra = background_spectra(draw_all(reference, side, processes=1))
         empty = np.stack([draw_surroundings(bird, side) for bird in flock])

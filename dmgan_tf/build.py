@@ -195,7 +195,8 @@ def _chosen_maps(config, image):
         if side < 8 or side & (side - 1):
             raise UserError(
                 "`discriminator.feature_maps` needs maps whose side is a power of two from 8 on. "
-                f"Received: {number}, whose side is {side} at an input side of {image.input_side}."
+                f"Received: {number}, whose side is {side} at an input side of {image.input_side}. "
+                "Choose other maps, or an `image_encoder.input_side` that is a power of two."
             )
         chosen[number] = (side, channels)
     return chosen

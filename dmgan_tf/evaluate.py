@@ -110,6 +110,8 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("give --model, or --images-dir with the pictures of another program.")
     if (arguments.shard or arguments.merge) and (arguments.images_dir or arguments.keep_images):
         parser.error("--shard and --merge are for a model's pictures, without --keep-images.")
+    if arguments.images_dir and (arguments.unseen or arguments.keep_images):
+        parser.error("--unseen and --keep-images are for a model's pictures, not for --images-dir.")
     if wrong := [w for w in arguments.weights if not all(w.partition("=")[::2])]:
         parser.error(f"--weights must be NETWORK=FILE. Received: {wrong[0]!r}.")
     for name, least in (("images", 2), ("seed", 0), ("subset_size", 2), ("merge", 1)):

@@ -11,7 +11,7 @@ class DataConfig:
 
     source: str = "prepared"  # toy_birds | prepared
     directory: str | None = None  # what `prepare_data` wrote
-    homepage: str | None = None  # where the data are to be had, for who lacks them
+    homepage: str | None = None  # where to download the data; told where they are missing
     images_per_class: int = 20  # toy_birds
     seed: int = 0  # toy_birds: of the drawing
     max_words: int = 18  # longer captions keep a random sorted subset in training

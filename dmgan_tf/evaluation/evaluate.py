@@ -129,6 +129,7 @@ class _Evaluation:
         check_counts(self._request, len(self._subject.pictures), len(self._test))
         if "r_precision" in self._request.metrics:
             self._subject.check_for_r_precision(self._request.negatives)
+            self._encoded_captions()
         check_networks(self._request, [self._networks[n] for n in self._request.networks])
 
     # --- what they saw ------------------------------------------------------------------------
@@ -213,16 +214,19 @@ class _Evaluation:
             scores.streamed(features).save(path)
         return load_statistics(path)
 
-    def _precision(self, drawn, real):
-        request, captions = self._request, self._subject.captions
+    def _encoded_captions(self):
+        """Ids and lengths of the different captions, and which each picture has."""
         vocabulary = load_vocabulary(self._judge)
-        different, caption_rows = distinct(captions)
+        different, caption_rows = distinct(self._subject.captions)
         encoded = [vocabulary.encode(caption)[0] for caption in different]
         if [] in encoded:
             raise UserError(f"{self._judge}: knows no word of {different[encoded.index([])]!r}.")
-        ids, lengths = vocabulary.pad(encoded, self._config.data.max_words_evaluation)
+        return *vocabulary.pad(encoded, self._config.data.max_words_evaluation), caption_rows
+
+    def _precision(self, drawn, real):
+        request, rows = self._request, self._subject.test_rows
+        ids, lengths, caption_rows = self._encoded_captions()
         sentences = sentence_features(load_network(self._judge, "text_encoder"), ids, lengths)
-        rows = self._subject.test_rows
         return scores.precision(
             drawn,
             None if rows is None else (real, rows),
@@ -259,8 +263,6 @@ class _Evaluation:
             "side": pictures.side,
             "quantisation": "uint8",
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
-            "split": "test",
-            "unseen_captions_only": request.unseen,
             "seed": request.seed,
             "data": self._real.fingerprint,
         }
@@ -268,6 +270,7 @@ class _Evaluation:
             about["images_dir"] = str(request.images_dir)
         elif self._model:
             step = load_metadata(self._model).get("step")
+            about |= {"split": "test", "unseen_captions_only": request.unseen}
             about |= {"model": fingerprint(self._model), "step": step}
         if DAMSM in self._networks:
             about |= {"judge": fingerprint(self._judge), "judge_is_own": self._judge_is_own}

@@ -16,9 +16,23 @@ def check_counts(request: Request, count: int, test_count: int) -> None:
     Args: count: of pictures that are scored. test_count: of real ones.
     Raises: UserError: for too few.
     """
-    for metric, fewest in (("r_precision", FOLDS), ("is", INCEPTION_SPLITS)):
-        if metric in request.metrics and count < fewest:
-            raise UserError(f"{metric} needs {fewest} pictures or more. Received: {count}.")
+    folds = 2 * FOLDS if request.drop_last_of_fold else FOLDS
+    # Test pictures are scored as well; for fid and kid one half of them against the other.
+    needed = {
+        "fid": (2, 4),
+        "kid": (2, 4),
+        "is": (INCEPTION_SPLITS,) * 2,
+        "r_precision": (folds, 1),
+    }
+    for metric in request.metrics:
+        for fewest, received, whose in zip(
+            needed[metric], (count, test_count), ("", "test "), strict=True
+        ):
+            if received < fewest:
+                raise UserError(
+                    f"{metric} needs {fewest} {whose}pictures or more. Received: {received}. "
+                    "Give more, or leave it out of --metrics."
+                )
     fewest = min(count, test_count)
     if "kid" in request.metrics and request.subset_size > fewest:
         raise UserError(

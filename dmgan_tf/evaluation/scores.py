@@ -138,14 +138,15 @@ def precision(
     real: tuple[np.ndarray, np.ndarray] | None,
     sentences: np.ndarray,
     caption_rows: np.ndarray,
-    class_ids: np.ndarray,
+    class_ids: np.ndarray | None,
     **options,
 ) -> Score:
     """R-precision of pictures and of the real ones of the same captions.
 
     Args: drawn: codes [N, C]. real: codes [M, C], and int [N], which of them have the captions.
         sentences: features [K, C] of the different captions. caption_rows: int [N], of each
-        picture's caption. class_ids: int [N]. options: of `r_precision`.
+        picture's caption. class_ids: int [N], or None for `negatives="random"`. options: of
+        `r_precision`.
     """
     beside: dict[str, Value] = {}
     options |= {"folds": FOLDS}
@@ -156,7 +157,7 @@ def precision(
             codes, rows = real
             mean, deviation = r_precision(codes, sentences, image_rows=rows, **about)
             beside = {"real": mean, "real_std": deviation}
-    fewest = _fewest_wrong_captions(class_ids, options["negatives"])
+    fewest = _fewest_wrong_captions(caption_rows, class_ids, options["negatives"])
     candidates = min(CANDIDATES, fewest + 1)
     protocol = {"candidates": candidates, **options}
     score = Score(name="r_precision", value=value, spread=spread, beside=beside, protocol=protocol)
@@ -168,8 +169,8 @@ def precision(
     return score
 
 
-def _fewest_wrong_captions(class_ids, negatives):
+def _fewest_wrong_captions(caption_rows, class_ids, negatives):
     """How many captions the wrong ones of a picture are drawn from, at the least."""
     if negatives == "random":
-        return len(class_ids) - 1
-    return len(class_ids) - int(np.unique(class_ids, return_counts=True)[1].max())
+        return len(caption_rows) - 1
+    return len(caption_rows) - int(np.unique(class_ids, return_counts=True)[1].max())

@@ -37,7 +37,7 @@ class Subject:
     toy_captions: Sequence[Caption] | None = None
 
     def check_for_r_precision(self, negatives: str) -> None:
-        """Raises UserError when captions or classes are missing."""
+        """Raises UserError when captions are missing, or classes, or there is only one."""
         if self.captions is None:
             raise UserError(
                 f"--images-dir: R-precision needs the captions: a {METADATA} with `file_name` and "
@@ -46,6 +46,12 @@ class Subject:
         if self.class_ids is None and negatives == "other_classes":
             raise UserError(
                 f"--images-dir: its {METADATA} has no `class_id`. Use --negatives random."
+            )
+        ids = self.class_ids
+        if negatives == "other_classes" and ids is not None and len(np.unique(ids)) < 2:
+            raise UserError(
+                "The wrong captions of R-precision are of other classes, but all pictures are of "
+                "one class. Use --negatives random."
             )
 
 

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from dmgan_tf import build
 from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
+from dmgan_tf.data.picture_set import PictureSet
+from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import check_encoders, encoders_of
 from dmgan_tf.experiment.prior import adapt_prior, prior_pairs
-from dmgan_tf.experiment.run import Task, run
+from dmgan_tf.experiment.run import Task, failed_data_told, run
 from dmgan_tf.experiment.watchers import evaluation, progress, sample_grids
 from dmgan_tf.inference.model_directory import (
     load_metadata,
@@ -25,6 +28,8 @@ from dmgan_tf.inference.text_to_image import TextToImage
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.training.replicas import every_worker, take_from_first_replica
 from dmgan_tf.training.run_folder import RunFolder, settle
+
+_LOOKED_AT = 64  # pictures, for their colours
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +47,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         _warn_of_flips_and_crops(config)
     folder = RunFolder(config, directory, resume)
     pictures = build.pictures(config, "train")
+    check_colors(config, pictures)
     encoders = encoders_of(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)
     with strategy.scope():
@@ -104,6 +110,20 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
 
     run(task, save, watchers, begin)
     return folder.path / "model"
+
+
+def check_colors(config: Config, pictures: PictureSet) -> None:
+    """Raises UserError for `augmentation.color` where the data have no colours."""
+    if not config.augmentation.color or config.data.source != "prepared":
+        return
+    places = np.unique(np.linspace(0, len(pictures) - 1, _LOOKED_AT, dtype=int))
+    with failed_data_told(pictures):
+        looked_at = read_pictures(pictures, places, config.generator.sides[-1])
+    if not np.ptp(looked_at, axis=-1).any():
+        raise UserError(
+            f"`augmentation.color` changes colours, but {config.data.directory} has none: "
+            f"{len(places)} of its pictures were looked at. Set augmentation.color=false."
+        )
 
 
 def _warn_of_flips_and_crops(config):

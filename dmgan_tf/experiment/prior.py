@@ -29,7 +29,7 @@ def prior_pairs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes of up to 5,000 training pictures, and features of five captions of each.
 
-    Pictures are cut and captions shortened as for scores, without chance.
+    Pictures are cropped in the middle; a fixed seed chooses pictures and captions.
 
     Returns: float32 [N, D] and [N, 5, D]. A picture with fewer captions has some of them again.
     Raises: UserError: when pictures can't be read.

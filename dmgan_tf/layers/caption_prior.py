@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dmgan_tf.layers.sentence_density import KINDS, gate, held_out, learn_density
+from dmgan_tf.layers.sentence_density import COMPONENTS, gate, held_out, learn_density
 
 _LEAST_SHARE = 0.1  # of the largest
 _RIDGES = np.logspace(-8, 2, 21)  # of the greatest eigenvalue
@@ -24,12 +24,16 @@ class CaptionPrior(keras.layers.Layer):
 
         r(s, z) = U Λ^½ e,  e ~ p(e | s) = Σ π_m(s) N(μ_m + B s, σ_m²),  π(s) = softmax(C s + c)
 
-    with the density of `sentence_density.py`, without Gaussians whose share π_m is less than a
+    with the density of `sentence_density.py`, without components whose weight π_m is less than a
     tenth of the largest.
 
     A generator that learned to draw s + r(s, v) then draws every kind of picture that a caption
     allows, as often as there are pictures of it (after the prior of unCLIP, Ramesh et al., 2022,
     arXiv:2204.06125). κ makes v as long as s.
+
+    The noise is the generator's own, so e and what the initial stage makes of the same values
+    depend on each other, as they do not in training. In 512 pictures of one sentence the kind of
+    surroundings told nothing of pose or size (docs/recipes.md).
 
     Its numbers are float32 and are not trained with the generator: `adapt` finds them. Before it
     has, r is 0.
@@ -57,11 +61,11 @@ class CaptionPrior(keras.layers.Layer):
         self.guess_bias = weight("guess_bias", features)
         self.directions = weight("directions", features, self.size)
         self.deviations = weight("deviations", self.size)
-        self.share_kernel = weight("share_kernel", features, KINDS)
-        self.share_bias = weight("share_bias", KINDS)
+        self.share_kernel = weight("share_kernel", features, COMPONENTS)
+        self.share_bias = weight("share_bias", COMPONENTS)
         self.shift_kernel = weight("shift_kernel", features, self.size)
-        self.means = weight("means", KINDS, self.size)
-        self.log_deviations = weight("log_deviations", KINDS, self.size)
+        self.means = weight("means", COMPONENTS, self.size)
+        self.log_deviations = weight("log_deviations", COMPONENTS, self.size)
         self.built = True
 
     @property
@@ -73,13 +77,14 @@ class CaptionPrior(keras.layers.Layer):
     def adapt(self, image_codes, sentence_features):
         """Learns κ, A, b, U, Λ and p(e | s) from pictures and their captions.
 
-        A is that of ridge regression. Held-out pictures decide on its strength.
+        A is that of ridge regression. Held-out pictures decide on its strength, so each picture
+        must stand there once.
 
         Args: image_codes: float [N, D], N ≥ 2; sentence_features: float [N, C, D], of C captions
             of each, or [N, D]; both of DAMSM's encoders.
         Returns: the share of the variance that captions leave open which the directions hold.
-        Raises: ValueError: where what captions leave open has fewer directions than `size`, or a
-            number is not finite.
+        Raises: ValueError: with fewer than two pictures, where what captions leave open has fewer
+            directions than `size`, or where a number is not finite.
         """
         v, s, captions = _pairs(image_codes, sentence_features)
         length = np.linalg.norm(s, axis=1).mean()
@@ -138,14 +143,14 @@ class CaptionPrior(keras.layers.Layer):
                 f"Received: {noise.shape[-1]}."
             )
         log_shares, shift = gate(sentence_feature, self.density)
-        # Which of the Gaussians: uniform noise against the sums of their shares. Rare ones are left
+        # Which component: uniform noise against the sums of the weights. Rare ones are left
         # out, or a seed near 0 or 1 would show them for nearly every sentence.
         shares = tf.exp(log_shares - tf.reduce_max(log_shares, axis=1, keepdims=True))
         shares = tf.where(shares < _LEAST_SHARE, tf.zeros_like(shares), shares)
         shares /= tf.reduce_sum(shares, axis=1, keepdims=True)
         below = tf.cumsum(shares, axis=1) < _normal_distribution(noise[:, :1])
-        kind = tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=1), KINDS - 1)
-        chosen = tf.one_hot(kind, KINDS)
+        component = tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=1), COMPONENTS - 1)
+        chosen = tf.one_hot(component, COMPONENTS)
         deviations = tf.exp(self.log_deviations)
         e = tf.matmul(chosen, self.means) + shift
         e += tf.matmul(chosen, deviations) * noise[:, 1 : self.size + 1]
@@ -176,6 +181,8 @@ def _principal_components(x, count):
 
 def _pairs(image_codes, sentence_features):
     """v and s, float64 [N · C, D], a row a caption, and C."""
+    if len(image_codes) < 2:
+        raise ValueError(f"it needs two pictures or more. Received: {len(image_codes)}.")
     v, s = np.float64(image_codes), np.float64(sentence_features)
     if not (np.isfinite(v).all() and np.isfinite(s).all()):
         raise ValueError("the encoders' codes of pictures and captions are not finite.")

@@ -1,4 +1,4 @@
-"""p(e | s) of `CaptionPrior`: a mixture of Gaussians whose shares depend on the sentence.
+"""p(e | s) of `CaptionPrior`: a mixture of Gaussians whose weights depend on the sentence.
 
     p(e | s) = Σ π_m(s) N(μ_m + B s, σ_m²),  π(s) = softmax(C s + c)
 
@@ -11,7 +11,7 @@ A `density` is (C, c, B, μ, log σ): [D, M], [M], [D, size], [M, size], [M, siz
 import numpy as np
 import tensorflow as tf
 
-KINDS = 16  # M, Gaussians of the mixture
+COMPONENTS = 16  # M, Gaussians of the mixture
 _LEAST, _MOST = -3.0, 2.0  # log σ
 _STEPS, _BATCH, _RATE = 1000, 256, 1e-2
 _STEPS_PER_CHECK = 20
@@ -42,7 +42,7 @@ def held_out(pictures, captions):
 def learn_density(s, e, shift_kernel, captions):
     """The density by maximum likelihood, the same each time.
 
-    It is that of the step after which held-out pictures are most likely.
+    Every 20 steps it is tried on held-out pictures; the best is returned.
 
     Args: s: float [N, D], sentences; e: float [N, size]. `captions` rows in sequence are of one
         picture. shift_kernel: float [D, size], B at the start.
@@ -54,11 +54,11 @@ def learn_density(s, e, shift_kernel, captions):
     is_held_out = held_out(len(s) // captions, captions)
     pictures = (e - s @ shift_kernel)[~is_held_out][::captions]
     density = [
-        np.zeros((s.shape[1], KINDS)),
-        np.zeros(KINDS),
+        np.zeros((s.shape[1], COMPONENTS)),
+        np.zeros(COMPONENTS),
         shift_kernel,
-        _far_apart(pictures, KINDS, rng),
-        np.full((KINDS, e.shape[1]), -1.0),
+        _far_apart(pictures, COMPONENTS, rng),
+        np.full((COMPONENTS, e.shape[1]), -1.0),
     ]
     density = [tf.constant(value, tf.float32) for value in density]
     moments = [[tf.zeros_like(value) for value in density] for _ in range(2)]

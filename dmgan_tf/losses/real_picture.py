@@ -1,6 +1,6 @@
 """How far drawn pictures are from their real ones, where a caption tells what its picture shows.
 
-Crops and flips, which no caption tells, make these losses ask for a blurred picture.
+Captions do not tell crops and flips, so with these the losses favour blurred pictures.
 """
 
 from collections.abc import Sequence

@@ -28,7 +28,8 @@ def r_precision(
         to choose from, the own one among them, 2 or more. folds: the spread is that of the shares
         of this many equal parts. negatives: the wrong captions are drawn, with replacement, from
         those of other classes ("other_classes", as the authors' code does) or from all but the own
-        one ("random", as the paper says). drop_last_of_fold: leave out each fold's last picture, as
+        one ("random", as the paper says); one of the same row of `sentence_features` as the own is
+        not wrong and is passed over. drop_last_of_fold: leave out each fold's last picture, as
         the authors' code does, to compare with their numbers.
     Returns: (mean over the folds, their standard deviation), in [0, 1].
     Raises: ValueError: with too few rows for the folds, or where there is only one class.
@@ -50,8 +51,10 @@ def r_precision(
     for start in range(0, count, _BLOCK):
         images = _normalised(image_codes[image_rows[start : start + _BLOCK]])
         for i, image in enumerate(images, start):
-            wrong = sentences[caption_rows[_draw(rng, count, barred(i), candidates - 1)]]
-            hits[i] = image @ sentences[caption_rows[i]] > (wrong @ image).max()
+            own = caption_rows[i]
+            wrong = caption_rows[_draw(rng, count, barred(i), candidates - 1)]
+            cosines = sentences[wrong[wrong != own]] @ image
+            hits[i] = image @ sentences[own] > cosines.max(initial=-np.inf)
     parts = np.array_split(hits, folds)
     shares = [(part[:-1] if drop_last_of_fold else part).mean() for part in parts]
     return float(np.mean(shares)), float(np.std(shares))

@@ -53,14 +53,6 @@ class RunningStatistics:
             deviations = features - mean
             self._join(len(features), mean, deviations.T @ deviations)
 
-    def merge(self, other: "RunningStatistics") -> None:
-        """Adds all rows of another one, a replica's say.
-
-        Raises: ValueError: when its features are of another size.
-        """
-        if other.count:
-            self._join(other.count, other._mean, other._scatter)
-
     def _join(self, count, mean, scatter):
         if not self.count:
             self.count, self._mean, self._scatter = count, mean.copy(), scatter.copy()

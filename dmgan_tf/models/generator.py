@@ -76,7 +76,8 @@ class Generator(keras.Model):
         prior_size=0,
         **kwargs,
     ):
-        super().__init__(**{"name": "generator"} | kwargs)
+        # The stages cast for themselves; noise and sentences reach the prior as they are.
+        super().__init__(**{"name": "generator", "autocast": False} | kwargs)
         if first_side < 8 or first_side & (first_side - 1):
             raise ValueError(
                 f"`first_side` must be a power of two from 8 on. Received: first_side={first_side}."

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from dmgan_tf.training.discriminator_step import label
 from dmgan_tf.training.ema import start_average
 from dmgan_tf.training.trainer import build_once
 
@@ -10,7 +11,7 @@ _WEIGHTS = "damsm_weight", "kl_weight", "gradient_penalty", "picture_weight", "p
 
 
 def check_arguments(trainer: keras.Model) -> None:
-    """Raises ValueError when a number is out of its range, or maps and encoder don't fit."""
+    """Raises ValueError when a number is out of its range, or networks don't fit together."""
     trainer.augmentation.check()
     trainer.damsm_augmentation.check()
     for name in _WEIGHTS:
@@ -22,6 +23,19 @@ def check_arguments(trainer: keras.Model) -> None:
             "`perceptual_weight` needs `feature_maps`, in which it compares pictures. "
             f"Received: perceptual_weight={trainer.perceptual_weight}."
         )
+    sides = [network.side for network in trainer.discriminators]
+    if unknown := sorted(set(sides) - set(trainer.generator.sides)):
+        raise ValueError(
+            "`discriminators` must have sides of the generator's pictures, "
+            f"{', '.join(map(str, trainer.generator.sides))}. Received: a side of {unknown[0]}."
+        )
+    labels = [label(network) for network in trainer.all_discriminators]
+    for network in trainer.all_discriminators:
+        if labels.count(label(network)) > 1:
+            raise ValueError(
+                "Discriminators need different names, by which their losses are logged: give "
+                f"`name`. Received twice: {network.name}."
+            )
     _check_maps(trainer.feature_discriminators, trainer.feature_maps, trainer.image_encoder)
 
 
@@ -61,11 +75,26 @@ def build_networks(trainer: keras.Model) -> None:
         start_average(trainer.average_generator, trainer.generator)
 
 
-def noise_in(batch: dict[str, tf.Tensor], name: str, wanted_by: str, option: str) -> tf.Tensor:
-    """What of a batch decides by chance; ValueError where the pipeline was not asked for it."""
-    if name not in batch:
+def build_optimizers(trainer: keras.Model) -> None:
+    """Builds all; ValueError where there is not one for each discriminator."""
+    names = [network.name for network in trainer.all_discriminators]
+    optimizers = trainer.discriminator_optimizers
+    if len(optimizers) != len(names):
         raise ValueError(
-            f"{wanted_by} needs `{name}` in the batch. Received: {', '.join(batch)}. "
-            f"`PipelineOptions.{option}` asks for it."
+            f"`discriminator_optimizers` must be {len(names)}, one for each of "
+            f"{', '.join(names)}. Received: {len(optimizers)}."
         )
-    return batch[name]
+    trainer.generator_optimizer.build(trainer.generator.trainable_variables)
+    for optimizer, network in zip(optimizers, trainer.all_discriminators, strict=True):
+        optimizer.build(network.trainable_variables)
+
+
+def augmentation_noise(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    """That of a batch; ValueError where the pipeline was not asked for it."""
+    if "augmentation_noise" not in batch:
+        raise ValueError(
+            "An augmentation needs `augmentation_noise` in the batch. Received: "
+            f"{', '.join(batch)}. "
+            "`PipelineOptions.augmentation_shape`, (sizes + 1, 2, NOISE_SIZE), asks for it."
+        )
+    return batch["augmentation_noise"]

@@ -11,7 +11,12 @@ from dmgan_tf.losses.conditioning_kl import conditioning_kl
 from dmgan_tf.losses.damsm import damsm_losses
 from dmgan_tf.losses.real_picture import perceptual_distance, picture_distance
 from dmgan_tf.training.discriminator_step import discriminator_step, label
-from dmgan_tf.training.dmgan_arguments import build_networks, check_arguments, noise_in
+from dmgan_tf.training.dmgan_arguments import (
+    augmentation_noise,
+    build_networks,
+    build_optimizers,
+    check_arguments,
+)
 from dmgan_tf.training.ema import update_average
 from dmgan_tf.training.memory_means import memory_means
 from dmgan_tf.training.replicas import (
@@ -30,8 +35,8 @@ _ENCODER = -1  # its place behind the stages
 class Text(NamedTuple):
     """A batch's encoded captions.
 
-    With a prior, the last two sentences say as well what the real picture shows beyond them. Were
-    the wrong ones not completed, or by another picture, the surroundings alone would tell them.
+    With a prior, own and wrong sentence are both completed by what the same real picture shows.
+    Otherwise a discriminator could tell a wrong sentence by its surroundings alone.
     """
 
     word_features: tf.Tensor  # [B, T, N_w]
@@ -80,7 +85,7 @@ class DMGANTrainer(Trainer):
         condition_noise: float [B, N_c]; with an augmentation augmentation_noise:
         float [B, sizes + 1, 2, NOISE_SIZE] in [0, 1), for each size and at last for the image
         encoder, real and drawn.
-    Raises: ValueError: when a strength is out of its range, a map is none of the encoder's, or a
+    Raises: ValueError: when a strength is out of its range, networks don't fit together, or a
         batch lacks the noise of an augmentation.
     """
 
@@ -110,7 +115,6 @@ class DMGANTrainer(Trainer):
         self.generator = generator
         self.average_generator = average_generator
         self.discriminators = tuple(discriminators)
-        self._stages = tuple(generator.sides.index(d.side) for d in self.discriminators)
         self.feature_discriminators = tuple(feature_discriminators)
         self.feature_maps = tuple(feature_maps)
         self.augmentation = Augmentation(*augmentation)
@@ -126,6 +130,7 @@ class DMGANTrainer(Trainer):
         self.ema_decay = ema_decay
         self.ema_warm_up = ema_warm_up
         check_arguments(self)
+        self._stages = tuple(generator.sides.index(d.side) for d in self.discriminators)
         build_networks(self)
         text_encoder.trainable = image_encoder.trainable = average_generator.trainable = False
         self.built = True
@@ -145,11 +150,7 @@ class DMGANTrainer(Trainer):
         super().compile(generator_optimizer, jit_compile=jit_compile, **kwargs)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizers = tuple(discriminator_optimizers)
-        generator_optimizer.build(self.generator.trainable_variables)
-        for optimizer, network in zip(
-            self.discriminator_optimizers, self.all_discriminators, strict=True
-        ):
-            optimizer.build(network.trainable_variables)
+        build_optimizers(self)
 
     def checkpoint(self):
         """All that a run must find again to go on exactly where it was."""
@@ -223,8 +224,7 @@ class DMGANTrainer(Trainer):
         chosen = self.damsm_augmentation if place == _ENCODER else self.augmentation
         if not chosen:
             return images
-        wanted = "augmentation_noise", "An augmentation", "augmentation_shape"
-        return augment(images, noise_in(batch, *wanted)[:, place, drawn], chosen)
+        return augment(images, augmentation_noise(batch)[:, place, drawn], chosen)
 
     def _encode_image(self, images, batch):
         """One pass of the image encoder: regions and code, and the chosen maps."""

@@ -1,6 +1,7 @@
 """`python -m dmgan_tf.evaluate` as a user meets it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -146,11 +147,18 @@ def test_killed_and_started_again_scores_the_same(tiny_run, tiny_judge, tmp_path
             time.sleep(0.01)
         process.kill()
     assert not out.exists() and json.loads(done.read_text())["rows"] > 0
-    stamp = done.stat().st_mtime_ns
+    changed = tmp_path / ".changed.json.work"
+    shutil.copytree(tmp_path / ".out.json.work", changed)
+    features = np.load(changed / "drawn" / "damsm.npy", mmap_mode="r+")
+    features[0] = 1000  # which it would not be if it were seen again
+    features.flush()
     succeed("evaluate", *arguments, "--out", out)
-    assert not done.exists() and stamp
-    one, other = (json.loads(p.read_text()) for p in (tmp_path / "straight.json", out))
-    assert {**one, "seconds": 0} == {**other, "seconds": 0}
+    succeed("evaluate", *arguments, "--out", tmp_path / "changed.json")
+    assert not done.exists()
+    names = "straight", "out", "changed"
+    straight, other, far = (json.loads((tmp_path / f"{n}.json").read_text()) for n in names)
+    assert {**straight, "seconds": 0} == {**other, "seconds": 0}
+    assert far["fid_damsm"] > 2 * straight["fid_damsm"]
 
 
 # --- mistakes -----------------------------------------------------------------------------------
@@ -217,6 +225,10 @@ def test_mistakes_are_one_line(tiny_run, tmp_path, here):
         ((*model, "--metrics", "is"), "The metric `is` needs a network with classes"),
         ((*model, "--metrics", "kid", "--images", 50), "--subset-size 1000 must be at most 50"),
         ((*model, "--images", 5), "r_precision needs 10 pictures or more. Received: 5."),
+        (
+            (*model, "--images", 19, "--drop-last-of-fold"),
+            "r_precision needs 20 pictures or more. Received: 19. Give more, or leave it out of",
+        ),
         (("--model", tmp_path, "--images", 5), "holds no model"),
         (("--images-dir", tmp_path), "Give --data, a prepared folder"),
     ):
@@ -229,3 +241,25 @@ def test_pictures_without_captions_have_no_r_precision(tiny_judge, tmp_path):
         Image.new("RGB", (16, 16), (20 * i, 0, 0)).save(tmp_path / f"{i}.png")
     line = fail("evaluate", "--images-dir", tmp_path, "--judge", tiny_judge)
     assert "R-precision needs the captions: a metadata.jsonl" in line
+
+
+def test_pictures_of_one_class_or_none_find_their_captions_among_random_ones(tiny_judge, tmp_path):
+    rows = []
+    for i in range(12):
+        Image.new("RGB", (16, 16), (20 * i, 0, 0)).save(tmp_path / f"{i}.png")
+        rows.append({"file_name": f"{i}.png", "text": f"a {'red' if i % 2 else 'blue'} bird"})
+    listed, out = tmp_path / "metadata.jsonl", tmp_path / "e.json"
+    common = "--images-dir", tmp_path, "--judge", tiny_judge, "--metrics", "r_precision"
+    listed.write_text("\n".join(json.dumps(row | {"class_id": 7}) for row in rows))
+    assert "all pictures are of one class. Use --negatives random." in fail("evaluate", *common)
+    listed.write_text("\n".join(map(json.dumps, rows)))
+    assert "has no `class_id`. Use --negatives random." in fail("evaluate", *common)
+    call("evaluate", *common, "--negatives", "random", "--out", out)
+    report = json.loads(out.read_text())
+    assert report["protocol"]["r_precision"]["negatives"] == "random"
+    # Which captions another program took is not known.
+    assert not {"split", "unseen_captions_only"} & report.keys()
+    assert "not for --images-dir" in fail("evaluate", *common, "--unseen")
+    listed.write_text("\n".join(json.dumps(row | {"text": "zzz"}) for row in rows))
+    line = fail("evaluate", *common, "--negatives", "random")
+    assert "knows no word of 'zzz'" in line

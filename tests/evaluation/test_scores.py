@@ -28,13 +28,15 @@ def precision_of(count, classes, negatives):
     drawn, sentences = np.random.default_rng(0).normal(size=(2, count, 4))
     options = {"negatives": negatives, "drop_last_of_fold": False, "seed": 0}
     rows = np.arange(count)
-    return precision(drawn, None, sentences, rows, rows % classes, **options)
+    class_ids = None if classes is None else rows % classes
+    return precision(drawn, None, sentences, rows, class_ids, **options)
 
 
 @pytest.mark.parametrize(
     ("count", "classes", "negatives", "candidates"),
     [
         (20, 20, "random", 20),
+        (20, None, "random", 20),
         (20, 10, "other_classes", 19),
         (20, 4, "other_classes", 16),
         (110, 11, "other_classes", 100),

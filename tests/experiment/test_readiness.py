@@ -3,7 +3,8 @@
 import shutil
 
 import pytest
-from command_lines import TINY, call, refuse
+from command_lines import TINY, call, refuse, succeed
+from PIL import Image
 
 from dmgan_tf import build, experiment
 from dmgan_tf.config_file import load_config
@@ -119,6 +120,7 @@ def test_weights_that_cannot_be_read_are_named(tmp_path):
     from dmgan_tf.inference import presets
 
     copy = shutil.copytree(presets.ROOT / "toy_birds_judge", tmp_path / "judge")
+    (copy / "card.yaml").unlink()
     weights = copy / "image_encoder.weights.h5"
     weights.write_bytes(weights.read_bytes()[:1000])
     (found,) = lacking(tmp_path / "run", f"damsm.directory={copy}", "text_encoder.feature_size=128")
@@ -199,3 +201,21 @@ def test_flips_and_crops_are_warned_of_with_losses_against_real_pictures(
     with pytest.raises(UserError, match="holds no model"):
         experiment.train(config(*settings, missing), tmp_path / "run", strategy)
     assert ("Set data.horizontal_flip=false and data.load_side_ratio=1." in caplog.text) == warned
+
+
+@pytest.mark.parametrize("color", [0, 1])
+def test_augmentation_of_colors_needs_pictures_that_have_some(color, tmp_path):
+    pictures, data = tmp_path / "pictures", tmp_path / "data"
+    pictures.mkdir()
+    for i in range(20):
+        shade = 12 * i
+        Image.new("RGB", (64, 64), (shade, shade, shade + color)).save(pictures / f"{i}.png")
+        (pictures / f"{i}.txt").write_text("a shade of grey")
+    succeed("prepare_data", "folder", pictures, "--out", data)
+    settings = "data.source=prepared", f"data.directory={data}", "augmentation.color=true"
+    found = lacking(tmp_path / "run", *settings)
+    if color:
+        assert not found
+    else:
+        told = f"`augmentation.color` changes colours, but {data} has none: "
+        assert found[0].startswith(told) and found[0].endswith("Set augmentation.color=false.")

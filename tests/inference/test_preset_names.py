@@ -143,13 +143,26 @@ def damaged(preset):
         ("metadata.json", "holds no model's metadata"),
         ("config.yaml", "config.yaml: cannot be read: "),
         ("vocabulary.json", "weights and words have the fingerprint"),
-        ("generator.weights.h5", "weights and words have the fingerprint"),
-        ("image_encoder.weights.h5", "weights and words have the fingerprint"),
+        ("generator.weights.h5", "generator.weights.h5: there is no such file."),
+        ("image_encoder.weights.h5", "image_encoder.weights.h5: there is no such file."),
     ],
 )
 def test_missing_file_is_told(box, file, reason):
     (box / "red_birds" / file).unlink()
     assert reason in damaged(box / "red_birds")
+
+
+def test_changed_copy_of_a_preset_is_told_with_the_way_out(box, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(box / "red_birds", copy)
+    assert resolve(copy) == copy
+    with h5py.File(copy / "generator.weights.h5", "a") as file:
+        file["initial_stage/dense/vars/0"][...] = 0
+    line = refused(resolve, copy)
+    assert line.startswith(f"{copy}: is no whole copy of a preset: {copy}: weights and words have")
+    assert line.endswith("Copy it again, or delete its card.yaml to take it as it is.")
+    (copy / "card.yaml").unlink()
+    assert resolve(copy) == copy
 
 
 def test_changed_weights_are_told_with_both_fingerprints(box):

@@ -221,6 +221,8 @@ def test_captions_that_tell_all_are_refused(pairs):
     told = r"^what captions leave open in 3,000 pictures has fewer than 2 directions; ask for fewer"
     with pytest.raises(ValueError, match=told):
         CaptionPrior(2).adapt(pairs.sentences @ np.ones((6, 6)), pairs.sentences)
+    with pytest.raises(ValueError, match=r"it needs two pictures or more\. Received: 1\."):
+        CaptionPrior(1).adapt(pairs.image_codes[:1], pairs.sentences[:1])
     with pytest.raises(ValueError, match=r"in 2 pictures has fewer than 3 directions"):
         CaptionPrior(3).adapt(pairs.image_codes[:2], pairs.sentences[:2])
     with pytest.raises(ValueError, match="fewer than 2 directions"):

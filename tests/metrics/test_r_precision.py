@@ -91,15 +91,22 @@ def test_other_protocols_equal_a_plain_loop_too(negatives, dropped):
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("negatives", ["other_classes", "random"])
-def test_pictures_and_captions_that_come_again_are_named_by_their_rows(negatives):
-    images, sentences, classes = normal(9, 4), normal(7, 4, seed=1), np.arange(3000) % 5
+def test_pictures_and_captions_that_come_again_are_named_by_their_rows():
+    images, sentences, classes = normal(9, 4), normal(7, 4, seed=1), np.arange(3000) % 7
     image_rows, caption_rows = np.arange(3000) % 9, np.arange(3000) % 7
-    options = {"candidates": 3, "negatives": negatives}
     named = {"image_rows": image_rows, "caption_rows": caption_rows}
-    written_out = r_precision(images[image_rows], sentences[caption_rows], classes, **options)
-    assert r_precision(images, sentences, classes, **named, **options) == written_out
+    written_out = r_precision(images[image_rows], sentences[caption_rows], classes, candidates=3)
+    assert r_precision(images, sentences, classes, **named, candidates=3) == written_out
     assert 0 < written_out[0] < 1
+
+
+@pytest.mark.parametrize("negatives", ["other_classes", "random"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_own_caption_of_another_picture_is_no_wrong_one(negatives, dtype):
+    sentences, caption_rows = normal(7, 300).astype(dtype), np.arange(1000) % 7
+    about = {"class_ids": np.arange(1000) % 5, "negatives": negatives}
+    score = r_precision(sentences[caption_rows], sentences, caption_rows=caption_rows, **about)
+    assert score == (1.0, 0.0)
 
 
 def test_random_wrong_captions_need_no_classes_and_are_never_the_own_one():

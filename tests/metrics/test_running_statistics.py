@@ -1,6 +1,5 @@
 """Streamed statistics: those of all rows at once, whatever their batches, order and replicas."""
 
-import itertools
 import zipfile
 
 import numpy as np
@@ -62,27 +61,6 @@ def test_order_does_not_matter():
     assert_same(streamed(shuffled, 7), streamed(x, 7))
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
-def test_merging_replicas_is_adding_all_their_rows(order):
-    x = features()
-    replicas = [streamed(part, 9) for part in (x[:1], x[1:50], x[50:])]
-    merged = RunningStatistics()
-    for i in order:
-        merged.merge(replicas[i])
-    assert_same(merged, streamed(x, 120))
-
-
-def test_merging_changes_nothing_of_the_other_one():
-    x = features()
-    other, merged = streamed(x[:50], 9), RunningStatistics()
-    before = other.result()
-    merged.merge(other)
-    merged.add(x[50:])
-    merged.merge(RunningStatistics())
-    assert_same(other, before, rtol=0)
-    assert_same(merged, streamed(x, 120))
-
-
 def test_empty_batches_count_for_nothing():
     running = streamed(features(), 40)
     running.add(np.zeros((0, 6)))
@@ -137,8 +115,6 @@ def test_features_of_another_size_are_refused():
     running = streamed(features(), 40)
     with pytest.raises(ValueError, match=r"must have 6 columns, as those before\. Received: 5\."):
         running.add(np.zeros((2, 5)))
-    with pytest.raises(ValueError, match=r"must have 6 columns"):
-        running.merge(streamed(features(columns=7), 40))
     with pytest.raises(ValueError, match=r"must be \[B, C\]\. Received the shape \(6,\)\."):
         running.add(np.zeros(6))
 

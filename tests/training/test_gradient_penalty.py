@@ -1,5 +1,6 @@
 """R1 against differences of the discriminator itself, and when it is computed."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +14,7 @@ SIDE = 8
 
 @pytest.fixture
 def network():
+    keras.utils.set_random_seed(0)
     network = Discriminator(SIDE, 2, batch_deviation=True)
     network.build((None, SIDE, SIDE, 3), (None, FEATURES))
     network.deviation_head.kernel.assign(tf.ones_like(network.deviation_head.kernel))
@@ -42,6 +44,29 @@ def test_slope_is_that_of_small_differences_of_both_logits(network, pair):
 def test_a_picture_is_judged_by_itself(network, pair):
     alone = [squared_slope(network, *(x[i : i + 1] for x in pair))[0] for i in range(3)]
     np.testing.assert_allclose(squared_slope(network, *pair), alone, rtol=1e-4)
+
+
+def test_its_gradient_is_that_of_small_changes_of_the_weights(network, pair):
+    penalty = tf.function(lambda: tf.reduce_mean(squared_slope(network, *pair)))
+    rng, step = np.random.default_rng(0), 3e-5
+    with tf.GradientTape() as tape:
+        value = penalty()
+    kernels = [v.value for v in network.trainable_variables if "kernel" in v.name]
+    for kernel, gradient in zip(kernels, tape.gradient(value, kernels), strict=True):
+        if gradient is None:  # of the deviation over the batch
+            continue
+        start, agree = kernel.numpy(), 0
+        for _ in range(12):
+            direction = rng.normal(size=start.shape).astype(np.float32)
+            values = []
+            for sign in (1, -1):
+                kernel.assign(start + sign * step * direction)
+                values.append(float(penalty()))
+            slope = (values[0] - values[1]) / (2 * step)
+            agree += np.isclose(slope, np.sum(gradient * direction), rtol=0.02, atol=0.02)
+        kernel.assign(start)
+        # In the others a leaky ReLU changes its slope between both, where the penalty jumps.
+        assert agree >= 4
 
 
 def test_it_is_computed_now_and_then_and_weighed_by_side_and_batch(network, pair):

@@ -1,13 +1,8 @@
 """A small data set drawn by the project itself, shaped like CUB-200: 200 birds with captions."""
 
 from dmgan_tf.data.toy_birds.captions import Caption
-from dmgan_tf.data.toy_birds.color_judge import (
-    ColorJudgement,
-    color_share,
-    judge_colors,
-    named_share,
-)
-from dmgan_tf.data.toy_birds.drawing import bounding_box, draw, draw_all, draw_surroundings
+from dmgan_tf.data.toy_birds.color_judge import ColorJudgement, judge_colors, named_share
+from dmgan_tf.data.toy_birds.drawing import draw, draw_all, draw_surroundings
 from dmgan_tf.data.toy_birds.hatching import Hatching, background_spectra, hatching
 from dmgan_tf.data.toy_birds.species import (
     COLORS,
@@ -37,8 +32,6 @@ __all__ = [
     "all_species",
     "background_spectra",
     "birds",
-    "bounding_box",
-    "color_share",
     "draw",
     "draw_all",
     "draw_surroundings",

@@ -66,26 +66,16 @@ def judge_colors(images: np.ndarray) -> ColorJudgement:
     return ColorJudgement(colors, np.concatenate(fits))
 
 
-def color_share(images: np.ndarray, named: Sequence[Mapping[str, str]]) -> dict[str, float]:
-    """Return per part the share of the pictures naming it that show the named colour.
-
-    Args:
-        images: uint8 [N, side, side, 3].
-        named: per picture the colours its caption names (`Caption.named`).
-    Returns: a share in [0, 1] per part of `PARTS`; nan for a part that no picture names.
-    """
-    if len(images) != len(named):
-        raise ValueError(
-            "`named` must have one entry per picture. "
-            f"Received: {len(named)} entries, {len(images)} pictures."
-        )
-    return named_share(judge_colors(images).colors, named)
-
-
 def named_share(
     shown: Mapping[str, Sequence[str]], named: Sequence[Mapping[str, str]]
 ) -> dict[str, float]:
-    """`color_share` of what `judge_colors` has found: shown, per part, one colour a picture."""
+    """Return per part the share of the pictures naming it that show the named colour.
+
+    Args:
+        shown: per part, one colour a picture (`judge_colors`).
+        named: per picture the colours its caption names (`Caption.named`).
+    Returns: a share in [0, 1] per part of `PARTS`; nan for a part that no picture names.
+    """
     shares = {}
     for part in PARTS:
         hits = [colors[part] == shown[part][i] for i, colors in enumerate(named) if part in colors]

@@ -71,15 +71,6 @@ def draw_all(birds: Sequence[Bird], side: int, processes: int | None = None) -> 
     return images
 
 
-def bounding_box(bird: Bird, side: int) -> tuple[int, int, int, int]:
-    """Return (x, y, width, height) in pixels of the smallest box that holds every bird pixel."""
-    points = np.concatenate(list(placed_shapes(bird).values()))
-    margin = _OUTLINE_WIDTH / 2 + 1 / 256  # half an outline and one pixel of the smallest canvas
-    low = np.clip(np.floor((points.min(0) - margin) * side), 0, side).astype(int)
-    high = np.clip(np.ceil((points.max(0) + margin) * side), 0, side).astype(int)
-    return (*low.tolist(), *(high - low).tolist())
-
-
 def placed_shapes(bird: Bird) -> dict[str, np.ndarray]:
     """Return the polygons of `anatomy` in coordinates of the frame."""
     scale = bird.scale * SIZE_SCALES[bird.species.size]
