@@ -32,8 +32,7 @@ class CaptionPrior(keras.layers.Layer):
     arXiv:2204.06125). κ makes v as long as s.
 
     The noise is the generator's own, so e and what the initial stage makes of the same values
-    depend on each other, as they do not in training. In 512 pictures of one sentence the kind of
-    surroundings told nothing of pose or size (docs/recipes.md).
+    depend on each other when it draws. In training they do not.
 
     Its numbers are float32 and are not trained with the generator: `adapt` finds them. Before it
     has, r is 0.
