@@ -77,7 +77,8 @@ def _check_preset(folder):
     """Raises UserError when a preset is not as it was packed."""
     card = presets.load_card(folder)
     try:
-        for name in load_metadata(folder)["networks"]:
+        held = load_metadata(folder).get("networks")
+        for name in held if isinstance(held, dict) else ():
             if not weight_file(folder, name).is_file():
                 raise UserError(f"{weight_file(folder, name)}: there is no such file.")
         if presets.settings_hash(folder) != card.settings:

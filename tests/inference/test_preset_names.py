@@ -165,6 +165,12 @@ def test_changed_copy_of_a_preset_is_told_with_the_way_out(box, tmp_path):
     assert resolve(copy) == copy
 
 
+@pytest.mark.parametrize("networks", ["null", "5", '["generator"]'])
+def test_strangers_metadata_are_told_however_they_look(box, networks):
+    (box / "red_birds" / "metadata.json").write_text(f'{{"format": 1, "networks": {networks}}}')
+    assert "is not that of the card" in damaged(box / "red_birds")
+
+
 def test_changed_weights_are_told_with_both_fingerprints(box):
     path = box / "red_birds" / "generator.weights.h5"
     wanted = fingerprint(box / "red_birds")
