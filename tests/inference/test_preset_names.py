@@ -165,9 +165,9 @@ def test_changed_copy_of_a_preset_is_told_with_the_way_out(box, tmp_path):
     assert resolve(copy) == copy
 
 
-@pytest.mark.parametrize("networks", ["null", "5", '["generator"]'])
-def test_strangers_metadata_are_told_however_they_look(box, networks):
-    (box / "red_birds" / "metadata.json").write_text(f'{{"format": 1, "networks": {networks}}}')
+@pytest.mark.parametrize("held", ["null", "5", '["generator"]'])
+def test_strangers_metadata_are_told_however_they_look(box, held):
+    (box / "red_birds" / "metadata.json").write_text(f'{{"format": 1, "networks": {held}}}')
     assert "is not that of the card" in damaged(box / "red_birds")
 
 
