@@ -163,7 +163,7 @@ def precision(
     score = Score(name="r_precision", value=value, spread=spread, beside=beside, protocol=protocol)
     if candidates < CANDIDATES:
         score.notes.append(
-            f"some pictures choose among {candidates} different captions, not {CANDIDATES}: "
+            f"some pictures choose among {candidates} captions, not {CANDIDATES}: "
             "there are too few test pictures. It is too high and comparable with no other"
         )
     return score
@@ -171,6 +171,13 @@ def precision(
 
 def _fewest_wrong_captions(caption_rows, class_ids, negatives):
     """How many captions the wrong ones of a picture are drawn from, at the least."""
-    if negatives == "random":
-        return len(caption_rows) - 1
-    return len(caption_rows) - int(np.unique(class_ids, return_counts=True)[1].max())
+    own = _occurrences(caption_rows)
+    if negatives != "random":
+        own += _occurrences(class_ids) - _occurrences(np.stack([class_ids, caption_rows], axis=1))
+    return len(caption_rows) - int(own.max())
+
+
+def _occurrences(rows):
+    """How often each row stands among all, int [N]."""
+    _, places, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    return counts[places.ravel()]

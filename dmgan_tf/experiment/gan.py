@@ -47,7 +47,8 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         _warn_of_flips_and_crops(config)
     folder = RunFolder(config, directory, resume)
     pictures = build.pictures(config, "train")
-    check_colors(config, pictures)
+    if not resume:  # a run that goes on keeps its config
+        check_colors(config, pictures)
     encoders = encoders_of(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)
     with strategy.scope():
@@ -121,8 +122,8 @@ def check_colors(config: Config, pictures: PictureSet) -> None:
         looked_at = read_pictures(pictures, places, config.generator.sides[-1])
     if not np.ptp(looked_at, axis=-1).any():
         raise UserError(
-            f"`augmentation.color` changes colours, but {config.data.directory} has none: "
-            f"{len(places)} of its pictures were looked at. Set augmentation.color=false."
+            f"`augmentation.color` is for pictures with colours, but the {len(places)} of "
+            f"{config.data.directory} that were looked at are grey. Set augmentation.color=false."
         )
 
 

@@ -22,6 +22,7 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
     return _complaints(
         lambda: RunFolder(config, directory, resume),
         lambda: _read_data(config),
+        lambda: resume or _look_at_colors(config),
         lambda: _find_encoders(config, directory, resume),
         lambda: _take_initial_weights(config, directory),
     )
@@ -49,9 +50,12 @@ def _complaints(*checks: Callable[[], object]) -> list[str]:
 
 def _read_data(config):
     if config.data.source == "prepared":  # others are drawn, and lack nothing
-        pictures = build.pictures(config, "train")
-        build.vocabulary(config, pictures)
-        check_colors(config, pictures)
+        build.vocabulary(config, build.pictures(config, "train"))
+
+
+def _look_at_colors(config):
+    if config.augmentation.color and config.data.source == "prepared":
+        check_colors(config, build.pictures(config, "train"))
 
 
 def _find_encoders(config, directory, resume):

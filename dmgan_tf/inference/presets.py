@@ -89,7 +89,7 @@ def damaged(folder: Path, reason: object) -> UserError:
     if preset_name(folder):
         return UserError(f"The preset {folder.name!r} is damaged: {reason} Install dmgan_tf again.")
     return UserError(
-        f"{folder}: is no whole copy of a preset: {reason} Copy it again, or delete its {CARD} to "
+        f"{folder}: is no whole copy of a preset: {reason} Copy it again, or rename its {CARD} to "
         "take it as it is."
     )
 

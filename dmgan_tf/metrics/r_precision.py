@@ -32,7 +32,7 @@ def r_precision(
         not wrong and is passed over. drop_last_of_fold: leave out each fold's last picture, as
         the authors' code does, to compare with their numbers.
     Returns: (mean over the folds, their standard deviation), in [0, 1].
-    Raises: ValueError: with too few rows for the folds, or where there is only one class.
+    Raises: ValueError: with too few rows for the folds, or one class or caption alone.
     """
     if image_rows is None:
         image_rows = np.arange(len(image_codes))
@@ -54,7 +54,11 @@ def r_precision(
             own = caption_rows[i]
             wrong = caption_rows[_draw(rng, count, barred(i), candidates - 1)]
             cosines = sentences[wrong[wrong != own]] @ image
-            hits[i] = image @ sentences[own] > cosines.max(initial=-np.inf)
+            if not len(cosines):
+                raise ValueError(
+                    f"Picture {i} has no wrong caption: all that were drawn are its own."
+                )
+            hits[i] = image @ sentences[own] > cosines.max()
     parts = np.array_split(hits, folds)
     shares = [(part[:-1] if drop_last_of_fold else part).mean() for part in parts]
     return float(np.mean(shares)), float(np.std(shares))

@@ -33,8 +33,8 @@ def check_arguments(trainer: keras.Model) -> None:
     for network in trainer.all_discriminators:
         if labels.count(label(network)) > 1:
             raise ValueError(
-                "Discriminators need different names, by which their losses are logged: give "
-                f"`name`. Received twice: {network.name}."
+                "Discriminators need names that differ behind `discriminator_`, by which their "
+                f"losses are logged: give `name`. Received twice: {label(network)}."
             )
     _check_maps(trainer.feature_discriminators, trainer.feature_maps, trainer.image_encoder)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dmgan_tf.errors import UserError
 from dmgan_tf.evaluation.report import as_json, as_table
 from dmgan_tf.evaluation.scores import fid, kid, precision, streamed
 
@@ -46,7 +47,7 @@ def precision_of(count, classes, negatives):
 def test_r_precision_says_among_how_many_captions(count, classes, negatives, candidates):
     score = precision_of(count, classes, negatives)
     assert score.protocol["candidates"] == candidates
-    told = f"r_precision: some pictures choose among {candidates} different captions, not 100:"
+    told = f"r_precision: some pictures choose among {candidates} captions, not 100:"
     assert (told in as_table({}, [score])) == (candidates < 100)
     assert ("notes" in as_json({}, [score])["protocol"]["r_precision"]) == (candidates < 100)
 
@@ -57,3 +58,19 @@ def test_a_distance_below_that_of_real_pictures_is_explained(shift, told):
     drawn = streamed(real + shift).result()
     score = fid("damsm", drawn, streamed(real).result(), real, None)
     assert ("It does not mean better than real." in as_table({}, [score])) == told
+
+
+@pytest.mark.parametrize(("negatives", "candidates"), [("random", 16), ("other_classes", 12)])
+def test_captions_like_the_own_one_are_no_candidates(negatives, candidates):
+    drawn, sentences = np.random.default_rng(0).normal(size=(2, 20, 4))
+    rows, class_ids = np.arange(20) % 4, np.arange(20) // 5
+    options = {"negatives": negatives, "drop_last_of_fold": False, "seed": 0}
+    score = precision(drawn, None, sentences[:4], rows, class_ids, **options)
+    assert score.protocol["candidates"] == candidates
+
+
+def test_one_caption_for_all_pictures_is_refused():
+    drawn, sentences = np.random.default_rng(0).normal(size=(2, 20, 4))
+    options = {"negatives": "random", "drop_last_of_fold": False, "seed": 0}
+    with pytest.raises(UserError, match="Picture 0 has no wrong caption"):
+        precision(drawn, None, sentences[:1], np.zeros(20, int), None, **options)

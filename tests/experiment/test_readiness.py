@@ -217,5 +217,8 @@ def test_augmentation_of_colors_needs_pictures_that_have_some(color, tmp_path):
     if color:
         assert not found
     else:
-        told = f"`augmentation.color` changes colours, but {data} has none: "
-        assert found[0].startswith(told) and found[0].endswith("Set augmentation.color=false.")
+        assert found[0].startswith("`augmentation.color` is for pictures with colours, but the 1")
+        assert found[0].endswith(
+            f"of {data} that were looked at are grey. Set augmentation.color=false."
+        )
+        assert not lacking(tmp_path / "run", *settings, resume=True)

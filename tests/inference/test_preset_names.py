@@ -160,7 +160,7 @@ def test_changed_copy_of_a_preset_is_told_with_the_way_out(box, tmp_path):
         file["initial_stage/dense/vars/0"][...] = 0
     line = refused(resolve, copy)
     assert line.startswith(f"{copy}: is no whole copy of a preset: {copy}: weights and words have")
-    assert line.endswith("Copy it again, or delete its card.yaml to take it as it is.")
+    assert line.endswith("Copy it again, or rename its card.yaml to take it as it is.")
     (copy / "card.yaml").unlink()
     assert resolve(copy) == copy
 

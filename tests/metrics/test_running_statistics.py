@@ -1,4 +1,4 @@
-"""Streamed statistics: those of all rows at once, whatever their batches, order and replicas."""
+"""Streamed statistics: those of all rows at once, whatever their batches and order."""
 
 import zipfile
 

@@ -55,8 +55,8 @@ def test_argument_out_of_its_range_is_refused(changes, told, usual):
 def test_discriminators_that_the_losses_could_not_tell_apart_are_refused(usual):
     first, *others = usual.discriminators
     line = refused(usual, discriminators=[first, *others, Discriminator(first.side, 2)])
-    assert line.startswith("Discriminators need different names, by which their losses are logged")
-    assert line.endswith(f"Received twice: {first.name}.")
+    assert line.startswith("Discriminators need names that differ behind `discriminator_`")
+    assert line.endswith(f"Received twice: {first.side}.")
 
 
 def test_discriminator_of_a_side_that_is_never_drawn_is_refused(usual):

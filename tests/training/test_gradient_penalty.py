@@ -53,7 +53,8 @@ def test_its_gradient_is_that_of_small_changes_of_the_weights(network, pair):
         value = penalty()
     kernels = [v.value for v in network.trainable_variables if "kernel" in v.name]
     for kernel, gradient in zip(kernels, tape.gradient(value, kernels), strict=True):
-        if gradient is None:  # of the deviation over the batch
+        if kernel is network.deviation_head.kernel.value:  # no part of the penalty
+            assert gradient is None
             continue
         start, agree = kernel.numpy(), 0
         for _ in range(12):
@@ -63,10 +64,10 @@ def test_its_gradient_is_that_of_small_changes_of_the_weights(network, pair):
                 kernel.assign(start + sign * step * direction)
                 values.append(float(penalty()))
             slope = (values[0] - values[1]) / (2 * step)
-            agree += np.isclose(slope, np.sum(gradient * direction), rtol=0.02, atol=0.02)
+            agree += np.isclose(slope, np.sum(gradient * direction), rtol=0.02, atol=2e-3)
         kernel.assign(start)
         # In the others a leaky ReLU changes its slope between both, where the penalty jumps.
-        assert agree >= 4
+        assert agree >= 8
 
 
 def test_it_is_computed_now_and_then_and_weighed_by_side_and_batch(network, pair):
