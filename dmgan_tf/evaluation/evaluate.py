@@ -129,7 +129,7 @@ class _Evaluation:
         check_counts(self._request, len(self._subject.pictures), len(self._test))
         if "r_precision" in self._request.metrics:
             self._subject.check_for_r_precision(self._request.negatives)
-            self._encoded_captions()
+            _ = self._encoded_captions  # raises where the judge knows no word
         check_networks(self._request, [self._networks[n] for n in self._request.networks])
 
     # --- what they saw ------------------------------------------------------------------------
@@ -214,6 +214,7 @@ class _Evaluation:
             scores.streamed(features).save(path)
         return load_statistics(path)
 
+    @functools.cached_property
     def _encoded_captions(self):
         """Ids and lengths of the different captions, and which each picture has."""
         vocabulary = load_vocabulary(self._judge)
@@ -225,7 +226,7 @@ class _Evaluation:
 
     def _precision(self, drawn, real):
         request, rows = self._request, self._subject.test_rows
-        ids, lengths, caption_rows = self._encoded_captions()
+        ids, lengths, caption_rows = self._encoded_captions
         sentences = sentence_features(load_network(self._judge, "text_encoder"), ids, lengths)
         return scores.precision(
             drawn,

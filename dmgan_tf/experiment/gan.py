@@ -10,7 +10,6 @@ import numpy as np
 from dmgan_tf import build
 from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
-from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import check_encoders, encoders_of
@@ -47,8 +46,7 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         _warn_of_flips_and_crops(config)
     folder = RunFolder(config, directory, resume)
     pictures = build.pictures(config, "train")
-    if not resume:  # a run that goes on keeps its config
-        check_colors(config, pictures)
+    check_colors(config, resume)
     encoders = encoders_of(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)
     with strategy.scope():
@@ -113,10 +111,14 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     return folder.path / "model"
 
 
-def check_colors(config: Config, pictures: PictureSet) -> None:
-    """Raises UserError for `augmentation.color` where the data have no colours."""
-    if not config.augmentation.color or config.data.source != "prepared":
+def check_colors(config: Config, resume: bool) -> None:
+    """Raises UserError for `augmentation.color` where prepared pictures have no colours.
+
+    Args: resume: look at none, since a run that goes on keeps its config.
+    """
+    if resume or not config.augmentation.color or config.data.source != "prepared":
         return
+    pictures = build.pictures(config, "train")
     places = np.unique(np.linspace(0, len(pictures) - 1, _LOOKED_AT, dtype=int))
     with failed_data_told(pictures):
         looked_at = read_pictures(pictures, places, config.generator.sides[-1])

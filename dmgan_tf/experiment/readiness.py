@@ -22,7 +22,7 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
     return _complaints(
         lambda: RunFolder(config, directory, resume),
         lambda: _read_data(config),
-        lambda: resume or _look_at_colors(config),
+        lambda: check_colors(config, resume),
         lambda: _find_encoders(config, directory, resume),
         lambda: _take_initial_weights(config, directory),
     )
@@ -51,11 +51,6 @@ def _complaints(*checks: Callable[[], object]) -> list[str]:
 def _read_data(config):
     if config.data.source == "prepared":  # others are drawn, and lack nothing
         build.vocabulary(config, build.pictures(config, "train"))
-
-
-def _look_at_colors(config):
-    if config.augmentation.color and config.data.source == "prepared":
-        check_colors(config, build.pictures(config, "train"))
 
 
 def _find_encoders(config, directory, resume):
