@@ -115,6 +115,10 @@ def of_one_class(pictures):
     return dataclasses.replace(pictures, class_ids=0 * pictures.class_ids)
 
 
+def of_few_captions(pictures):
+    return dataclasses.replace(pictures, captions=pictures.captions[:9] + pictures.captions[:3])
+
+
 def absent(pictures):
     raise UserError("holds no picture of the test split")
 
@@ -124,6 +128,7 @@ def absent(pictures):
     [
         (few, "Received: 9 of 9"),
         (of_one_class, "Received: 12 of 1"),
+        (of_few_captions, "Received: 9 of"),
         (absent, "captions: holds no picture of the test split"),
     ],
 )
