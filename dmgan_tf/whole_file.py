@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,8 @@ def whole_file(target: Path) -> Iterator[Path]:
     Raises: UserError: when it can't be written there; a full disk stays an `OSError`, which the
         command lines tell with what to do.
     """
-    partial = target.with_name(f"{target.name}.partial")
+    # A name of its own: workers on several machines may write the same file.
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield partial

@@ -2,6 +2,7 @@
 
 encoders.py    pretraining of the DAMSM encoders, and which ones a run takes
 gan.py         training of DM-GAN
+prior.py       what a generator's prior learns from
 run.py         what both have in common: restore, train, watch, save
 readiness.py   what a run lacks, before it begins
 watchers.py    what people look at meanwhile

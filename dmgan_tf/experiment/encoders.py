@@ -8,6 +8,7 @@ import keras
 from dmgan_tf import build
 from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
+from dmgan_tf.data.encoded_captions import encode_all
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.run import Task, run
 from dmgan_tf.experiment.watchers import progress, retrieval
@@ -52,6 +53,9 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
     check_groups(config)
     pictures = build.pictures(config, "train")
     vocabulary = build.vocabulary(config, pictures)
+    encode_all(
+        pictures, vocabulary
+    )  # a caption without known words is told before the folder is made
     steps_per_epoch = pictures.steps_per_epoch(section.batch_size)
     with strategy.scope():
         trainer = build.damsm_trainer(config, len(vocabulary), steps_per_epoch)

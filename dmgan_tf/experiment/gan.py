@@ -10,11 +10,12 @@ import numpy as np
 from dmgan_tf import build
 from dmgan_tf.chief import is_chief
 from dmgan_tf.config import Config
+from dmgan_tf.data.encoded_captions import encode_all
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import check_encoders, encoders_of
 from dmgan_tf.experiment.prior import adapt_prior, prior_pairs
-from dmgan_tf.experiment.run import Task, failed_data_told, run
+from dmgan_tf.experiment.run import Task, run
 from dmgan_tf.experiment.watchers import evaluation, progress, sample_grids
 from dmgan_tf.inference.model_directory import (
     load_metadata,
@@ -46,9 +47,12 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
         _warn_of_flips_and_crops(config)
     folder = RunFolder(config, directory, resume)
     pictures = build.pictures(config, "train")
-    check_colors(config, resume)
+    check_pictures(config, resume)
     encoders = encoders_of(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)
+    encode_all(
+        pictures, vocabulary
+    )  # a caption without known words is told before the folder is made
     with strategy.scope():
         text = load_network(encoders, "text_encoder")
         image = load_network(encoders, "image_encoder")
@@ -111,17 +115,23 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     return folder.path / "model"
 
 
-def check_colors(config: Config, resume: bool) -> None:
-    """Raises UserError for `augmentation.color` where prepared pictures have no colours.
+def check_pictures(config: Config, resume: bool) -> None:
+    """Raises UserError where prepared pictures are too few, or grey with `augmentation.color`.
 
-    Args: resume: look at none, since a run that goes on keeps its config.
+    Args: resume: look at no colours, since a run that goes on keeps its config.
     """
-    if resume or not config.augmentation.color or config.data.source != "prepared":
+    if config.data.source != "prepared":
         return
     pictures = build.pictures(config, "train")
+    if len(pictures) < 2:  # a Fréchet distance needs two
+        raise UserError(
+            f"{config.data.directory}: training needs 2 pictures or more of the train split. "
+            f"Received: {len(pictures)}."
+        )
+    if resume or not config.augmentation.color:
+        return
     places = np.unique(np.linspace(0, len(pictures) - 1, _LOOKED_AT, dtype=int))
-    with failed_data_told(pictures):
-        looked_at = read_pictures(pictures, places, config.generator.sides[-1])
+    looked_at = read_pictures(pictures, places, config.generator.sides[-1])
     if not np.ptp(looked_at, axis=-1).any():
         raise UserError(
             f"`augmentation.color` is for pictures with colours, but the {len(places)} of "

@@ -13,7 +13,6 @@ from dmgan_tf.data.picture_set import PictureSet
 from dmgan_tf.data.pipeline import read_pictures
 from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
-from dmgan_tf.experiment.run import failed_data_told
 from dmgan_tf.models.generator import Generator
 from dmgan_tf.models.text_encoder import TextEncoder
 
@@ -41,20 +40,19 @@ def prior_pairs(
     image_code = tf.function(lambda images: image(images, training=False)[1])
     sentence_feature = tf.function(lambda ids, lengths: text(ids, lengths)[1])
     image_codes, sentence_features = [], []
-    with failed_data_told(pictures):
-        ids, ends, firsts = encode_all(pictures, vocabulary)
-        for start in tqdm(range(0, len(chosen), _BATCH), "prior", unit="batch"):
-            part = chosen[start : start + _BATCH]
-            images = read_pictures(pictures, part, side, ratio) / np.float32(127.5) - 1
-            image_codes.append(image_code(images))
-            captions = [
-                firsts[i] + np.resize(rng.permutation(firsts[i + 1] - firsts[i]), _CAPTIONS)
-                for i in part
-            ]
-            rows = [ids[ends[c] : ends[c + 1]].tolist() for c in np.concatenate(captions)]
-            padded = Vocabulary.pad(rows, config.data.max_words_evaluation)
-            sentences = sentence_feature(*map(tf.constant, padded)).numpy()
-            sentence_features.append(sentences.reshape(len(part), _CAPTIONS, -1))
+    ids, ends, firsts = encode_all(pictures, vocabulary)
+    for start in tqdm(range(0, len(chosen), _BATCH), "prior", unit="batch"):
+        part = chosen[start : start + _BATCH]
+        images = read_pictures(pictures, part, side, ratio) / np.float32(127.5) - 1
+        image_codes.append(image_code(images))
+        captions = [
+            firsts[i] + np.resize(rng.permutation(firsts[i + 1] - firsts[i]), _CAPTIONS)
+            for i in part
+        ]
+        rows = [ids[ends[c] : ends[c + 1]].tolist() for c in np.concatenate(captions)]
+        padded = Vocabulary.pad(rows, config.data.max_words_evaluation)
+        sentences = sentence_feature(*map(tf.constant, padded)).numpy()
+        sentence_features.append(sentences.reshape(len(part), _CAPTIONS, -1))
     return np.concatenate(image_codes), np.concatenate(sentence_features)
 
 

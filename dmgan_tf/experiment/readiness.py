@@ -9,9 +9,10 @@ from pathlib import Path
 from dmgan_tf import build
 from dmgan_tf.build_data import check_groups
 from dmgan_tf.config import Config
+from dmgan_tf.data.encoded_captions import encode_all
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import DEPENDS_ON, check_encoders, ready_encoders
-from dmgan_tf.experiment.gan import check_colors, take_weights
+from dmgan_tf.experiment.gan import check_pictures, take_weights
 from dmgan_tf.inference.model_directory import load_network, load_vocabulary
 from dmgan_tf.remote.run import working_folder
 from dmgan_tf.training.run_folder import RunFolder
@@ -22,7 +23,7 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
     return _complaints(
         lambda: RunFolder(config, directory, resume),
         lambda: _read_data(config),
-        lambda: check_colors(config, resume),
+        lambda: check_pictures(config, resume),
         lambda: _find_encoders(config, directory, resume),
         lambda: _take_initial_weights(config, directory),
     )
@@ -32,7 +33,7 @@ def lacking_for_pretraining(config: Config, directory: Path, resume: bool) -> li
     """What would stop `pretrain-damsm`, in sentences; empty when nothing would."""
     return _complaints(
         lambda: RunFolder(config, directory, resume, DEPENDS_ON),
-        lambda: _read_data(config),
+        lambda: _encode_captions(config),
         lambda: check_groups(config),
         lambda: build.initial_image_encoder(config),
     )
@@ -53,14 +54,21 @@ def _read_data(config):
         build.vocabulary(config, build.pictures(config, "train"))
 
 
+def _encode_captions(config, vocabulary=None):
+    if config.data.source == "prepared":
+        pictures = build.pictures(config, "train")
+        encode_all(pictures, vocabulary or build.vocabulary(config, pictures))
+
+
 def _find_encoders(config, directory, resume):
     encoders = ready_encoders(config, directory, resume)
     if encoders is None:
         RunFolder(config, directory / "damsm", resume, DEPENDS_ON)
         check_groups(config)
         build.initial_image_encoder(config)
+        _encode_captions(config)
         return
-    load_vocabulary(encoders)
+    _encode_captions(config, load_vocabulary(encoders))
     networks = [load_network(encoders, name) for name in ("text_encoder", "image_encoder")]
     check_encoders(config, *networks, encoders, directory)
 

@@ -8,10 +8,10 @@ _EPSILON = 1e-8  # keeps the gradient finite
 
 @keras.saving.register_keras_serializable("dmgan_tf")
 class BatchDeviation(keras.layers.Layer):
-    """Deviation over the global batch at each place of a map, mean over its channels.
+    """Minibatch standard deviation: over the global batch at each place, mean over channels.
 
-    d_p = 1/C Σ_c √(Var_b x_bpc + ε)   (minibatch standard deviation, Karras et al., 2018,
-    arXiv:1710.10196, Sec. 3; there the mean over places as well)
+    d_p = 1/C Σ_c √(Var_b x_bpc + ε)   (Karras et al., 2018, arXiv:1710.10196, Sec. 3; there the
+    mean over places as well)
 
     Inputs: x: float [B, side, side, C]; groups: int > 0, the samples are so many equal groups, such
         as real and generated ones, which have a deviation each.

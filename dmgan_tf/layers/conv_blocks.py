@@ -93,7 +93,8 @@ class ResidualBlock(keras.layers.Layer):
 
     Args: half_input: bool, whether the input is h, which stands for x = [h, h], as
         `DynamicMemory.half_output` says: the first convolution then works on h with the halves of
-        its kernel added, exactly and with half the multiplications. padding: see `convolve`.
+        its kernel added, exactly in float32 and with half the multiplications. padding: see
+        `convolve`.
     Inputs: x: float [B, side, side, C]; or h: float [B, side, side, C/2].
     Returns: float [B, side, side, C].
     """

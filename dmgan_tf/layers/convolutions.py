@@ -1,4 +1,4 @@
-"""The generator's two convolutions, exactly, in the form that costs least here."""
+"""The generator's two convolutions, exactly in float32, in the form that costs least here."""
 
 import tensorflow as tf
 

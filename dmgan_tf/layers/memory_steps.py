@@ -3,8 +3,9 @@
 Notation of DM-GAN (arXiv:1904.01310), Sec. 3.1 to 3.3: R = `image_features`, w_i =
 `word_features`, m_i = `memory`, α = `attention`, o = `memory_output`, g^w, g^r = the two gates.
 
-Gates and attention are float32 under every policy. That is meant: in 16 bits a sigmoid or a softmax
-near 0 or 1 has no digits left. Only what they weigh is of the compute dtype.
+Gates, and the softmax of attention, are float32 under every policy. That is meant: in 16 bits a
+sigmoid or a softmax near 0 or 1 has no digits left. Attention's logits, and what gates and
+attention weigh, are of the compute dtype.
 """
 
 import keras

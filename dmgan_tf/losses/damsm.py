@@ -20,8 +20,8 @@ def _cosine(a, b):
     return tf.reduce_sum(a * b, axis=-1) / tf.maximum(norms, _EPSILON)
 
 
-def _word_weights(region_features, word_features, word_mask, gamma_attention):
-    """exp(γ1 · softmax over words), [I, N, S, T]: the numerators of `word_attention`."""
+def word_weights(region_features, word_features, word_mask, gamma_attention):
+    """exp(γ1 · softmax over words), [I, N, S, T]: the numerators of AttnGAN Eq. 9."""
     captions, words = tf.shape(word_mask)[0], tf.shape(word_mask)[1]
     flat = tf.reshape(word_features, [-1, word_features.shape[-1]])  # [S·T, C]
     similarity = tf.matmul(region_features, flat, transpose_b=True)  # AttnGAN Eq. 7, [I, N, S·T]
@@ -32,34 +32,20 @@ def _word_weights(region_features, word_features, word_mask, gamma_attention):
     return tf.exp(gamma_attention * over_words)
 
 
-def word_attention(region_features, word_features, word_mask, gamma_attention):
-    """Attention of every word of every caption over the regions of every picture.
-
-    Softmax over the words of a region, then, times `gamma_attention` (γ1), over the regions
-    (AttnGAN, Eq. 8 and 9).
-
-    Args:
-        region_features: float [I, N, C], I pictures. word_features: float [S, T, C], S captions.
-        word_mask: bool [S, T], True = real word.
-    Returns: float32 [S, I, T, N]; values at padded words are unspecified.
-    """
-    weights = _word_weights(region_features, word_features, word_mask, gamma_attention)
-    attention = weights / tf.reduce_sum(weights, axis=1, keepdims=True)  # AttnGAN Eq. 9
-    return tf.transpose(attention, [2, 0, 3, 1])
-
-
 def word_similarity(region_features, word_features, word_mask, gamma_attention, gamma_words):
     """Similarity of every caption to every picture by words: log Σ_w exp(γ2·cos) (AttnGAN Eq. 10).
 
-    Inputs as in `word_attention`; gamma_words: γ2.
+    Args:
+        region_features: float [I, N, C], I pictures. word_features: float [S, T, C], S captions.
+        word_mask: bool [S, T], True = real word. gamma_attention, gamma_words: γ1, γ2.
     Returns: float32 [S, I].
     Follows the authors' code: the exponent 1/γ2 of Eq. 10 is left out.
     """
-    weights = _word_weights(region_features, word_features, word_mask, gamma_attention)
+    weights = word_weights(region_features, word_features, word_mask, gamma_attention)
     pictures, regions, captions, words = tf.unstack(tf.shape(weights))
     weights = tf.reshape(weights, [pictures, regions, captions * words])
-    # The context of a word but for its length, which the cosine doesn't see.
-    context = tf.matmul(weights, region_features, transpose_a=True)  # [I, S·T, C]
+    # AttnGAN Eq. 9 but for the context's length, which the cosine doesn't see: [I, S·T, C].
+    context = tf.matmul(weights, region_features, transpose_a=True)
     context = tf.reshape(context, [pictures, captions, words, word_features.shape[-1]])
     cosine = _cosine(context, word_features)  # [I, S, T]
     exponent = tf.where(word_mask, gamma_words * cosine, cosine.dtype.min)

@@ -56,7 +56,7 @@ class Generator(keras.Model):
         word_features: float [B, T, N_w]; word_mask: bool [B, T], True = real word;
         sentence_feature: float [B, N_w]; noise: float [B, N_z]; condition_noise: float [B, N_c].
     Returns: GeneratorOutput.
-    Raises: ValueError: when `first_side` is no power of two from 8 on.
+    Raises: ValueError: when an argument is out of its range.
     """
 
     def __init__(
@@ -82,6 +82,8 @@ class Generator(keras.Model):
             raise ValueError(
                 f"`first_side` must be a power of two from 8 on. Received: first_side={first_side}."
             )
+        if stages < 1:
+            raise ValueError(f"`stages` must be 1 or more. Received: stages={stages}.")
         if not 0 <= prior_size < noise_size:
             raise ValueError(
                 "`prior_size` must lie in [0, noise_size). "

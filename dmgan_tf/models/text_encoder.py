@@ -25,7 +25,7 @@ class TextEncoder(keras.Model):
         [B, T, embedding_size], uniform in [0, 1), or None for no dropout. It comes with the sample,
         so that neither replicas nor a restart change what is dropped.
     Returns: (word_features [B, T, N_w], zero at padding; sentence_feature [B, N_w]).
-    Raises: ValueError: when `feature_size` is odd.
+    Raises: ValueError: when `feature_size` is odd, or `dropout` out of its range.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class TextEncoder(keras.Model):
                 "`feature_size` is shared by two directions, so it must be even. "
                 f"Received: feature_size={feature_size}."
             )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"`dropout` must lie in [0, 1). Received: dropout={dropout}.")
         self.vocabulary_size = vocabulary_size
         self.embedding_size = embedding_size
         self.feature_size = feature_size

@@ -47,7 +47,15 @@ class DAMSMTrainer(Trainer):
         self.built = True
 
     def compile(self, optimizer, *, jit_compile=False, **kwargs):
-        """Takes the optimizer of both encoders."""
+        """Takes the optimizer of both encoders, which train in float32.
+
+        Raises: ValueError: for one that scales losses.
+        """
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                "The encoders train in float32, where no loss is scaled: give the optimizer inside "
+                "of LossScaleOptimizer."
+            )
         super().compile(optimizer, jit_compile=jit_compile, **kwargs)
         self.encoder_optimizer = optimizer
         optimizer.build(self._variables())

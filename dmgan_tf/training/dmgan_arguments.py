@@ -18,6 +18,12 @@ def check_arguments(trainer: keras.Model) -> None:
         value = getattr(trainer, name)
         if not value >= 0:
             raise ValueError(f"`{name}` must not be negative. Received: {name}={value}.")
+    if not 0 <= trainer.ema_decay < 1:
+        raise ValueError(
+            f"`ema_decay` must lie in [0, 1). Received: ema_decay={trainer.ema_decay}."
+        )
+    if not trainer.all_discriminators:
+        raise ValueError("`discriminators` and `feature_discriminators` are both empty.")
     if trainer.perceptual_weight and not trainer.feature_maps:
         raise ValueError(
             "`perceptual_weight` needs `feature_maps`, in which it compares pictures. "

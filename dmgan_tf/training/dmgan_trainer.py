@@ -204,8 +204,8 @@ class DMGANTrainer(Trainer):
             scaled_loss = self.generator_optimizer.scale_loss(loss)
         variables = self.generator.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
-        step = self.generator_optimizer.iterations
         apply_gradients(self.generator_optimizer, gradients, variables)
+        step = self.generator_optimizer.iterations
         update_average(
             self.average_generator, self.generator, self.ema_decay, step, self.ema_warm_up
         )

@@ -15,7 +15,7 @@ def update_average(average, model, decay, step, warm_up=False):
     warming up, so that a short run's average is not its own beginning.
 
     Args: average, model: two models of one shape. decay: float in [0, 1). step: int scalar,
-        updates so far. warm_up: bool.
+        updates of the model so far, this one among them. warm_up: bool.
     """
     if warm_up:
         step = tf.cast(step, tf.float32)

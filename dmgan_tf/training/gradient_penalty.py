@@ -1,4 +1,4 @@
-"""R1, computed lazily: it keeps a discriminator's slope at real pictures small."""
+"""R1, computed lazily: it keeps a discriminator's gradient at real pictures small."""
 
 import tensorflow as tf
 
@@ -7,7 +7,7 @@ from dmgan_tf.training.replicas import global_mean, replica_count
 INTERVAL = 16  # steps
 
 
-def squared_slope(network, real, sentence_feature):
+def squared_gradient_norm(network, real, sentence_feature):
     """‖∇_x D(x, s)‖² at real pictures, D the sum of both logits (R1, arXiv:1801.04406, Eq. 9).
 
     Without the deviation over the batch, which is no function of one picture alone.
@@ -18,8 +18,8 @@ def squared_slope(network, real, sentence_feature):
         tape.watch(real)
         logits = network(real, sentence_feature, groups=None)
         total = tf.reduce_sum(logits.unconditional_logits + logits.conditional_logits)
-    slope = tf.cast(tape.gradient(total, real), tf.float32)
-    return tf.reduce_sum(tf.square(slope), axis=[1, 2, 3])
+    gradient = tf.cast(tape.gradient(total, real), tf.float32)
+    return tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3])
 
 
 def penalty_gradients(network, optimizer, real, sentence_feature, step, strength):
@@ -36,8 +36,8 @@ def penalty_gradients(network, optimizer, real, sentence_feature, step, strength
 
     def penalised():
         with tf.GradientTape() as tape:
-            slopes = squared_slope(network, real, sentence_feature)
-            loss = optimizer.scale_loss(weight * global_mean(slopes))
+            norms = squared_gradient_norm(network, real, sentence_feature)
+            loss = optimizer.scale_loss(weight * global_mean(norms))
         zero = tf.UnconnectedGradients.ZERO
         return tape.gradient(loss, variables, unconnected_gradients=zero)
 

@@ -243,6 +243,11 @@ def test_first_sides_that_are_no_power_of_two_from_8_on_are_refused(first_side):
         Generator(**SMALL | {"first_side": first_side})
 
 
+def test_generator_without_a_stage_is_refused():
+    with pytest.raises(ValueError, match="`stages` must be 1 or more"):
+        Generator(**SMALL | {"stages": 0})
+
+
 def test_writing_gate_without_memory_is_refused():
     with pytest.raises(ValueError, match="`writing_gate` gates what is written to the memory"):
         Generator(**SMALL | {"memory": False})

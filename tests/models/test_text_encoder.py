@@ -114,3 +114,9 @@ def test_cub_encoder_has_the_authors_number_of_parameters():
 def test_an_odd_feature_size_is_refused():
     with pytest.raises(ValueError, match=r"must be even\. Received: feature_size=7"):
         TextEncoder(9, feature_size=7)
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0])
+def test_dropout_that_leaves_nothing_or_adds_is_refused(dropout):
+    with pytest.raises(ValueError, match=rf"must lie in \[0, 1\)\. Received: dropout={dropout}"):
+        TextEncoder(9, dropout=dropout)

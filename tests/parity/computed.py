@@ -14,8 +14,8 @@ from dmgan_tf.interop.authors_layout import to_authors
 from dmgan_tf.losses.damsm import (
     matching_loss,
     sentence_similarity,
-    word_attention,
     word_similarity,
+    word_weights,
 )
 
 _STORED_ENTRIES = 12
@@ -126,7 +126,8 @@ class Computed:
             for kind, similarity in (("sentence", by_sentence), ("word", by_words)):
                 losses = matching_loss(similarity, gammas[2], class_ids)
                 values[f"damsm/{kind}_losses{name}"] = np.array(losses)
-        attention = word_attention(regions[:1], words[:1], mask[:1], gammas[0]).numpy()[0]
+        weights = word_weights(regions[:1], words[:1], mask[:1], gammas[0]).numpy()[0, :, 0]
+        attention = (weights / weights.sum(0)).T[np.newaxis]  # AttnGAN Eq. 9
         attention = attention[:, : int(batch["lengths"][0])]  # [1, T, 289]
         shape = (*attention.shape[:2], _REGIONS_SIDE, _REGIONS_SIDE)
         values["damsm/attention_0"] = attention.reshape(shape)

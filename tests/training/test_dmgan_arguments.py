@@ -32,6 +32,11 @@ def refused(usual, **changes):
     ("changes", "told"),
     [
         ({"gradient_penalty": -1}, "`gradient_penalty` must not be negative. Received: gradient_p"),
+        ({"ema_decay": 1}, "`ema_decay` must lie in [0, 1). Received: ema_decay=1."),
+        (
+            {"discriminators": [], "feature_maps": [], "feature_discriminators": []},
+            "`discriminators` and `feature_discriminators` are both empty.",
+        ),
         ({"damsm_weight": -1}, "`damsm_weight` must not be negative. Received: damsm_weight=-1."),
         ({"kl_weight": float("nan")}, "`kl_weight` must not be negative. Received: kl_weight=nan."),
         ({"picture_weight": -1}, "`picture_weight` must not be negative. Received: picture_wei"),

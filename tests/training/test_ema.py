@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from small_trainer import make_batch, make_trainer
 
 from dmgan_tf.training.ema import start_average, update_average
 
@@ -51,3 +52,23 @@ def test_statistics_are_copied(pair):
         average.non_trainable_weights, model.non_trainable_weights, strict=True
     ):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def trained(network):
+    return [variable.numpy() for variable in network.trainable_variables]
+
+
+def test_average_warms_up_from_the_first_update():
+    batch = make_batch()
+    trainer = make_trainer()
+    trainer.ema_decay, trainer.ema_warm_up = 0.9, True
+    expected = trained(trainer.generator)
+    for updates in (1, 2):
+        trainer.train_step(batch)
+        decay = (1 + updates) / (10 + updates)
+        new = trained(trainer.generator)
+        expected = [decay * a + (1 - decay) * b for a, b in zip(expected, new, strict=True)]
+    parameters = (w.path.split("/", 1)[1] for w in trainer.generator.trainable_variables)
+    found = {w.path.split("/", 1)[1]: w.numpy() for w in trainer.average_generator.weights}
+    for name, value in zip(parameters, expected, strict=True):
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6, err_msg=name)

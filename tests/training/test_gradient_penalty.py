@@ -7,7 +7,7 @@ import tensorflow as tf
 from training.small_trainer import FEATURES, sgd
 
 from dmgan_tf.models.discriminator import Discriminator
-from dmgan_tf.training.gradient_penalty import INTERVAL, penalty_gradients, squared_slope
+from dmgan_tf.training.gradient_penalty import INTERVAL, penalty_gradients, squared_gradient_norm
 
 SIDE = 8
 
@@ -38,16 +38,18 @@ def test_slope_is_that_of_small_differences_of_both_logits(network, pair):
         up, down = (network(real + sign * change, sentence, groups=None) for sign in (1, -1))
         slope[place] = sum(float(a[0] - b[0]) for a, b in zip(up, down, strict=True)) / (2 * step)
     expected = np.sum(slope**2)
-    np.testing.assert_allclose(squared_slope(network, real, sentence)[0], expected, rtol=2e-2)
+    np.testing.assert_allclose(
+        squared_gradient_norm(network, real, sentence)[0], expected, rtol=2e-2
+    )
 
 
 def test_a_picture_is_judged_by_itself(network, pair):
-    alone = [squared_slope(network, *(x[i : i + 1] for x in pair))[0] for i in range(3)]
-    np.testing.assert_allclose(squared_slope(network, *pair), alone, rtol=1e-4)
+    alone = [squared_gradient_norm(network, *(x[i : i + 1] for x in pair))[0] for i in range(3)]
+    np.testing.assert_allclose(squared_gradient_norm(network, *pair), alone, rtol=1e-4)
 
 
 def test_its_gradient_is_that_of_small_changes_of_the_weights(network, pair):
-    penalty = tf.function(lambda: tf.reduce_mean(squared_slope(network, *pair)))
+    penalty = tf.function(lambda: tf.reduce_mean(squared_gradient_norm(network, *pair)))
     rng, step = np.random.default_rng(0), 3e-5
     with tf.GradientTape() as tape:
         value = penalty()
@@ -81,7 +83,9 @@ def test_it_is_computed_now_and_then_and_weighed_by_side_and_batch(network, pair
     for step in (1, INTERVAL - 1):
         assert all(not np.any(gradient) for gradient in gradients(step))
     with tf.GradientTape() as tape:
-        expected = INTERVAL * 0.3 * SIDE**2 / 3 / 2 * tf.reduce_mean(squared_slope(network, *pair))
+        expected = (
+            INTERVAL * 0.3 * SIDE**2 / 3 / 2 * tf.reduce_mean(squared_gradient_norm(network, *pair))
+        )
     wanted = tape.gradient(expected, [v.value for v in variables])
     for step in (0, INTERVAL):
         for gradient, want in zip(gradients(step), wanted, strict=True):

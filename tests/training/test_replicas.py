@@ -2,12 +2,14 @@
 
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_trainer import make_batch, make_damsm_trainer, make_trainer
 
-from dmgan_tf.training.replicas import take_from_first_replica
+from dmgan_tf.training.adam import Adam
+from dmgan_tf.training.replicas import apply_gradients, take_from_first_replica
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +106,42 @@ def test_damsm_step_by_xla_equals_the_plain_one(class_negatives):
     assert_same_variables(compiled.text_encoder.variables, plain.text_encoder.variables)
 
 
+def adam():
+    return Adam(0.1, 0.5)
+
+
+def scaled_sgd():
+    return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), 8.0)
+
+
+@pytest.mark.parametrize("optimizer", [adam, scaled_sgd])
+@pytest.mark.parametrize("overflow", [0.0, np.inf], ids=["finite", "overflow"])
+def test_gradients_of_two_replicas_move_a_variable_as_their_sum(optimizer, overflow, strategy):
+    start, parts = [1.0, -2.0], [[0.25, 3.0], [-1.0, 0.5 + overflow]]
+    if overflow and optimizer is adam:
+        pytest.skip("only loss scaling looks for it")
+
+    def moved_by(gradients):
+        variable, chosen = keras.Variable(start), optimizer()
+        chosen.build([variable])
+
+        @tf.function
+        def step():
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            gradient = tf.gather(tf.constant(np.float32(gradients)), replica)
+            apply_gradients(chosen, [chosen.scale_loss(gradient)], [variable])
+
+        return variable, step
+
+    with strategy.scope():
+        shared, step = moved_by(parts)
+    strategy.run(step)
+    whole, step = moved_by([np.sum(parts, axis=0)])
+    step()
+    np.testing.assert_allclose(shared.numpy(), whole.numpy(), rtol=1e-6)
+    assert np.array_equal(whole.numpy(), np.float32(start)) == bool(overflow)
+
+
 def test_first_replica_gives_its_values_to_all(strategy):
     with strategy.scope():
         variable = tf.Variable([0.0, 0.0], trainable=False)
@@ -121,6 +159,11 @@ def test_pictures_of_one_class_are_negatives_on_request_alone():
     for name in ("damsm_sentence", "damsm_word"):
         assert float(alone[name]) == pytest.approx(0, abs=1e-6)  # nothing is left to confuse
         assert float(together[name]) > 1
+
+
+def test_encoders_refuse_an_optimizer_that_scales_losses():
+    with pytest.raises(ValueError, match="The encoders train in float32"):
+        make_damsm_trainer(scaled_sgd)
 
 
 def test_damsm_gradient_of_the_text_encoder_is_clipped_by_its_joint_norm():
