@@ -203,16 +203,43 @@ def test_flips_and_crops_are_warned_of_with_losses_against_real_pictures(
     assert ("Set data.horizontal_flip=false and data.load_side_ratio=1." in caplog.text) == warned
 
 
-@pytest.mark.parametrize("color", [0, 1])
-def test_augmentation_of_colors_needs_pictures_that_have_some(color, tmp_path):
-    pictures, data = tmp_path / "pictures", tmp_path / "data"
+def prepare(folder, count=20, color=0, caption="a shade of grey"):
+    """A prepared folder of so many pictures, and the settings that name it."""
+    pictures, data = folder / "pictures", folder / "data"
     pictures.mkdir()
-    for i in range(20):
+    for i in range(count):
         shade = 12 * i
         Image.new("RGB", (64, 64), (shade, shade, shade + color)).save(pictures / f"{i}.png")
-        (pictures / f"{i}.txt").write_text("a shade of grey")
+        (pictures / f"{i}.txt").write_text(caption)
     succeed("prepare_data", "folder", pictures, "--out", data)
-    settings = "data.source=prepared", f"data.directory={data}", "augmentation.color=true"
+    return data, ("data.source=prepared", f"data.directory={data}")
+
+
+def test_captions_that_the_encoders_cannot_read_are_told_and_leave_no_folder(
+    tiny_judge, tmp_path, strategy
+):
+    _, settings = prepare(tmp_path, color=1, caption="zebra")
+    run, settings = tmp_path / "run", (*settings, f"damsm.directory={tiny_judge}")
+    (found,) = lacking(run, *settings)
+    assert found.endswith("the caption 'zebra' has no known word.")
+    with pytest.raises(UserError, match="'zebra' has no known word"):
+        experiment.train(config(*settings), run, strategy)
+    assert not run.exists()
+
+
+def test_a_single_picture_is_too_few_to_train_on(tmp_path, strategy):
+    data, settings = prepare(tmp_path, count=2)  # one of them for tests
+    (found,) = lacking(tmp_path / "run", *settings)
+    assert found == f"{data}: training needs 2 pictures or more of the train split. Received: 1."
+    with pytest.raises(UserError, match="Received: 1"):
+        experiment.train(config(*settings), tmp_path / "run", strategy)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("color", [0, 1])
+def test_augmentation_of_colors_needs_pictures_that_have_some(color, tmp_path):
+    data, settings = prepare(tmp_path, color=color)
+    settings = *settings, "augmentation.color=true"
     found = lacking(tmp_path / "run", *settings)
     if color:
         assert not found
