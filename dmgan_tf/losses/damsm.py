@@ -44,7 +44,7 @@ def word_similarity(region_features, word_features, word_mask, gamma_attention, 
     weights = word_weights(region_features, word_features, word_mask, gamma_attention)
     pictures, regions, captions, words = tf.unstack(tf.shape(weights))
     weights = tf.reshape(weights, [pictures, regions, captions * words])
-    # AttnGAN Eq. 9 but for the context's length, which the cosine doesn't see: [I, S·T, C].
+    # [I, S·T, C]; AttnGAN Eq. 9 would only change its length, which the cosine doesn't see.
     context = tf.matmul(weights, region_features, transpose_a=True)
     context = tf.reshape(context, [pictures, captions, words, word_features.shape[-1]])
     cosine = _cosine(context, word_features)  # [I, S, T]
