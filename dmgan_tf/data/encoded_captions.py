@@ -24,9 +24,10 @@ class EncodedCaptions(NamedTuple):
     firsts: np.ndarray
 
 
-def encode_all(pictures: PictureSet, vocabulary: Vocabulary) -> EncodedCaptions:
-    """The words of all captions; kept beside a large prepared folder's columns.
+def encode_all(pictures: PictureSet, vocabulary: Vocabulary, keep: bool = True) -> EncodedCaptions:
+    """The words of all captions.
 
+    Args: keep: write them beside a large prepared folder's columns, from where they are read again.
     Raises: UserError: when a caption has no known word.
     """
     stored = pictures.records.stored if pictures.records else None
@@ -41,6 +42,8 @@ def encode_all(pictures: PictureSet, vocabulary: Vocabulary) -> EncodedCaptions:
         if found.ends[-1] == len(found.ids) and len(found.firsts) == len(pictures) + 1:
             return found
     encoded = _encode(pictures, vocabulary)
+    if not keep:
+        return encoded
     with contextlib.suppress(UserError, OSError):  # nothing can be written there
         for path, values in zip(paths, encoded, strict=True):
             with whole_file(path) as partial, partial.open("wb") as file:

@@ -6,6 +6,7 @@
 A folder that has changed is another version, which is fetched anew.
 """
 
+import glob
 import hashlib
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class RemoteData:
         with FileLock(path.with_name(f".{path.name}.lock")):
             if path.is_file():  # another was first
                 return
+            for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
+                left.unlink()  # by a process that was killed: the lock is ours
             try:
                 with whole_file(path) as partial:
                     self._fetch({partial: path.name})

@@ -53,9 +53,8 @@ def pretrain(config: Config, directory: str | Path, strategy, resume: bool = Fal
     check_groups(config)
     pictures = build.pictures(config, "train")
     vocabulary = build.vocabulary(config, pictures)
-    encode_all(
-        pictures, vocabulary
-    )  # a caption without known words is told before the folder is made
+    # A caption without known words is told before the folder is made.
+    encode_all(pictures, vocabulary)
     steps_per_epoch = pictures.steps_per_epoch(section.batch_size)
     with strategy.scope():
         trainer = build.damsm_trainer(config, len(vocabulary), steps_per_epoch)

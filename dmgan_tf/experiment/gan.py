@@ -50,9 +50,8 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
     check_pictures(config, resume)
     encoders = encoders_of(config, directory, strategy, resume)
     vocabulary = load_vocabulary(encoders)
-    encode_all(
-        pictures, vocabulary
-    )  # a caption without known words is told before the folder is made
+    # A caption without known words is told before the folder is made.
+    encode_all(pictures, vocabulary)
     with strategy.scope():
         text = load_network(encoders, "text_encoder")
         image = load_network(encoders, "image_encoder")
@@ -118,7 +117,8 @@ def train(config: Config, directory: str | Path, strategy, resume: bool = False)
 def check_pictures(config: Config, resume: bool) -> None:
     """Raises UserError where prepared pictures are too few, or grey with `augmentation.color`.
 
-    Args: resume: look at no colours, since a run that goes on keeps its config.
+    Args: resume: look at no colours, since a run that goes on keeps its config; too few pictures
+        stop that as well.
     """
     if config.data.source != "prepared":
         return

@@ -25,6 +25,7 @@ def lacking_for_training(config: Config, directory: Path, resume: bool) -> list[
         lambda: _read_data(config),
         lambda: check_pictures(config, resume),
         lambda: _find_encoders(config, directory, resume),
+        lambda: _encode_captions(config, ready_encoders(config, directory, resume)),
         lambda: _take_initial_weights(config, directory),
     )
 
@@ -54,10 +55,11 @@ def _read_data(config):
         build.vocabulary(config, build.pictures(config, "train"))
 
 
-def _encode_captions(config, vocabulary=None):
+def _encode_captions(config, encoders=None):
     if config.data.source == "prepared":
         pictures = build.pictures(config, "train")
-        encode_all(pictures, vocabulary or build.vocabulary(config, pictures))
+        known = load_vocabulary(encoders) if encoders else build.vocabulary(config, pictures)
+        encode_all(pictures, known, keep=False)
 
 
 def _find_encoders(config, directory, resume):
@@ -66,9 +68,8 @@ def _find_encoders(config, directory, resume):
         RunFolder(config, directory / "damsm", resume, DEPENDS_ON)
         check_groups(config)
         build.initial_image_encoder(config)
-        _encode_captions(config)
         return
-    _encode_captions(config, load_vocabulary(encoders))
+    load_vocabulary(encoders)
     networks = [load_network(encoders, name) for name in ("text_encoder", "image_encoder")]
     check_encoders(config, *networks, encoders, directory)
 

@@ -46,8 +46,8 @@ def discriminator_step(network, optimizer, real, fake, sentences, penalty=None):
         scaled_loss = optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled_loss, variables)
     if penalty:
-        slopes = penalty_gradients(network, optimizer, real, own_sentence, *penalty)
-        gradients = [a + b for a, b in zip(gradients, slopes, strict=True)]
+        penalties = penalty_gradients(network, optimizer, real, own_sentence, *penalty)
+        gradients = [a + b for a, b in zip(gradients, penalties, strict=True)]
     apply_gradients(optimizer, gradients, variables)
     name = label(network)
     return {

@@ -103,6 +103,17 @@ def test_large_index_is_read_once_and_again_when_it_has_changed(tmp_path, monkey
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def test_words_of_a_large_folder_are_kept_unless_they_are_only_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_columns, "_LARGE_BYTES", 0)
+    write(tmp_path, map(row, range(COUNT)))
+    found = load_prepared(tmp_path, "train")
+    before = set(tmp_path.rglob("*"))
+    looked_at = encode_all(found, VOCABULARY, keep=False)
+    assert set(tmp_path.rglob("*")) == before
+    np.testing.assert_array_equal(looked_at.ids, encode_all(found, VOCABULARY).ids)
+    assert len(set(tmp_path.rglob("*")) - before) == 3
+
+
 @pytest.mark.parametrize("kept", [-20, 0])
 @pytest.mark.parametrize("damaged", ["columns.json", "train.firsts.npy", "test.caption_ends.npy"])
 def test_damaged_columns_are_made_again(tmp_path, monkeypatch, damaged, kept):

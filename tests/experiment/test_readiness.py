@@ -1,5 +1,6 @@
 """What `--dry-run` finds lacking, and that it leaves everything as it was."""
 
+import json
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from dmgan_tf import build, experiment
 from dmgan_tf.config_file import load_config
+from dmgan_tf.data.vocabulary import Vocabulary
 from dmgan_tf.errors import UserError
 from dmgan_tf.experiment.encoders import ready_encoders
 from dmgan_tf.inference.model_directory import save_model
@@ -114,6 +116,12 @@ def test_all_that_lacks_is_told_in_one_line(tmp_path):
     ):
         assert told in line
     assert "no folder that can be written to. nowhere: is no" in refuse("pretrain_damsm", *command)
+
+
+def test_wrong_encoders_are_told_where_the_data_are_missing_too(tmp_path):
+    found = lacking(tmp_path / "run", *PREPARED, "damsm.directory=toy_birds")
+    assert any("is no prepared folder" in told for told in found)
+    assert any(told.startswith("`text_encoder.feature_size` must be") for told in found)
 
 
 def test_weights_that_cannot_be_read_are_named(tmp_path):
@@ -224,6 +232,27 @@ def test_captions_that_the_encoders_cannot_read_are_told_and_leave_no_folder(
     assert found.endswith("the caption 'zebra' has no known word.")
     with pytest.raises(UserError, match="'zebra' has no known word"):
         experiment.train(config(*settings), run, strategy)
+    assert not run.exists()
+
+
+def test_captions_that_the_datas_own_words_cannot_read_are_told_before_pretraining(
+    tmp_path, strategy
+):
+    data, settings = prepare(tmp_path, color=1)
+    words = Vocabulary.from_captions(["zebra"])
+    words.save(data / "vocabulary.json")
+    metadata = json.loads((data / "metadata.json").read_text())
+    (data / "metadata.json").write_text(
+        json.dumps(metadata | {"vocabulary_fingerprint": words.fingerprint})
+    )
+    run, wanted = tmp_path / "run", config(*settings)
+    for found in (
+        lacking(run, *settings),
+        experiment.lacking_for_pretraining(wanted, run, False),
+    ):
+        assert found[0].endswith("has no known word.")
+    with pytest.raises(UserError, match="has no known word"):
+        experiment.pretrain(wanted, run, strategy)
     assert not run.exists()
 
 

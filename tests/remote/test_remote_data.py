@@ -68,6 +68,14 @@ def test_shard_is_fetched_once_by_all_threads(remote, monkeypatch):
     assert len(fetched) == 1
 
 
+def test_what_a_killed_fetch_left_is_removed_by_the_next(remote, cache):
+    records = load_prepared(URL, "train").records
+    left = Path(f"{records.files[0]}.0123abcd.partial")
+    left.write_bytes(b"a part")
+    records.remote.fetch(records.files[0])
+    assert Path(records.files[0]).is_file() and not left.exists()
+
+
 def test_folder_that_has_changed_is_fetched_anew(remote, cache):
     before = load_prepared(URL, "train")
     read_pictures(before, np.arange(1), 8)

@@ -28,16 +28,17 @@ def pair():
     return tuple(tf.constant(rng.normal(size=shape), tf.float32) for shape in shapes)
 
 
-def test_slope_is_that_of_small_differences_of_both_logits(network, pair):
+def test_gradient_is_that_of_small_differences_of_both_logits(network, pair):
     real, sentence = (x[:1] for x in pair)
     step = 1e-2
-    slope = np.zeros(real.shape[1:])
-    for place in np.ndindex(slope.shape):
+    gradient = np.zeros(real.shape[1:])
+    for place in np.ndindex(gradient.shape):
         change = np.zeros(real.shape, np.float32)
         change[(0, *place)] = step
         up, down = (network(real + sign * change, sentence, groups=None) for sign in (1, -1))
-        slope[place] = sum(float(a[0] - b[0]) for a, b in zip(up, down, strict=True)) / (2 * step)
-    expected = np.sum(slope**2)
+        rise = sum(float(a[0] - b[0]) for a, b in zip(up, down, strict=True))
+        gradient[place] = rise / (2 * step)
+    expected = np.sum(gradient**2)
     np.testing.assert_allclose(
         squared_gradient_norm(network, real, sentence)[0], expected, rtol=2e-2
     )

@@ -107,19 +107,18 @@ def test_damsm_step_by_xla_equals_the_plain_one(class_negatives):
 
 
 def adam():
-    return Adam(0.1, 0.5)
+    return Adam(0.1, 0.5, epsilon=1.0)  # so large that the size of a gradient counts
 
 
 def scaled_sgd():
     return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), 8.0)
 
 
-@pytest.mark.parametrize("optimizer", [adam, scaled_sgd])
-@pytest.mark.parametrize("overflow", [0.0, np.inf], ids=["finite", "overflow"])
+@pytest.mark.parametrize(
+    ("optimizer", "overflow"), [(adam, 0.0), (scaled_sgd, 0.0), (scaled_sgd, np.inf)]
+)
 def test_gradients_of_two_replicas_move_a_variable_as_their_sum(optimizer, overflow, strategy):
     start, parts = [1.0, -2.0], [[0.25, 3.0], [-1.0, 0.5 + overflow]]
-    if overflow and optimizer is adam:
-        pytest.skip("only loss scaling looks for it")
 
     def moved_by(gradients):
         variable, chosen = keras.Variable(start), optimizer()
