@@ -21,7 +21,10 @@ def _cosine(a, b):
 
 
 def word_weights(region_features, word_features, word_mask, gamma_attention):
-    """exp(γ1 · softmax over words), [I, N, S, T]: the numerators of AttnGAN Eq. 9."""
+    """exp(γ1 · softmax over words): the numerators of AttnGAN Eq. 9.
+
+    Args: as `word_similarity`. Returns: float32 [I, N, S, T]; unspecified at padded words.
+    """
     captions, words = tf.shape(word_mask)[0], tf.shape(word_mask)[1]
     flat = tf.reshape(word_features, [-1, word_features.shape[-1]])  # [S·T, C]
     similarity = tf.matmul(region_features, flat, transpose_b=True)  # AttnGAN Eq. 7, [I, N, S·T]
