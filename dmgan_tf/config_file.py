@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import re
 import types
 import typing
 from pathlib import Path
@@ -39,13 +40,18 @@ def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Confi
     """Reads a YAML file and `section.key=value` overrides into a checked Config.
 
     Raises: UserError: for unreadable YAML, an unknown key (with the nearest match), a wrong type
-        or a value out of range; the message names the file and the dotted key.
+        or a value out of range; the message names the file, the dotted key and the override.
     """
     tree = _read(path)
     _require(isinstance(tree, dict), f"{path}: must hold sections such as `data:`.")
     for override in overrides:
         _override(tree, override)
-    return _build(Config, tree, str(path), "")
+    try:
+        return _build(Config, tree, str(path), "")
+    except UserError as error:
+        named = re.findall(r"\w+", str(error))
+        meant = [f"--set {o}" for o in overrides if o.partition("=")[0].split(".")[-1] in named]
+        raise UserError(f"{error} See {', '.join(meant)}." if meant else str(error)) from None
 
 
 def load_dataclass(cls: type[T], path: str | Path) -> T:

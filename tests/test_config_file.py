@@ -105,6 +105,11 @@ def test_override_of_a_wrong_type_is_refused_by_its_own_name(file):
     assert message.startswith("--set training.steps=many: `training.steps` must be a whole number.")
 
 
+def test_overrides_that_a_range_error_names_are_told_with_it(file):
+    message = refused(file(), ["training.ema_decay=1.5", "training.steps=3"])
+    assert message.endswith("Received: ema_decay=1.5. See --set training.ema_decay=1.5.")
+
+
 def test_override_below_a_value_is_refused(file):
     path = file("data: {source: toy_birds}\ntraining: {steps: 3}\n")
     assert "'steps' is no section" in refused(path, ["training.steps.more=3"])
