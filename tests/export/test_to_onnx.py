@@ -11,7 +11,7 @@ import pytest
 from command_lines import run
 
 from dmgan_tf.edge import EdgeModel
-from dmgan_tf.export import edge_folder, edge_report, onnx_files
+from dmgan_tf.export import edge_folder, edge_report, onnx_files, onnx_graph, onnx_precision
 from dmgan_tf.inference import edge_runtimes, presets
 from dmgan_tf.inference.text_to_image import TextToImage
 
@@ -195,15 +195,15 @@ def test_the_halves_make_the_whole(onnx_folder, feed, precision):
     assert within(drawn, whole) <= (40 if precision == "int8" else 2)
 
 
-def test_int8_of_a_trained_model_stays_near(tmp_path):
+def test_int8_of_a_trained_model_stays_near():
     preset = presets.find("toy_birds_128")
-    onnx_files.export(preset, tmp_path / "onnx", ("int8",))
-    artist = TextToImage.from_preset(preset)
-    held_out = edge_folder.captions(artist, preset, judged=64)[1]  # calibration has met none
+    artist = TextToImage.from_preset(preset, portable=True)
+    calibration, held_out = edge_folder.captions(artist, preset, judged=64)
+    exact = onnx_graph.trace(artist, names=["dmgan"])["dmgan"]
+    rounded = onnx_precision.int8(exact, edge_folder.feeds(artist, calibration, 1))
     reference = edge_report.reference(artist, held_out, first_seed=1000)
-    content = (tmp_path / "onnx" / "dmgan_int8.onnx").read_bytes()
     for runtime in ("onnxruntime", "openvino"):
-        drawn = edge_runtimes.load(runtime, content)(reference.feed)
+        drawn = edge_runtimes.load(runtime, rounded.SerializeToString())(reference.feed)
         error = np.mean((drawn - reference.images * 1.0) ** 2)
         assert 10 * np.log10(255**2 / error) > 30, runtime
 
