@@ -49,10 +49,9 @@ from dmgan_tf.metrics.running_statistics import Statistics, load_statistics
 _GRID_PICTURES = 16
 _BATCH_SIZE = 32  # pictures a replica
 _CHUNK = 8  # batches between two notes of what is done
+_TAUGHT = "which its training used: the score is too good. Name another with"
 
 _LOGGER = logging.getLogger(__name__)
-
-Network = FeatureNetwork | DamsmNetwork
 
 
 def evaluate(request: Request, grid: Path) -> tuple[dict[str, object], list[Score]]:
@@ -107,7 +106,7 @@ class _Evaluation:
             raise UserError("R-precision and the network `damsm` need --judge, or a --model.")
         return self._judge_or_none
 
-    def _load_networks(self) -> dict[str, Network]:
+    def _load_networks(self) -> dict[str, FeatureNetwork | DamsmNetwork]:
         request = self._request
         wanted = dict.fromkeys(request.networks)
         if "r_precision" in request.metrics:
@@ -242,9 +241,10 @@ class _Evaluation:
     def _with_protocol(self, score, name, reference):
         network = self._networks[name]
         if name == DAMSM and self._judge_is_own:
+            score.notes.append(f"the judge is the model's own encoders, {_TAUGHT} --judge")
+        if self._model and network.encoder_kind == self._config.image_encoder.kind:
             score.notes.append(
-                "the judge is the model's own encoders, which its training used: it is too good. "
-                "Give others with --judge"
+                f"the model's image encoder is built on {name}, {_TAUGHT} --features"
             )
         score.protocol.update({
             "network": network.name,

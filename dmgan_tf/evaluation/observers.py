@@ -33,7 +33,7 @@ class DamsmNetwork:
     """
 
     name = DAMSM
-    class_count = None
+    class_count = encoder_kind = None
     published = False
 
     def __init__(self, judge: Path):

@@ -36,6 +36,7 @@ class Specification(NamedTuple):
     offset: float | np.ndarray
     pixels: str  # the same, for people
     published: bool
+    encoder_kind: str | None = None  # `image_encoder.kind` whose frozen trunk may be this network
 
 
 SPECIFICATIONS = {
@@ -67,6 +68,7 @@ SPECIFICATIONS = {
         offset=2 * _IMAGENET_MEAN - 1,
         pixels="in [0, 1] through torchvision's transform_input",
         published=True,
+        encoder_kind="inception_v3",
     ),
     "inception-keras": Specification(
         load=loaders.load_inception_keras,
@@ -81,6 +83,7 @@ SPECIFICATIONS = {
         offset=-1.0,
         pixels="in [-1, 1]",
         published=False,
+        encoder_kind="inception_v3",
     ),
     # Inception Score on CUB, as of StackGAN (arXiv:1612.03242) and of those after it.
     "inception-slim-cub": Specification(
@@ -103,6 +106,7 @@ SPECIFICATIONS = {
         offset=-127 / 128,
         pixels="(v - 127) / 128",
         published=False,
+        encoder_kind="efficientnet_lite0",
     ),
 }
 NAMES = tuple(SPECIFICATIONS)
@@ -119,6 +123,7 @@ class FeatureNetwork:
         feature_size: int. class_count: int, or None where the file has no classifier.
         protocol: str, one line: method and side of resizing, rounding, range of pixels.
         published: bool, whether scores compare with published ones.
+        encoder_kind: str or None, `image_encoder.kind` of the encoders that are built on it.
     Inputs:  images: uint8 [B, side, side, 3], any side.
     Returns: (features, logits): float32 [B, feature_size], float32 [B, class_count] or None.
     Raises:  ValueError: when the images are of another dtype or shape.
@@ -140,6 +145,7 @@ class FeatureNetwork:
         self.class_count = None if classifier is None else int(classifier.units)
         self.protocol = _protocol(self._specification, self._side)
         self.published = self._specification.published
+        self.encoder_kind = self._specification.encoder_kind
         # The matrix is an argument, so that one trace serves all sides and batch sizes.
         self._run = tf.function(
             self._compute,

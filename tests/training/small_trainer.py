@@ -111,3 +111,17 @@ def make_batch(size=4, seed=0):
             rng.uniform(size=(size, len(SIDES) + 1, 2, NOISE_SIZE)).astype(np.float32)
         ),
     }
+
+
+def weights(*networks):
+    return [variable.numpy() for network in networks for variable in network.trainable_variables]
+
+
+def moved(before, network):
+    after = weights(network)
+    return [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+
+
+def forward(trainer, batch):
+    text = trainer.encode_text(batch)
+    return text, trainer.draw(text, batch)
