@@ -11,7 +11,7 @@ from dmgan_tf.command_line import argument_parser, run
 from dmgan_tf.errors import UserError
 from dmgan_tf.inference.presets import Card, find, load_card, names
 
-_NOT_TEXT = ("title", "fingerprint", "evaluate", "scores")
+_NOT_TEXT = ("title", "fingerprint", "evaluate", "grid", "scores")
 
 
 def as_text(name: str, card: Card) -> str:

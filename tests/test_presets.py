@@ -27,6 +27,7 @@ from dmgan_tf.inference.presets import load_card
 from dmgan_tf.inference.text_to_image import TextToImage
 
 IN_THE_BOX = presets.names()
+DRAWING = [name for name in IN_THE_BOX if load_card(presets.find(name)).scores]
 
 
 @pytest.fixture
@@ -77,6 +78,13 @@ def test_card_has_command_and_commit_of_the_run_and_the_scores_as_they_were_writ
     assert card.scores == json.loads((box.parent / "reports" / "tiny.json").read_text())
     assert (card.judge, card.scores["judge"]) == ("tiny_judge", fingerprint(box / "tiny_judge"))
     assert load_card(box / "tiny_judge").scores == {}
+    with Image.open(box / "tiny" / "grid.png") as grid:
+        np.testing.assert_array_equal(grid.convert("RGB"), draw_grid(box / "tiny"))
+
+
+def test_grid_of_a_preset_that_does_not_draw_is_refused(box):
+    with pytest.raises(UserError, match="names no captions: it does not draw"):
+        draw_grid(box / "tiny_judge")
 
 
 @pytest.mark.parametrize(
@@ -263,35 +271,25 @@ def test_every_preset_in_the_box_is_as_it_was_packed():
         card = load_card(folder)
         assert fingerprint(folder) == card.fingerprint
         draws = "generator" in load_metadata(folder)["networks"]
-        assert draws == (folder / "grid.png").is_file() == bool(card.scores)
+        assert draws == (folder / "grid.png").is_file() == bool(card.scores) == bool(card.grid)
         assert card.judge is None or card.judge in IN_THE_BOX
 
 
-def card_of(name):
-    """The card of a preset in the box that draws, where its data are here."""
-    folder = presets.find(name)
-    card, data = load_card(folder), load_config(folder / "config.yaml").data
-    if not card.scores:
-        pytest.skip("has no scores")
-    if data.source == "prepared" and not (ROOT / data.directory).is_dir():
-        pytest.skip(f"needs {data.directory}: {card.data}")
-    return card
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", IN_THE_BOX)
-def test_preset_in_the_box_draws_its_grid_again(name, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    card_of(name)
+@pytest.mark.parametrize("name", DRAWING)
+def test_preset_in_the_box_draws_its_grid_again(name):
     packed = np.asarray(Image.open(presets.find(name) / "grid.png").convert("RGB"), np.int16)
     # Processors round differently, and a rare noise value may choose other surroundings then.
     assert np.abs(draw_grid(name) - packed).mean() < 5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", IN_THE_BOX)
+@pytest.mark.parametrize("name", DRAWING)
 def test_preset_in_the_box_repeats_the_scores_of_its_card(name, tmp_path):
-    card = card_of(name)
+    folder = presets.find(name)
+    card, data = load_card(folder), load_config(folder / "config.yaml").data
+    if data.source == "prepared" and not (ROOT / data.directory).is_dir():
+        pytest.skip(f"needs {data.directory}; the head of configs/{name}.yaml makes it")
     out = tmp_path / "report.json"
     options = *shlex.split(card.evaluate), "--out", out
     succeed("evaluate", "--model", name, *options, timeout=1800)

@@ -87,7 +87,7 @@ def main() -> int:
         )
     with whole_folder(target) as folder:
         _copy(model, folder, (_IMAGE_ENCODER,) if arguments.without_image_encoder else ())
-        _write_card(folder, arguments, report, _origin(model))
+        _write_card(folder, arguments, report, _origin(model), _grid_captions(model, draws))
         if draws:
             save_picture(folder / presets.GRID, draw_grid(folder))
     size = sum(path.stat().st_size for path in target.iterdir())
@@ -139,7 +139,17 @@ def _command(origin):
     return f"{command} {shlex.join(options)}"
 
 
-def _write_card(folder, arguments, report, origin):
+def _grid_captions(model, draws):
+    """Some of the test split, from first to last; none for a model that does not draw."""
+    from dmgan_tf import build
+    from dmgan_tf.config_file import load_config
+
+    rows = build.captions(load_config(model / "config.yaml"), "test") if draws else ()
+    count = min(_GRID_PICTURES, len(rows))
+    return tuple(rows[i * len(rows) // count][0] for i in range(count))
+
+
+def _write_card(folder, arguments, report, origin, grid):
     from dmgan_tf.inference.model_directory import fingerprint
 
     packed = fingerprint(folder)  # without an image encoder not that of the report's model
@@ -152,6 +162,7 @@ def _write_card(folder, arguments, report, origin):
         settings=presets.settings_hash(folder),
         judge=arguments.judge,
         evaluate=shlex.join(_evaluate_options(report)) if report else "",
+        grid=grid,
         scores=report | {"model": packed} if report else {},
     )
     text = yaml.safe_dump(asdict(card), sort_keys=False, allow_unicode=True, width=100)
@@ -185,24 +196,22 @@ def _evaluate_options(report):
     return [*valued, *(switch for switch, on in switches.items() if on)]
 
 
-def draw_grid(model: str | Path) -> np.ndarray:
-    """A preset's grid.png: 16 captions of the test split from first to last, seeds 0 to 15.
+def draw_grid(preset: str | Path) -> np.ndarray:
+    """A preset's grid.png again: the captions of its card with seeds 0, 1, ….
 
-    Args: model: the name of a preset, or a model directory, whose config says where its data are.
+    Args: preset: its name, or its folder.
     Returns: uint8 [height, width, 3].
-    Raises: UserError: when there is no such model, or its data are not there.
+    Raises: UserError: when there is no such preset, or it is damaged.
     """
-    from dmgan_tf import build
-    from dmgan_tf.config_file import load_config
     from dmgan_tf.inference.captioned_grid import captioned_grid
     from dmgan_tf.inference.model_directory import resolve
     from dmgan_tf.inference.text_to_image import TextToImage
 
-    folder = resolve(model)
-    rows = build.captions(load_config(folder / "config.yaml"), "test")
-    count = min(_GRID_PICTURES, len(rows))
-    captions = [rows[i * len(rows) // count][0] for i in range(count)]
-    images = TextToImage.from_preset(folder).generate(captions, list(range(count)))
+    folder = resolve(preset)
+    captions = presets.load_card(folder).grid
+    if not captions:
+        raise UserError(f"{folder}: its {presets.CARD} names no captions: it does not draw.")
+    images = TextToImage.from_preset(folder).generate(captions, list(range(len(captions))))
     return captioned_grid(images, captions)
 
 

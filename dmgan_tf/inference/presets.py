@@ -34,7 +34,7 @@ class Card:
         limitations: what it does not do. fingerprint: of its weights and words. settings: see
         `settings_hash`. judge: the preset that judges it, None: itself. evaluate: options of
         `dmgan_tf.evaluate` that give the scores again; empty without scores. scores: the report
-        that `dmgan_tf.evaluate` wrote.
+        that `dmgan_tf.evaluate` wrote. grid: the captions of grid.png, drawn with seeds 0, 1, ….
     """
 
     title: str
@@ -50,6 +50,7 @@ class Card:
     settings: str
     judge: str | None = None
     evaluate: str = ""
+    grid: tuple[str, ...] = ()
     scores: dict[str, object] = field(default_factory=dict)
 
 
