@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -57,15 +57,18 @@ def main() -> int:
         }
         print(f"  real: colours {shares}, fit {judged.fit.mean():.2f}")
         _surroundings(images, [bird.surroundings for bird in flock])
-        spectra = background_spectra(draw_all(reference, side, processes=1))
+        real = draw_all(reference, side, processes=1)
+        against = _spectra_and_kinds(real)
         empty = np.stack([draw_surroundings(bird, side) for bird in flock])
-        _hatching(images, (images == empty).all(axis=-1), spectra)
+        _hatching(images, (images == empty).all(axis=-1), against)
         if side == _GRID_SIDE:
             for path in grids:
                 cells = _cells(path)
-                found = hatching(background_spectra(cells), spectra)
-                kinds = judge_surroundings(cells)
-                shown = {kind: kinds.count(kind) for kind in (*SURROUNDINGS, NO_SURROUNDINGS)}
+                spectra, kinds = _spectra_and_kinds(cells)
+                found = hatching(spectra, kinds, *against)
+                shown = {
+                    kind: int((kinds == kind).sum()) for kind in (*SURROUNDINGS, NO_SURROUNDINGS)
+                }
                 print(f"  {path.stem}: hatching {found.strength:.1f}, {shown}")
     return 0
 
@@ -103,31 +106,48 @@ def _strangers(images: np.ndarray, truth: np.ndarray) -> Iterator[tuple[str, np.
     yield "two kinds side by side", np.concatenate(halves)
 
 
-def _hatching(images: np.ndarray, background: np.ndarray, reference: np.ndarray) -> None:
+def _spectra_and_kinds(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return background_spectra(images), np.array(judge_surroundings(images))
+
+
+def _hatching(
+    images: np.ndarray, background: np.ndarray, reference: tuple[np.ndarray, np.ndarray]
+) -> None:
     start = time.perf_counter()
-    found = hatching(background_spectra(images), reference)
+    spectra, kinds = _spectra_and_kinds(images)
+    found = hatching(spectra, kinds, *reference)
     print(f"  real: hatching {found.strength:.2f}, {time.perf_counter() - start:.1f} s")
+
+    def strength(changed: np.ndarray, step: int = 1) -> float:
+        """Of changed pictures, whose surroundings are known."""
+        return hatching(background_spectra(changed), kinds[::step], *reference).strength
+
     noise = np.random.default_rng(0).normal(0, 3, images.shape)
-    noisy = np.clip(np.rint(images + noise), 0, 255).astype(np.uint8)
-    print(f"  noise added: {hatching(background_spectra(noisy), reference).strength:.2f}")
+    print(f"  noise added: {strength(_rounded(images + noise)):.2f}")
+    for sigma in (1, 2):
+        print(f"  blurred, {sigma}: {strength(gaussian_filter(images, (0, sigma, sigma, 0))):.2f}")
     for kind in SURROUNDINGS:
-        alone = images[[k == kind for k in judge_surroundings(images)]]
-        print(f"  {kind} alone: {hatching(background_spectra(alone), reference).strength:.2f}")
+        alone = hatching(spectra[kinds == kind], kinds[kinds == kind], *reference)
+        print(f"  {kind} alone: {alone.strength:.2f}")
     for period in (16, 24):  # dithered: rounding would make steps
         wave = 2 * np.sin(2 * np.pi * np.arange(images.shape[1]) / period)[:, None, None]
         dither = np.random.default_rng(0).uniform(-1, 1, images.shape[1:])
-        shaded = np.clip(np.rint(images + wave + dither), 0, 255).astype(np.uint8)
-        strength = hatching(background_spectra(shaded), reference).strength
-        print(f"  shading of period {period}, 2 grey levels: {strength:.2f}")
+        found_strength = strength(_rounded(images + wave + dither))
+        print(f"  shading of period {period}, 2 grey levels: {found_strength:.2f}")
     images, background = images[::10], background[::10]
-    for period in _PERIODS:
-        for name, pattern in _patterns(images.shape[1], period):
-            strengths = []
-            for amplitude in _AMPLITUDES:
-                added = np.rint(images + amplitude * (pattern * background)[..., None])
-                spectra = background_spectra(np.clip(added, 0, 255).astype(np.uint8))
-                strengths.append(f"{hatching(spectra, reference).strength:.1f}")
-            print(f"  period {period}, {name}, {_AMPLITUDES} grey levels: {', '.join(strengths)}")
+    side = images.shape[1]
+    rows = np.arange(side)[:, None]
+    parts = {"": 1, ", lowest 40 %": rows > 0.6 * side, ", uppermost 40 %": rows < 0.4 * side}
+    print(f"  lines and grids of {_AMPLITUDES} grey levels")
+    for period, (part, where) in product(_PERIODS, parts.items()):
+        for name, pattern in _patterns(side, period):
+            added = (pattern * background * where)[..., None]
+            strengths = [f"{strength(_rounded(images + a * added), 10):.1f}" for a in _AMPLITUDES]
+            print(f"  period {period}, {name}{part}: {', '.join(strengths)}")
+
+
+def _rounded(images: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8)
 
 
 def _patterns(side: int, period: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -106,7 +106,7 @@ class BackgroundObserver:
     """The kind of the surroundings, as its place in KINDS, and the spectra of the background."""
 
     name = BACKGROUND
-    identity = f"{BACKGROUND} 1"
+    identity = f"{BACKGROUND} 2"
     KINDS = (*SURROUNDINGS, NO_SURROUNDINGS)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:

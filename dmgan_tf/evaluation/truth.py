@@ -33,7 +33,7 @@ def truth_scores(
         *surroundings(
             mine, [theirs[row] for row in rows], [caption.surroundings for caption in captions]
         ),
-        hatching(drawn[SPECTRA], real[SPECTRA]),
+        hatching((drawn[SPECTRA], mine), (real[SPECTRA], theirs)),
     ]
 
 
@@ -72,13 +72,22 @@ def surroundings(
     )
 
 
-def hatching(drawn: np.ndarray, real: np.ndarray) -> Score:
+def hatching(
+    drawn: tuple[np.ndarray, Sequence[str]], real: tuple[np.ndarray, Sequence[str]]
+) -> Score:
     """How far lines and grids of the background stand out, relative to all real pictures.
 
     Beside it: of every other real picture, relative to those between.
+
+    Args: drawn, real: spectra and the judged kind of each picture.
     """
-    mine, theirs = measure_hatching(drawn, real), measure_hatching(real[::2], real[1::2])
-    protocol = {"period_pixels": mine.period_pixels, "reference": f"{len(real)} real pictures"}
+    spectra, kinds = real
+    mine = measure_hatching(*drawn, *real)
+    theirs = measure_hatching(spectra[::2], kinds[::2], spectra[1::2], kinds[1::2])
+    protocol = {
+        "period_pixels": mine.period_pixels,
+        "reference": f"{len(kinds)} real pictures, weighted as their kinds are drawn",
+    }
     return _score("hatching", [mine.strength, theirs.strength], protocol)
 
 

@@ -3,10 +3,12 @@
 Power at short periods does not tell: leaves, grass and ripples have it too, and a network's lines
 are not evenly spaced. But lines and grids are narrow in the *two-dimensional* spectrum of a
 window, where texture is broad. So each frequency is compared with the ring of frequencies around
-it. Of the windows outside of the bird a low quantile counts, as lines that a network makes are in
-all of them, while a horizon, a wire or a leaf is in a few.
+it. Upper and lower background are looked at apart: a network may draw lines in the grass and none
+in the sky above it. Of the windows of each a low quantile counts, as lines that a network makes
+are in all of them, while a horizon, a wire or a leaf is in a few.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -20,8 +22,8 @@ from dmgan_tf.data.toy_birds.working_images import check_images
 
 _WINDOW = 16  # pixels, at any side of the picture: periods of a network are in its pixels
 _STEPS = 16  # windows begin at multiples of side / _STEPS
-_WINDOW_SHARE = 0.25  # the windows with the least bird
-_QUANTILE = 0.1  # of the windows of a picture
+_WINDOW_SHARE = 0.25  # the windows with the least bird, of each half
+_QUANTILE = 0.1  # of these windows
 _FLOOR = 1.0  # squared grey levels, added to all power: below it nothing is seen
 _LONGEST_PERIOD = 6  # pixels; slow shading, as of a sky, reaches the windows' bins of 8 pixels
 _RING = (2, 3)  # least and largest distance of the frequencies to compare with
@@ -40,7 +42,8 @@ def background_spectra(images: np.ndarray) -> np.ndarray:
     """Return the logarithm of the power of each frequency in the background of each picture.
 
     Args:    images: uint8 [N, side, side, 3], side at least 16.
-    Returns: float32 [N, 16, 9], layout of a real FFT of windows of 16 × 16 pixels.
+    Returns: float32 [N, 2, 16, 9]: upper and lower background, each in the layout of a real FFT of
+        windows of 16 × 16 pixels.
     Raises:  ValueError: when `images` is not a batch of square uint8 pictures of such a side.
     """
     check_images(images)
@@ -49,31 +52,47 @@ def background_spectra(images: np.ndarray) -> np.ndarray:
             f"`images` must have a side of at least {_WINDOW} pixels. "
             f"Received: side={images.shape[1]}."
         )
-    spectra = [np.zeros((0, _WINDOW, _WINDOW // 2 + 1), np.float32)]
+    spectra = [np.zeros((0, 2, _WINDOW, _WINDOW // 2 + 1), np.float32)]
     for start in range(0, len(images), _PICTURES_PER_CHUNK):
-        spectra.append(_quantile_spectra(images[start : start + _PICTURES_PER_CHUNK]))
+        chunk = images[start : start + _PICTURES_PER_CHUNK]
+        halves = [_quantile_spectra(chunk, corners) for corners in _corners(images.shape[1])]
+        spectra.append(np.stack(halves, axis=1))
     return np.concatenate(spectra)
 
 
-def hatching(spectra: np.ndarray, reference: np.ndarray) -> Hatching:
-    """Compare the peaks in mean spectra of pictures with those of real ones.
+def hatching(
+    spectra: np.ndarray,
+    kinds: Sequence[str],
+    reference: np.ndarray,
+    reference_kinds: Sequence[str],
+) -> Hatching:
+    """Compare the peaks in mean spectra of pictures with those of real ones of the same kinds.
 
-    The strength is the largest ratio of peak to peak, over all frequencies of a period of 1.4
-    (diagonal) to 6 pixels (longer ones show at 5.3); a peak is the power over the median power of
-    the ring around it.
+    The strength is the largest ratio of peak to peak, over both halves and all frequencies of a
+    period of 1.4 (diagonal) to 6 pixels (longer ones show at 5.3); a peak is the power over the
+    median power of the ring around it.
 
-    Args: spectra, reference: float [N, 16, 9] and [M, 16, 9] of `background_spectra`.
+    Args: spectra, reference: float [N, 2, 16, 9] and [M, 2, 16, 9] of `background_spectra`. kinds,
+        reference_kinds: the surroundings that each shows, as judged. A kind that no reference
+        shows is compared with all of them.
     """
-    excess = _peaks(spectra) - _peaks(reference)
+    means = {}
+    for kind in set(kinds):
+        alike = np.equal(reference_kinds, kind)
+        means[kind] = reference[alike if alike.any() else ...].mean(axis=0, dtype=np.float64)
+    real = np.mean([means[kind] for kind in kinds], axis=0)
+    drawn = spectra.mean(axis=0, dtype=np.float64)
+    excess = np.stack(
+        [_peaks(half) - _peaks(other) for half, other in zip(drawn, real, strict=True)]
+    )
     cycles = np.hypot(fft.fftfreq(_WINDOW)[:, None], fft.fftfreq(_WINDOW))
-    excess[cycles < 1 / _LONGEST_PERIOD] = -np.inf
-    strongest = np.unravel_index(excess.argmax(), excess.shape)
-    return Hatching(float(np.exp(excess[strongest])), float(1 / cycles[strongest]))
+    excess[:, cycles < 1 / _LONGEST_PERIOD] = -np.inf
+    _, *strongest = np.unravel_index(excess.argmax(), excess.shape)
+    return Hatching(float(np.exp(excess.max())), float(1 / cycles[tuple(strongest)]))
 
 
-def _peaks(spectra: np.ndarray) -> np.ndarray:
-    """Return log power over the ring around each frequency, float64 [16, 16]."""
-    half = spectra.mean(axis=0, dtype=np.float64)  # [16, 9]
+def _peaks(half: np.ndarray) -> np.ndarray:
+    """float [16, 9] → log power over that of the ring around each frequency, [16, 16]."""
     mirrored = np.roll(half[::-1], 1, axis=0)[:, -2:0:-1]  # P(−f) = P(f) of real pictures
     full = np.concatenate([half, mirrored], axis=1)
     # The spectrum repeats: around the shortest period, too, the ring is whole.
@@ -87,8 +106,7 @@ def _ring_offsets() -> list[tuple[int, int]]:
     return [(y, x) for y, x in product(steps, steps) if max(abs(y), abs(x)) >= nearest]
 
 
-def _quantile_spectra(images: np.ndarray) -> np.ndarray:
-    corners = _corners(images.shape[1])
+def _quantile_spectra(images: np.ndarray, corners: list[tuple[int, int]]) -> np.ndarray:
     power = np.stack(
         [_log_power(images[:, y : y + _WINDOW, x : x + _WINDOW]) for y, x in corners]
     )  # [windows, N, 16, 9]
@@ -116,11 +134,18 @@ def _without_slope(windows: np.ndarray, axis: int) -> np.ndarray:
 
 
 @cache
-def _corners(side: int) -> list[tuple[int, int]]:
-    """Return the upper left corners of the windows that birds cover least."""
+def _corners(side: int) -> tuple[list[tuple[int, int]], ...]:
+    """Return the upper left corners of the windows that birds cover least, of each half."""
     cover = np.asarray(Image.fromarray(bird_cover()).resize((side, side)))
-    starts = range(0, side - _WINDOW + 1, max(1, side // _STEPS))
-    corners = list(product(starts, starts))
-    covers = [cover[y : y + _WINDOW, x : x + _WINDOW].mean() for y, x in corners]
-    count = max(1, round(_WINDOW_SHARE * len(corners)))
-    return [corners[i] for i in np.argsort(covers, kind="stable")[:count]]
+    last = side - _WINDOW
+    starts = range(0, last + 1, max(1, side // _STEPS))
+
+    def least_covered(rows):
+        corners = list(product(rows, starts))
+        covers = [cover[y : y + _WINDOW, x : x + _WINDOW].mean() for y, x in corners]
+        count = max(1, round(_WINDOW_SHARE * len(corners)))
+        return [corners[i] for i in np.argsort(covers, kind="stable")[:count]]
+
+    upper = [y for y in starts if y <= last / 2]
+    lower = [y for y in starts if y >= last / 2]
+    return least_covered(upper), least_covered(lower)
