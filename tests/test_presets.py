@@ -78,13 +78,15 @@ def test_card_has_command_and_commit_of_the_run_and_the_scores_as_they_were_writ
     assert card.scores == json.loads((box.parent / "reports" / "tiny.json").read_text())
     assert (card.judge, card.scores["judge"]) == ("tiny_judge", fingerprint(box / "tiny_judge"))
     assert load_card(box / "tiny_judge").scores == {}
+
+
+def test_grid_is_drawn_again_without_data_and_refused_where_none_was(box, tiny_run, monkeypatch):
+    monkeypatch.setattr(build, "captions", None)
     with Image.open(box / "tiny" / "grid.png") as grid:
         np.testing.assert_array_equal(grid.convert("RGB"), draw_grid(box / "tiny"))
-
-
-def test_grid_of_a_preset_that_does_not_draw_is_refused(box):
-    with pytest.raises(UserError, match="names no captions: it does not draw"):
-        draw_grid(box / "tiny_judge")
+    for folder in (box / "tiny_judge", tiny_run):
+        with pytest.raises(UserError, match=r"has no grid to draw: no card.yaml there names"):
+            draw_grid(folder)
 
 
 @pytest.mark.parametrize(

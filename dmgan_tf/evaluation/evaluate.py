@@ -27,7 +27,7 @@ from dmgan_tf.evaluation.observers import (
 from dmgan_tf.evaluation.pictures import Real
 from dmgan_tf.evaluation.request import Request
 from dmgan_tf.evaluation.requirements import check_counts, check_networks
-from dmgan_tf.evaluation.scores import Score
+from dmgan_tf.evaluation.scores import OWN_JUDGE, SAME_KIND, Score
 from dmgan_tf.evaluation.subject import config_of, subject
 from dmgan_tf.evaluation.truth import truth_scores
 from dmgan_tf.feature_networks import FeatureNetwork, load_feature_network
@@ -49,7 +49,6 @@ from dmgan_tf.metrics.running_statistics import Statistics, load_statistics
 _GRID_PICTURES = 16
 _BATCH_SIZE = 32  # pictures a replica
 _CHUNK = 8  # batches between two notes of what is done
-_TAUGHT = "which its training used: the score is too good. Name another with"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -241,11 +240,9 @@ class _Evaluation:
     def _with_protocol(self, score, name, reference):
         network = self._networks[name]
         if name == DAMSM and self._judge_is_own:
-            score.notes.append(f"the judge is the model's own encoders, {_TAUGHT} --judge")
-        if self._model and network.encoder_kind == self._config.image_encoder.kind:
-            score.notes.append(
-                f"the model's image encoder is built on {name}, {_TAUGHT} --features"
-            )
+            score.notes.append(OWN_JUDGE)
+        elif self._model and network.encoder_kind == self._config.image_encoder.kind:
+            score.notes.append(SAME_KIND.format(network.encoder_kind))
         score.protocol.update({
             "network": network.name,
             "weights_sha256": network.weights_sha256,

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from dmgan_tf.config_file import load_config
 from dmgan_tf.data.toy_birds import (
     COLORS,
     NO_SURROUNDINGS,
@@ -33,7 +34,7 @@ class DamsmNetwork:
     """
 
     name = DAMSM
-    class_count = encoder_kind = None
+    class_count = None
     published = False
 
     def __init__(self, judge: Path):
@@ -44,6 +45,8 @@ class DamsmNetwork:
         encoder = load_network(judge, "image_encoder")
         self.weights_sha256 = weights_hash(weight_file(judge, "image_encoder"))
         self.feature_size = encoder.feature_size
+        kind = load_config(judge / "config.yaml").image_encoder.kind
+        self.encoder_kind = None if kind == "compact" else kind  # which begins with no weights
         self.protocol = (
             f"image codes of {type(encoder).__name__}; uint8 pictures at their own side, to [−1, 1]"
         )

@@ -18,6 +18,16 @@ INCEPTION_SPLITS = 10
 FOLDS = 10
 CANDIDATES = 100  # the default of `r_precision`
 
+# What trained a generator is no judge of it.
+OWN_JUDGE = (
+    "the judge is the model's own encoders, which its training used: it is too good. Give others "
+    "with --judge"
+)
+SAME_KIND = (
+    "the model's training used an image encoder on the same network (`{}`), perhaps of the same "
+    "weights: the score may be too good"
+)
+
 Value = float | dict[str, float]
 
 

@@ -86,7 +86,7 @@ def hatching(
     theirs = measure_hatching(spectra[::2], kinds[::2], spectra[1::2], kinds[1::2])
     protocol = {
         "period_pixels": mine.period_pixels,
-        "reference": f"{len(kinds)} real pictures, weighted as their kinds are drawn",
+        "reference": f"{len(kinds)} real pictures, each kind as often as it is drawn",
     }
     return _score("hatching", [mine.strength, theirs.strength], protocol)
 

@@ -201,16 +201,17 @@ def draw_grid(preset: str | Path) -> np.ndarray:
 
     Args: preset: its name, or its folder.
     Returns: uint8 [height, width, 3].
-    Raises: UserError: when there is no such preset, or it is damaged.
+    Raises: UserError: when there is no such preset, or it is damaged, or does not draw.
     """
     from dmgan_tf.inference.captioned_grid import captioned_grid
     from dmgan_tf.inference.model_directory import resolve
     from dmgan_tf.inference.text_to_image import TextToImage
 
     folder = resolve(preset)
-    captions = presets.load_card(folder).grid
+    card = folder / presets.CARD
+    captions = presets.load_card(folder).grid if card.is_file() else ()
     if not captions:
-        raise UserError(f"{folder}: its {presets.CARD} names no captions: it does not draw.")
+        raise UserError(f"{folder}: has no grid to draw: no {presets.CARD} there names captions.")
     images = TextToImage.from_preset(folder).generate(captions, list(range(len(captions))))
     return captioned_grid(images, captions)
 

@@ -36,7 +36,7 @@ class Specification(NamedTuple):
     offset: float | np.ndarray
     pixels: str  # the same, for people
     published: bool
-    encoder_kind: str | None = None  # `image_encoder.kind` whose frozen trunk may be this network
+    encoder_kind: str | None = None  # `image_encoder.kind` whose frozen trunk may be this file's
 
 
 SPECIFICATIONS = {
@@ -123,7 +123,7 @@ class FeatureNetwork:
         feature_size: int. class_count: int, or None where the file has no classifier.
         protocol: str, one line: method and side of resizing, rounding, range of pixels.
         published: bool, whether scores compare with published ones.
-        encoder_kind: str or None, `image_encoder.kind` of the encoders that are built on it.
+        encoder_kind: str or None, `image_encoder.kind` that may be built on the same weights.
     Inputs:  images: uint8 [B, side, side, 3], any side.
     Returns: (features, logits): float32 [B, feature_size], float32 [B, class_count] or None.
     Raises:  ValueError: when the images are of another dtype or shape.

@@ -33,8 +33,8 @@ class Card:
         (ISO), commit (None: not known): of the training. licence: of weights and pictures.
         limitations: what it does not do. fingerprint: of its weights and words. settings: see
         `settings_hash`. judge: the preset that judges it, None: itself. evaluate: options of
-        `dmgan_tf.evaluate` that give the scores again; empty without scores. scores: the report
-        that `dmgan_tf.evaluate` wrote. grid: the captions of grid.png, drawn with seeds 0, 1, ….
+        `dmgan_tf.evaluate` that give the scores again; empty without scores. grid: the captions of
+        grid.png, drawn with seeds 0, 1, …. scores: the report that `dmgan_tf.evaluate` wrote.
     """
 
     title: str

@@ -121,7 +121,6 @@ def test_slow_shading_is_no_hatching(scenes, period):
 
 @pytest.mark.parametrize("kind", SURROUNDINGS)
 def test_leaves_grass_and_ripples_are_no_hatching(scenes, kind):
-    """Also where all pictures are of one kind, and the reference of all kinds."""
     alone = scenes.kinds == kind
     assert scenes.strength(scenes.images[alone], alone) < 1.6
 
@@ -130,3 +129,21 @@ def test_pictures_too_small_are_named_in_the_error():
     with pytest.raises(ValueError, match=re.escape("`images` must have a side of at least 16")):
         background_spectra(np.zeros((1, 8, 8, 3), np.uint8))
     assert background_spectra(np.zeros((0, 64, 64, 3), np.uint8)).shape == (0, 2, 16, 9)
+
+
+def test_a_kind_that_hardly_any_reference_shows_is_compared_with_all(scenes):
+    spectra, (reference, kinds) = background_spectra(scenes.images), scenes.reference
+    unknown = np.full(len(spectra), "none")
+    once = np.where(np.arange(len(kinds)) == 0, "none", kinds)
+    assert hatching(spectra, unknown, reference, once) == hatching(
+        spectra, unknown, reference, np.full(len(kinds), "none")
+    )
+
+
+def test_spectra_without_kinds_and_no_pictures_are_refused(scenes):
+    spectra, kinds = scenes.reference
+    for wrong in ((spectra[:0], kinds[:0]), (spectra, kinds[1:])):
+        with pytest.raises(ValueError, match=r"need spectra, and a kind for each\. Received: "):
+            hatching(*wrong, spectra, kinds)
+        with pytest.raises(ValueError, match=r"need spectra, and a kind for each\. Received: "):
+            hatching(spectra, kinds, *wrong)

@@ -27,6 +27,7 @@ _QUANTILE = 0.1  # of these windows
 _FLOOR = 1.0  # squared grey levels, added to all power: below it nothing is seen
 _LONGEST_PERIOD = 6  # pixels; slow shading, as of a sky, reaches the windows' bins of 8 pixels
 _RING = (2, 3)  # least and largest distance of the frequencies to compare with
+_FEWEST = 10  # reference pictures of a kind
 _PICTURES_PER_CHUNK = 128
 
 
@@ -41,7 +42,8 @@ class Hatching:
 def background_spectra(images: np.ndarray) -> np.ndarray:
     """Return the logarithm of the power of each frequency in the background of each picture.
 
-    Args:    images: uint8 [N, side, side, 3], side at least 16.
+    Args:    images: uint8 [N, side, side, 3], side at least 16; below 32 both halves have nearly
+        the same windows, with birds in them, and `hatching` sees nothing.
     Returns: float32 [N, 2, 16, 9]: upper and lower background, each in the layout of a real FFT of
         windows of 16 × 16 pixels.
     Raises:  ValueError: when `images` is not a batch of square uint8 pictures of such a side.
@@ -73,13 +75,21 @@ def hatching(
     median power of the ring around it.
 
     Args: spectra, reference: float [N, 2, 16, 9] and [M, 2, 16, 9] of `background_spectra`. kinds,
-        reference_kinds: the surroundings that each shows, as judged. A kind that no reference
-        shows is compared with all of them.
+        reference_kinds: the surroundings that each shows, as judged. A kind that fewer than 10 of
+        the reference show is compared with all of them.
+    Raises: ValueError: when there are no pictures, or not a kind for each.
     """
+    for some, their_kinds in ((spectra, kinds), (reference, reference_kinds)):
+        if not 0 < len(some) == len(their_kinds):
+            raise ValueError(
+                "Pictures and references need spectra, and a kind for each. "
+                f"Received: {len(some)} spectra, {len(their_kinds)} kinds."
+            )
     means = {}
     for kind in set(kinds):
         alike = np.equal(reference_kinds, kind)
-        means[kind] = reference[alike if alike.any() else ...].mean(axis=0, dtype=np.float64)
+        few = alike.sum() < _FEWEST
+        means[kind] = reference[... if few else alike].mean(axis=0, dtype=np.float64)
     real = np.mean([means[kind] for kind in kinds], axis=0)
     drawn = spectra.mean(axis=0, dtype=np.float64)
     excess = np.stack(
