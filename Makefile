@@ -12,7 +12,7 @@ TEST_PROCESSES ?= 2
 TFA_PYTHON ?= python3.11
 STARTED := $(shell date +%s)
 
-.PHONY: setup demo serve-demo studio wheel docs notebook test test-slow test-all test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
+.PHONY: setup demo serve-demo studio wheel docs notebook test test-slow test-lowest test-gpu gpu-report nvidia-gpu fuzz bench bench-data soak lint types clean tfa-oracle wire
 
 setup: $(VENV)/complete
 
@@ -65,10 +65,6 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m slow
-
-# Both in one session: what they train together is trained once.
-test-all: setup
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "slow or not slow"
 
 # The quick tests with the lowest versions that setup.py allows.
 test-lowest: $(LOWEST_VENV)/installed
