@@ -1,8 +1,8 @@
 """What the discriminators say of lines in drawn grass: `python benchmarks/fixed_pattern.py --help`.
 
 The lines stand at the same places in every picture, so the mean of many pictures shows them. They
-are removed from drawn pictures and added to real ones, and each discriminator of a toy_birds run
-looks at all four: mean logits, without a caption and with the picture's own.
+are removed from drawn pictures and added to real ones. Each discriminator of a toy_birds run
+judges all four, none of them shifted: mean logits, without a caption and with the picture's own.
 
     python benchmarks/fixed_pattern.py --run runs/demo
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dmgan_tf.command_line import import_tensorflow, run
 from dmgan_tf.config_file import load_config
+from dmgan_tf.errors import UserError
 
 _BATCHES = 160
 _GROUND = 0.75  # sides of the picture; below it, grass is ground alone
@@ -33,26 +34,25 @@ def main():
     sizes = [
         np.sqrt(np.square(x).mean()) * 127.5 for x in (pattern, _texture(drawn), _texture(real))
     ]
-    print(
-        "{} pictures. Grey levels (rms): lines {:.1f}; texture drawn {:.1f}, real {:.1f}.".format(
-            len(drawn), *sizes
-        )
-    )
+    lines, texture, real_texture = (f"{size:.1f}" for size in sizes)
+    print(f"{len(drawn)} pictures. Grey levels (root mean square): lines {lines}; ", end="")
+    print(f"texture drawn {texture}, real {real_texture}.")
     print("| discriminator | drawn | without lines | real | with lines |\n|---|---|---|---|---|")
     pictures = [drawn, _add(drawn, -pattern), real, _add(real, pattern)]
     columns = [_logits(trainer, x, sentences) for x in pictures]
     for name in columns[0]:
-        cells = ["{:.2f}, {:.2f}".format(*column[name]) for column in columns]
+        cells = [", ".join(f"{x:.2f}" for x in column[name]) for column in columns]
         print(f"| {name} | {' | '.join(cells)} |")
 
 
 def _grass(folder):
-    """A restored trainer; drawn and real pictures where both show grass; what it drew them from."""
+    """A restored trainer; drawn and real pictures where both show grass; their sentences."""
     import numpy as np
 
     from dmgan_tf import build
     from dmgan_tf.data.pipeline import training_dataset
     from dmgan_tf.data.toy_birds.surroundings_judge import judge_surroundings
+    from dmgan_tf.inference.image_grid import to_uint8
     from dmgan_tf.inference.model_directory import load_network, load_vocabulary, resolve
     from dmgan_tf.training.checkpoints import CheckpointFolder
 
@@ -60,7 +60,8 @@ def _grass(folder):
     trainer = build.dmgan_trainer(
         config, load_network(model, "text_encoder"), load_network(model, "image_encoder")
     )
-    CheckpointFolder(folder / "checkpoints", trainer.checkpoint()).restore_newest()
+    if CheckpointFolder(folder / "checkpoints", trainer.checkpoint()).restore_newest() is None:
+        raise UserError(f"{folder}: no checkpoints. Give the folder of a `dmgan train` run.")
     batches = training_dataset(
         build.pictures(config, "train"),
         load_vocabulary(model),
@@ -71,7 +72,7 @@ def _grass(folder):
     for batch in batches.take(_BATCHES):
         text = trainer.encode_text(batch)
         pair = [trainer.draw(text, batch).images[-1].numpy(), batch["images"][-1].numpy()]
-        kinds = [judge_surroundings(np.uint8((x + 1) * 127.5)) for x in pair]
+        kinds = [judge_surroundings(to_uint8(x)) for x in pair]
         grass = np.all(np.equal(kinds, "grass"), axis=0)
         for rows, x in zip(kept, [*pair, text.completed_sentence.numpy()], strict=True):
             rows.append(x[grass])
@@ -103,12 +104,8 @@ def _logits(trainer, images, sentences):
 
     maps = trainer.image_encoder.feature_maps(tf.constant(images))
     judged = [(trainer.discriminators[-1], tf.constant(images))]
-    judged += [
-        (network, maps[number - 1])
-        for network, number in zip(
-            trainer.feature_discriminators, trainer.feature_maps, strict=True
-        )
-    ]
+    chosen = [maps[number - 1] for number in trainer.feature_maps]
+    judged += zip(trainer.feature_discriminators, chosen, strict=True)
     found = {}
     for network, seen in judged:
         logits = network(seen, sentences, groups=None)
