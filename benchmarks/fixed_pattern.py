@@ -2,7 +2,9 @@
 
 The lines stand at the same places in every picture, so the mean of many pictures shows them. They
 are removed from drawn pictures and added to real ones. Each discriminator of a toy_birds run
-judges all four, none of them shifted: mean logits, without a caption and with the picture's own.
+judges all four: mean logits, without a caption and with the picture's own. Drawn pictures are those
+of training, by the generator and not by its moving average. None is shifted, and the term of
+`discriminator.batch_deviation` is left out.
 
     python benchmarks/fixed_pattern.py --run runs/demo
 """
@@ -15,7 +17,7 @@ from dmgan_tf.config_file import load_config
 from dmgan_tf.errors import UserError
 
 _BATCHES = 160
-_GROUND = 0.75  # sides of the picture; below it, grass is ground alone
+_GROUND = 0.75  # sides of the picture; below it is ground, with legs and some tails
 _WINDOW = 9  # pixels, longer than a period of the lines
 
 
