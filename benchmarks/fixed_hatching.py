@@ -49,8 +49,8 @@ def main():
     for kind in np.unique(kinds):
         mean = rest[kinds == kind].mean(axis=0)
         rest[kinds == kind] -= mean - gaussian_filter(mean, (_SIGMA, _SIGMA, 0))
-    columns = images, rest.round().clip(0, 255).astype(np.uint8)
-    spectra = [background_spectra(column) for column in columns]
+    rest = rest.round().clip(0, 255).astype(np.uint8)
+    spectra = background_spectra(images), background_spectra(rest)
     print("| surroundings | pictures | hatching | without what stands at the same places |")
     print("|---|---|---|---|")
     chosen = {"all": np.full(len(kinds), True)} | {kind: kinds == kind for kind in np.unique(kinds)}
